@@ -1,0 +1,1 @@
+"""What every other room stands on: errors, registries, configuration, the data spec. Never imports torch."""

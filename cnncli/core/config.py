@@ -1,0 +1,152 @@
+"""The shape of a config: sections, defaults and ranges. Touches no torch and builds nothing."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class Section(BaseModel):
+    """A part of the config in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Component(BaseModel):
+    """``{name: …, its arguments}``; the registry checks the arguments against the named component."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+
+    name: str = Field(description="which one, by its name in `cnncli list`")
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The component's own arguments, without the keys that every component of the section has."""
+        return dict(self.model_extra or {})
+
+
+class Statistics(Section):
+    """Mean and standard deviation of each channel, for pixels scaled to 0…1."""
+
+    mean: list[float] = Field(min_length=1)
+    std: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+
+
+class DatasetConfig(Component):
+    """What is learned from, and how it is fed."""
+
+    batch_size: Count = Field(64, description="samples of one training step")
+    eval_batch_size: Count | None = Field(None, description="null: as large as is sensible")
+    val_fraction: Fraction = Field(0.1, description="part of the training split kept for validation")
+    split_seed: int = Field(0, ge=0, description="which samples go to validation; independent of `seed`")
+    augment: list[Component] = Field([], description="random transforms of the training pictures, in order")
+    normalize: Literal["dataset", "half", "imagenet", "none"] | Statistics = Field(
+        "dataset", description="statistics of the inputs; 'dataset' computes them on the training part"
+    )
+    memory: Literal["auto", "always", "never"] = Field("auto", description="keep the decoded set in memory")
+    workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
+        "auto", description="processes that decode pictures from files"
+    )
+
+
+class LossConfig(Component):
+    """What training minimises."""
+
+    name: str = "cross_entropy"
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None, description="'balanced', or a weight for each class name; used in training, not in evaluation"
+    )
+
+
+class SchedulerConfig(Component):
+    """How the learning rate moves."""
+
+    name: str = "constant"
+    warmup_epochs: float = Field(0.0, ge=0, description="linear warm-up before the schedule starts")
+    interval: Literal["epoch", "step"] | None = Field(None, description="null: what suits the scheduler")
+
+
+class OptimizerConfig(Component):
+    """How the weights are updated."""
+
+    name: str = "adam"
+
+
+class TaskConfig(Component):
+    """What the network's outputs mean: brings the metrics and the baseline."""
+
+    name: str = "classification"
+
+
+class EarlyStopping(Section):
+    """Stop when the monitored metric has not improved for ``patience`` epochs."""
+
+    patience: int = Field(ge=1)
+    min_delta: float = Field(0.0, ge=0, description="what counts as an improvement")
+
+
+class TrainConfig(Section):
+    """The loop."""
+
+    epochs: Count = 10
+    accumulate: Count = Field(1, description="batches that make one optimizer step")
+    clip_grad_norm: float | None = Field(None, gt=0)
+    clip_grad_value: float | None = Field(None, gt=0)
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="average the weights; the average is evaluated")
+    early_stopping: EarlyStopping | None = None
+
+
+class CheckpointConfig(Section):
+    """Which weights are kept. The test split never decides."""
+
+    monitor: str = Field("val/accuracy", description="the metric that picks best.pt")
+    mode: Literal["auto", "max", "min"] = Field("auto", description="auto: min for a loss or error, else max")
+    every: int | None = Field(None, ge=1, description="keep epoch-N.pt every so many epochs")
+
+
+class LoggingConfig(Section):
+    """What a run writes besides checkpoints and metrics.jsonl."""
+
+    tensorboard: bool = True
+    samples: bool = Field(True, description="a picture of nine training samples with their labels")
+
+
+class Config(Section):
+    """One experiment."""
+
+    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="runs/<name>/… is written")
+    seed: int = Field(0, ge=0, lt=2**63)
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto · cpu · cuda · cuda:1 · mps")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: automatic mixed precision")
+    plugins: list[str] = Field([], description="Python files that register components of your own")
+    dataset: DatasetConfig
+    model: Component
+    task: TaskConfig = TaskConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    scheduler: SchedulerConfig = SchedulerConfig()
+    train: TrainConfig = TrainConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    logging: LoggingConfig = LoggingConfig()
+
+
+COMPONENT_SECTIONS = {
+    "dataset": "datasets",
+    "model": "models",
+    "task": "tasks",
+    "loss": "losses",
+    "optimizer": "optimizers",
+    "scheduler": "schedulers",
+}
+"""Section of the config → registry that its ``name`` is looked up in."""
+
+
+def section_fields(section: str) -> set[str]:
+    """The keys of a component section that belong to the section itself rather than to the named component."""
+    annotation = Config.model_fields[section].annotation
+    assert annotation is not None
+    return set(annotation.model_fields)

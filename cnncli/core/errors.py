@@ -1,0 +1,89 @@
+"""Everything a user can cause, as one hierarchy: each class knows the exit code that the command ends with.
+
+The printed form is ``error: <file>[:line][: key]: cause; what to do``, one line for each fault.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class CnncliError(Exception):
+    """A failure that is explained in one line, without a traceback."""
+
+    exit_code = 1
+
+    def lines(self) -> list[str]:
+        """The message as printed after ``error: ``, one string for each fault."""
+        return [" ".join(str(self).split())]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, and where: ``where`` is ``file:line``, ``key`` a dotted path."""
+
+    where: str
+    key: str
+    cause: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.key, self.cause) if part)
+
+
+class ConfigError(CnncliError):
+    """A config or command line that cannot be run; it carries every fault found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, faults: str | Fault | Sequence[Fault]) -> None:
+        if isinstance(faults, str):
+            faults = Fault("", "", faults)
+        self.faults = [faults] if isinstance(faults, Fault) else list(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+    def lines(self) -> list[str]:
+        return [" ".join(str(fault).split()) for fault in self.faults]
+
+
+class DataError(CnncliError):
+    """Data that is missing, unreadable or contradicts itself."""
+
+    exit_code = 3
+
+
+class CheckpointError(CnncliError):
+    """A checkpoint that cannot be read, or does not belong to what it is used for."""
+
+    exit_code = 4
+
+
+class TrainingError(CnncliError):
+    """Training that cannot go on: diverged, out of memory, a worker died."""
+
+    exit_code = 5
+
+
+class StorageError(CnncliError):
+    """The disk or the network failed."""
+
+    exit_code = 6
+
+
+class Interrupted(CnncliError):
+    """The run was stopped by a signal; 130 after Ctrl-C, 143 after SIGTERM."""
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """The advice that follows an unknown name: the nearest one, or all of them when they are few."""
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    if not known:
+        return "it takes none"
+    if len(known) <= 16:
+        return f"known: {', '.join(known)}"
+    return f"known: {', '.join(known[:12])}, … ({len(known)} in all)"

@@ -1,0 +1,160 @@
+"""One config from several layers: ``extends`` bases, the file itself, then ``key=value`` overrides."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cnncli.core.config import COMPONENT_SECTIONS
+from cnncli.core.errors import ConfigError, Fault
+from cnncli.core.yaml_source import (
+    COMMAND_LINE,
+    Document,
+    KeyPath,
+    Origin,
+    dotted,
+    parse_path,
+    parse_yaml,
+    read_yaml_file,
+)
+
+OVERRIDE_LAYER = 1_000
+KEY = r"[A-Za-z_]\w*(\.\w+)*"
+MAX_EXTENDS = 16
+
+
+def load_document(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """Read ``path``, put it on top of what it ``extends``, and apply ``key=value`` overrides.
+
+    Raises ``ConfigError`` for unreadable files, circular ``extends`` and malformed overrides.
+    """
+    document = _load_file(path, ())
+    document.data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-") or "run")
+    apply_overrides(document, overrides)
+    return document
+
+
+def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
+    """Set each ``dotted.path=value`` in ``document``; the value is read as YAML."""
+    faults = []
+    for number, text in enumerate(overrides):
+        try:
+            _apply_override(document, text, OVERRIDE_LAYER + number)
+        except ConfigError as error:
+            faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+    _expand_shorthand(document)
+
+
+def _load_file(path: Path, seen: tuple[Path, ...]) -> Document:
+    shown = str(path)
+    document = read_yaml_file(path, shown, layer=MAX_EXTENDS - len(seen))
+    _expand_shorthand(document)
+    _resolve_plugins(document, path.parent)
+    base_name = document.data.pop("extends", None)
+    if base_name is None:
+        return document
+    chain = (*seen, path.resolve())
+    if not isinstance(base_name, str):
+        raise ConfigError(document.fault(("extends",), "must be the path of one YAML file"))
+    base_path = path.parent / base_name
+    if base_path.resolve() in chain or len(chain) >= MAX_EXTENDS:
+        raise ConfigError(document.fault(("extends",), f"'{base_name}' leads back to this file; break the circle"))
+    if not base_path.is_file():
+        raise ConfigError(document.fault(("extends",), f"no such file '{base_path}'; the path is relative to {path}"))
+    base = _load_file(base_path, chain)
+    base.data.pop("name", None)
+    _merge(base, document, ())
+    return base
+
+
+def _expand_shorthand(document: Document) -> None:
+    """``model: mlp`` means ``model: {name: mlp}``, also in lists such as ``dataset.augment``."""
+    for section in COMPONENT_SECTIONS:
+        if isinstance(document.data.get(section), str):
+            document.data[section] = {"name": document.data[section]}
+            document.origins[(section, "name")] = document.origin((section,))
+    dataset = document.data.get("dataset")
+    if isinstance(dataset, dict) and isinstance(dataset.get("augment"), list):
+        dataset["augment"] = [{"name": item} if isinstance(item, str) else item for item in dataset["augment"]]
+
+
+def _resolve_plugins(document: Document, folder: Path) -> None:
+    """Plugin paths are relative to the file that names them, wherever the command is run."""
+    plugins = document.data.get("plugins")
+    if isinstance(plugins, list):
+        document.data["plugins"] = [str((folder / p).resolve()) if isinstance(p, str) else p for p in plugins]
+
+
+def _merge(base: Document, top: Document, path: KeyPath) -> None:
+    """Put ``top`` over ``base`` in place: mappings are merged key by key, everything else is replaced."""
+    target, source = _at(base.data, path), _at(top.data, path)
+    for key, value in source.items():
+        here = (*path, key)
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(base, top, here)
+            continue
+        if key in target:
+            base.replaced.setdefault(here, target[key])
+        target[key] = value
+        _forget(base, here)
+        base.origins.update({p: origin for p, origin in top.origins.items() if p[: len(here)] == here})
+
+
+def _at(data: Any, path: KeyPath) -> Any:
+    for key in path:
+        data = data[key]
+    return data
+
+
+def _forget(document: Document, path: KeyPath) -> None:
+    for known in [p for p in document.origins if p[: len(path)] == path]:
+        del document.origins[known]
+
+
+def _apply_override(document: Document, text: str, layer: int) -> None:
+    key, equals, raw = text.partition("=")
+    if not equals or not re.fullmatch(KEY, key, flags=re.ASCII):
+        raise ConfigError(
+            Fault(
+                COMMAND_LINE,
+                "",
+                f"'{text}' is not an override; write key=value, for example optimizer.lr=0.01",
+            )
+        )
+    value, _ = parse_yaml(raw, f"{COMMAND_LINE} ({text})")
+    path = parse_path(key)
+    if path == ("plugins",) and isinstance(value, list):
+        value = [str(Path(p).resolve()) if isinstance(p, str) else p for p in value]
+    if len(path) == 1 and path[0] in COMPONENT_SECTIONS and isinstance(value, str):
+        path = (*path, "name")
+    replaced = document.origins.get(path)
+    _set(document, path, value, text)
+    _forget(document, path)
+    if replaced is None:
+        document.origins[path] = Origin(COMMAND_LINE, None, layer, text)
+    else:
+        document.origins[path] = Origin(replaced.file, replaced.line, layer, text)
+
+
+def _set(document: Document, path: KeyPath, value: Any, text: str) -> None:
+    container: Any = document.data
+    for depth, key in enumerate(path):
+        last = depth == len(path) - 1
+        if isinstance(container, list):
+            if not isinstance(key, int) or key >= len(container):
+                cause = f"'{dotted(path[:depth])}' is a list of {len(container)}; name an item by its number from 0"
+                raise ConfigError(Fault(COMMAND_LINE, text, cause))
+        elif isinstance(container, dict):
+            key = str(key)
+        else:
+            raise ConfigError(Fault(COMMAND_LINE, text, f"'{dotted(path[:depth])}' is a plain value, not a section"))
+        if last:
+            if isinstance(container, dict) and key in container:
+                document.replaced.setdefault(path, container[key])
+            container[key] = value
+            return
+        if isinstance(container, dict) and container.get(key) is None:
+            container[key] = {}
+        container = container[key]

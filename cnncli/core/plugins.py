@@ -1,0 +1,68 @@
+"""Python files of the user's that register components."""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cnncli.core.errors import ConfigError
+
+PLUGIN_PREFIX = "cnncli_plugin_"
+
+
+def load_plugin(path: Path) -> None:
+    """Run a plug-in file once in this process; its decorators fill the registries.
+
+    Raises ``ConfigError`` with the file and line when it is missing or fails.
+    """
+    path = path.resolve()
+    name = f"{PLUGIN_PREFIX}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such plug-in; paths under 'plugins:' are relative to the config file")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path}: is not a Python file; plug-ins end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ConfigError:
+        del sys.modules[name]
+        raise
+    except Exception as error:  # whatever a user's file raises is shown where it happened
+        del sys.modules[name]
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = frames[-1].lineno if frames else getattr(error, "lineno", None)
+        where = f"{path}:{line}" if line else str(path)
+        raise ConfigError(f"{where}: the plug-in fails with {type(error).__name__}: {error}") from error
+
+
+def plugin_place(error: BaseException) -> str | None:
+    """``file:line`` of the plug-in that ``error`` went through last; None when it went through none."""
+    frames = traceback.walk_tb(error.__traceback__)
+    places = [
+        f"{frame.f_code.co_filename}:{line}"
+        for frame, line in frames
+        if str(frame.f_globals.get("__name__", "")).startswith(PLUGIN_PREFIX)
+    ]
+    return places[-1] if places else None
+
+
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Turn what a component raises about its values into ``ConfigError``: ``what: cause``.
+
+    What a plug-in raises passes: its own line says more.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, ArithmeticError, AssertionError, LookupError, RuntimeError) as error:
+        if plugin_place(error) is not None:
+            raise
+        cause = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        raise ConfigError(f"{what}: {cause}; change its arguments") from error

@@ -1,0 +1,62 @@
+"""The JSON Schema of a config, for editors: the arguments of each component depend on its name."""
+
+from typing import Any
+
+from cnncli.core.config import COMPONENT_SECTIONS, Config, section_fields
+from cnncli.core.registry import REGISTRIES, Registry
+
+
+def build_schema() -> dict[str, Any]:
+    """A schema that accepts what ``cnncli config`` accepts (but for dependencies between sections)."""
+    schema = Config.model_json_schema()
+    definitions = schema["$defs"]
+    properties = schema["properties"]
+    for section, kind in COMPONENT_SECTIONS.items():
+        own = _own_properties(section, definitions)
+        if section == "dataset":
+            own["augment"] = {"type": "array", "items": {"$ref": "#/$defs/transforms"}}
+        definitions[kind] = _component(REGISTRIES[kind], own, definitions)
+        properties[section] = {"$ref": f"#/$defs/{kind}"}
+    definitions["transforms"] = _component(REGISTRIES["transforms"], {}, definitions)
+    properties["extends"] = {"type": "string", "description": "a YAML file that this one builds on"}
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "cnncli config"
+    return schema
+
+
+def _own_properties(section: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The keys that belong to the section whatever component it names."""
+    annotation = Config.model_fields[section].annotation
+    assert annotation is not None
+    properties = definitions[annotation.__name__].get("properties", {})
+    fields = section_fields(section) - {"name"}
+    return {key: value for key, value in properties.items() if key in fields}
+
+
+def _component(registry: Registry, own: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A component as its name alone or as a mapping; a name of a plug-in's own is not checked further."""
+    variants = []
+    for name in registry:
+        entry = registry.get(name)
+        arguments = entry.arguments.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(arguments.get("$defs", {}))
+        variants.append(
+            {
+                "type": "object",
+                "title": name,
+                "description": entry.description,
+                "properties": {"name": {"const": name}, **own, **arguments.get("properties", {})},
+                "required": ["name", *arguments.get("required", [])],
+                "additionalProperties": False,
+            }
+        )
+    if "name" in own or not variants:
+        return {"type": "object"}
+    names = list(registry)
+    return {
+        "anyOf": [
+            {"enum": names},
+            *variants,
+            {"type": "object", "properties": {"name": {"not": {"enum": names}}}},
+        ]
+    }
