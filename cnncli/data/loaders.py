@@ -1,0 +1,199 @@
+"""Batches on the device, from memory or from files, behind one contract.
+
+A loader has ``len(loader)`` batches and ``loader.epoch(epoch, start)``, which yields ``(inputs, targets)``:
+float32 ``[B, C, H, W]`` normalised, int64 ``[B]``. What a batch holds depends on seed, epoch and position only,
+so an epoch can be entered at any batch, and both loaders give the same batches.
+"""
+
+import signal
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.util import Finalize
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from cnncli.core.errors import DataError
+from cnncli.core.seeding import derive_seed
+from cnncli.core.spec import Preprocess
+from cnncli.data.sources import ArraySource, FileSource, Source
+from cnncli.data.transforms import Augment
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Normalizer:
+    """uint8 pictures ``[B, C, H, W]`` to float32: ``(pixel / 255 - mean) / std`` per channel."""
+
+    def __init__(self, preprocess: Preprocess, device: torch.device) -> None:
+        self.device = device
+        self.mean = torch.tensor(preprocess.mean, device=device).view(-1, 1, 1)
+        self.std = torch.tensor(preprocess.std, device=device).view(-1, 1, 1)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return images.to(self.device, non_blocking=True).float().div_(255).sub_(self.mean).div_(self.std)
+
+    def undo(self, inputs: Tensor) -> Tensor:
+        """Normalised inputs back to uint8 pictures, for looking at them."""
+        return inputs.mul(self.std).add(self.mean).mul(255).round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which samples make which batch: shuffled anew each epoch for training, as stored for evaluation."""
+
+    samples: int
+    batch_size: int
+    training: bool
+    seed: int = 0
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        """The indices of each batch of an epoch, int64 ``[B]``.
+
+        In training a last batch of one sample joins the one before it: BatchNorm cannot learn from one sample.
+        """
+        if not self.training:
+            return list(torch.arange(self.samples).split(self.batch_size))
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "shuffle", epoch))
+        batches = list(torch.randperm(self.samples, generator=generator).split(self.batch_size))
+        if self.batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
+
+    def __len__(self) -> int:
+        full, rest = divmod(self.samples, self.batch_size)
+        joined = self.training and full > 0 and rest == 1
+        return full + (rest > 0 and not joined)
+
+
+class MemoryLoader:
+    """Batches gathered by index from pictures that lie decoded on the device."""
+
+    def __init__(self, source: ArraySource, order: Order, normalizer: Normalizer, augment: Augment | None) -> None:
+        self.order, self.normalizer, self.augment = order, normalizer, augment
+        # augmentation works picture by picture on the CPU; without it everything stays on the device
+        self.images = source.images if augment else source.images.to(normalizer.device)
+        self.targets = source.targets.to(normalizer.device)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of ``epoch`` from number ``start`` on."""
+        for indices in self.order.batches(epoch)[start:]:
+            here = indices.to(self.targets.device)
+            if self.augment is None:
+                images = self.images[here]
+            else:
+                images = torch.stack([self.augment(self.images[i], epoch, i) for i in indices.tolist()])
+            yield self.normalizer(images), self.targets[here]
+
+
+class StreamLoader:
+    """Batches decoded from files by worker processes, for sets that do not fit into memory."""
+
+    def __init__(
+        self, source: Source, order: Order, normalizer: Normalizer, augment: Augment | None, workers: int
+    ) -> None:
+        self.order, self.normalizer = order, normalizer
+        self.sampler = _KeyedBatches(order)
+        self.loader: DataLoader[Any] = DataLoader(
+            _Pictures(source, augment),
+            batch_sampler=self.sampler,
+            collate_fn=_collate,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=normalizer.device.type == "cuda",
+            worker_init_fn=_ignore_signals,
+            generator=torch.Generator(),
+        )
+        # at exit multiprocessing ends what is left with SIGTERM, which these workers ignore, and waits for it
+        Finalize(self, _end_workers, args=(weakref.ref(self),), exitpriority=1)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of ``epoch`` from number ``start`` on; raises ``DataError`` for an unreadable picture."""
+        self.sampler.epoch, self.sampler.start = epoch, start
+        for batch in self.loader:
+            if isinstance(batch, DataError):
+                raise batch
+            images, targets = batch
+            yield self.normalizer(images), targets.to(self.normalizer.device, non_blocking=True)
+
+
+Loader = MemoryLoader | StreamLoader
+
+
+class _KeyedBatches:
+    """The batch sampler: yields ``(epoch, index)`` keys, so that workers know the epoch too."""
+
+    def __init__(self, order: Order) -> None:
+        self.order, self.epoch, self.start = order, 0, 0
+
+    def __len__(self) -> int:
+        return len(self.order) - self.start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for indices in self.order.batches(self.epoch)[self.start :]:
+            yield [(self.epoch, index) for index in indices.tolist()]
+
+
+class _Pictures(Dataset[Any]):
+    """Decodes and augments one picture for an ``(epoch, index)`` key."""
+
+    def __init__(self, source: Source, augment: Augment | None) -> None:
+        self.source, self.augment = source, augment
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor] | DataError:
+        epoch, index = key
+        try:
+            image = self.source[index]
+        except DataError as error:  # returned, not raised: a worker's traceback is no message for a user
+            return error
+        if self.augment is not None:
+            image = self.augment(image, epoch, index)
+        return image, self.source.targets[index]
+
+
+def _collate(samples: list[tuple[Tensor, Tensor] | DataError]) -> tuple[Tensor, Tensor] | DataError:
+    images, targets = [], []
+    for sample in samples:
+        if isinstance(sample, DataError):
+            return sample
+        images.append(sample[0])
+        targets.append(sample[1])
+    return torch.stack(images), torch.stack(targets)
+
+
+def _ignore_signals(worker: int) -> None:
+    """A signal may reach the whole process group; the main process decides, and workers end when it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _end_workers(stream: weakref.ref[StreamLoader]) -> None:
+    """Let go of the torch loader, which then tells its workers to end."""
+    if (alive := stream()) is not None:
+        del alive.loader
+
+
+def into_memory(source: FileSource, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Decode every picture once, in order: uint8 ``[B, C, H, W]`` and int64 ``[B]``, batch by batch."""
+    order = Order(len(source), batch_size=256, training=False)
+    loader: DataLoader[Any] = DataLoader(
+        _Pictures(source, None),
+        batch_sampler=_KeyedBatches(order),
+        collate_fn=_collate,
+        num_workers=workers,
+        worker_init_fn=_ignore_signals,
+        generator=torch.Generator(),
+    )
+    for batch in loader:
+        if isinstance(batch, DataError):
+            raise batch
+        yield batch

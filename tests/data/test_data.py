@@ -1,0 +1,263 @@
+"""Splits, loaders and normalisation: what a batch holds depends on seed, epoch and position only."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cnncli.core.config import Component, DatasetConfig
+from cnncli.core.errors import DataError
+from cnncli.core.registry import transforms
+from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.data.bundle import DataBundle, build_data
+from cnncli.data.loaders import MemoryLoader, Normalizer, Order, StreamLoader
+from cnncli.data.sources import ArraySource, read_image
+from cnncli.data.splits import stratified_split
+from cnncli.data.transforms import Augment
+from tests.conftest import make_pictures
+
+CPU = torch.device("cpu")
+
+
+def untracked(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
+    return items
+
+
+def bundle(**config: Any) -> DataBundle:
+    return build_data(DatasetConfig.model_validate({"name": "digits", **config}), untracked)
+
+
+def all_batches(loader: MemoryLoader | StreamLoader, epoch: int = 0, start: int = 0) -> list[tuple[Tensor, Tensor]]:
+    return list(loader.epoch(epoch, start))
+
+
+def test_validation_is_carved_from_training_stratified_and_seeded() -> None:
+    targets = torch.tensor([0] * 100 + [1] * 50 + [2] * 7)
+    kept, taken = stratified_split(targets, 0.1, seed=0)
+    assert sorted([*kept.tolist(), *taken.tolist()]) == list(range(157))
+    assert torch.bincount(targets[taken]).tolist() == [10, 5, 1]
+    again, other = stratified_split(targets, 0.1, seed=0)[1], stratified_split(targets, 0.1, seed=1)[1]
+    assert torch.equal(taken, again)
+    assert not torch.equal(taken, other)
+
+
+def test_every_class_keeps_a_sample_on_both_sides_where_it_has_two() -> None:
+    kept, taken = stratified_split(torch.tensor([0, 0, 1, 1, 1, 2]), 0.01, seed=0)
+    assert len(taken) == 2
+    assert {0, 1, 2} == set(torch.tensor([0, 0, 1, 1, 1, 2])[kept].tolist())
+    with pytest.raises(DataError, match="val_fraction: 0"):
+        stratified_split(torch.tensor([0, 1, 2]), 0.5, seed=0)
+
+
+def test_the_splits_of_digits_do_not_overlap_and_do_not_move_with_the_seed() -> None:
+    data = bundle()
+    sizes = {split: len(source) for split, source in data.sources.items()}
+    assert sizes == {"train": 1295, "val": 143, "test": 359}
+    assert sum(sizes.values()) == 1797
+    other = bundle(split_seed=1)
+    assert torch.equal(data.sources["test"].targets, other.sources["test"].targets)
+    assert isinstance(data.sources["val"], ArraySource)
+    assert isinstance(other.sources["val"], ArraySource)
+    assert not torch.equal(data.sources["val"].images, other.sources["val"].images)
+
+
+def test_normalisation_is_fitted_on_the_training_part_only() -> None:
+    data = bundle()
+    source = data.sources["train"]
+    assert isinstance(source, ArraySource)
+    pixels = source.images.double() / 255
+    assert data.spec.preprocess.mean == pytest.approx([pixels.mean().item()])
+    assert data.spec.preprocess.std == pytest.approx([pixels.std(correction=0).item()])
+    batches = torch.cat([inputs for inputs, _ in all_batches(data.loader("train", CPU))])
+    assert batches.mean().item() == pytest.approx(0, abs=1e-5)
+    assert batches.std().item() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("normalize", "mean", "std"),
+    [
+        ("half", 0.5, 0.5), ("none", 0.0, 1.0), ("imagenet", 0.449, 0.226),
+        ({"mean": [0.1], "std": [0.2]}, 0.1, 0.2),
+    ],
+)  # fmt: skip
+def test_named_statistics(normalize: object, mean: float, std: float) -> None:
+    preprocess = bundle(normalize=normalize).spec.preprocess
+    assert preprocess.mean == pytest.approx((mean,), abs=1e-3)
+    assert preprocess.std == pytest.approx((std,), abs=1e-3)
+
+
+def test_statistics_for_another_number_of_channels_are_refused() -> None:
+    with pytest.raises(DataError, match="3 means and 3 deviations for 1 channels"):
+        bundle(normalize={"mean": [0.1] * 3, "std": [0.2] * 3})
+
+
+def test_normalising_can_be_undone() -> None:
+    images = torch.randint(0, 256, (5, 3, 4, 4), dtype=torch.uint8)
+    normalizer = Normalizer(Preprocess((0.1, 0.5, 0.9), (0.2, 0.3, 0.4)), CPU)
+    assert torch.equal(normalizer.undo(normalizer(images)), images)
+
+
+@pytest.mark.parametrize(("samples", "size"), [(10, 3), (10, 5), (10, 4), (9, 4), (1, 4), (3, 4), (5, 1), (13, 4)])
+@pytest.mark.parametrize("training", [True, False])
+def test_an_order_holds_every_sample_once_and_knows_its_length(samples: int, size: int, training: bool) -> None:
+    order = Order(samples, size, training)
+    batches = order.batches(0)
+    assert sorted(torch.cat(batches).tolist()) == list(range(samples))
+    assert len(batches) == len(order)
+    if training and samples > 1 and size > 1:
+        assert min(map(len, batches)) > 1, "BatchNorm cannot learn from one sample"
+
+
+def test_shuffling_depends_on_seed_and_epoch_only() -> None:
+    order = Order(100, 10, True, seed=3)
+    torch.manual_seed(0)
+    first = torch.cat(order.batches(5))
+    torch.manual_seed(1)
+    assert torch.equal(first, torch.cat(order.batches(5)))
+    assert not torch.equal(first, torch.cat(order.batches(6)))
+    assert not torch.equal(first, torch.cat(Order(100, 10, True, seed=4).batches(5)))
+    assert torch.equal(torch.cat(Order(100, 10, False).batches(5)), torch.arange(100))
+
+
+AUGMENT = [Component(name="random_crop", padding=2), Component(name="random_horizontal_flip"),
+           Component(name="random_erasing", p=1.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_and_memory_give_the_same_batches_augmentation_included(pictures: Path, workers: int) -> None:
+    options = {"name": "image_folder", "root": str(pictures), "image_size": 12, "batch_size": 7, "augment": AUGMENT}
+    memory, stream = bundle(**options), bundle(**options, memory="never", workers=workers)
+    one = memory.loader("train", CPU, training=True, seed=1)
+    two = stream.loader("train", CPU, training=True, seed=1)
+    assert isinstance(one, MemoryLoader)
+    assert isinstance(two, StreamLoader)
+    assert len(one) == len(two)
+    for epoch in (0, 1):
+        for (a, b), (c, d) in zip(all_batches(one, epoch), all_batches(two, epoch), strict=True):
+            assert torch.equal(a, c)
+            assert torch.equal(b, d)
+    rest = all_batches(two, 1, start=3)
+    assert len(rest) == len(two) - 3
+    assert torch.equal(rest[0][0], all_batches(one, 1)[3][0])
+    assert not torch.equal(all_batches(one, 0)[0][0], all_batches(one, 1)[0][0])
+
+
+def test_augmentation_draws_for_each_sample_and_epoch_and_never_in_evaluation() -> None:
+    data = bundle(augment=[{"name": "random_crop", "padding": 2}])
+    plain = bundle()
+    for split in ("val", "test"):
+        for (a, _), (b, _) in zip(
+            all_batches(data.loader(split, CPU)), all_batches(plain.loader(split, CPU)), strict=True
+        ):
+            assert torch.equal(a, b)
+    image = torch.randint(0, 256, (1, 8, 8), dtype=torch.uint8)
+    augment = Augment([transforms.build("random_crop", (8, 8), padding=2)], seed=0)
+    pictures = {augment(image, epoch, index).numpy().tobytes() for epoch in range(5) for index in range(20)}
+    assert len(pictures) > 15, "25 shifts are possible"
+    assert torch.equal(augment(image, 3, 7), augment(image, 3, 7))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", list(transforms))
+def test_every_transform_keeps_shape_and_type(name: str, channels: int) -> None:
+    image = torch.randint(0, 256, (channels, 16, 12), dtype=torch.uint8)
+    augment = Augment([transforms.build(name, (16, 12))], seed=0)
+    changed = [augment(image, 0, index) for index in range(20)]
+    assert all(result.shape == image.shape and result.dtype == torch.uint8 for result in changed)
+    greyed = name == "random_grayscale" and channels == 1
+    assert greyed or any(not torch.equal(result, image) for result in changed)
+
+
+def test_classes_are_folder_names_and_hidden_files_are_passed_over(pictures: Path) -> None:
+    (pictures / "train" / ".ipynb_checkpoints").mkdir()
+    (pictures / "train" / "ants" / "._000.png").write_bytes(b"resource fork")
+    (pictures / "train" / "ants" / "notes.txt").write_text("no picture")
+    data = bundle(name="image_folder", root=str(pictures), image_size=12)
+    assert data.spec.classes == ("ants", "bees")
+    assert data.spec.input_shape == (3, 12, 12)
+    assert {split: len(source) for split, source in data.sources.items()} == {"train": 44, "val": 4, "test": 16}
+
+
+def test_one_folder_of_classes_is_split_on_the_fly(tmp_path: Path) -> None:
+    root = make_pictures(tmp_path / "flat", {"a": 20, "b": 20, "c": 10})
+    data = bundle(name="image_folder", root=str(root), image_size=8, channels=1, test_fraction=0.2)
+    assert {split: len(source) for split, source in data.sources.items()} == {"train": 35, "val": 5, "test": 10}
+    assert data.spec.input_shape == (1, 8, 8)
+
+
+def test_folders_that_cannot_be_learned_from_are_named(pictures: Path, tmp_path: Path) -> None:
+    def fails(root: Path) -> str:
+        with pytest.raises(DataError) as caught:
+            bundle(name="image_folder", root=str(root), image_size=8)
+        return str(caught.value)
+
+    assert "no such folder" in fails(tmp_path / "missing")
+    (tmp_path / "one" / "only").mkdir(parents=True)
+    assert "has 1 class folders" in fails(tmp_path / "one")
+    (pictures / "test" / "wasps").mkdir()
+    assert "extra: ['wasps']" in fails(pictures)
+    (pictures / "test" / "wasps").rmdir()
+    (pictures / "train" / "empty").mkdir()
+    (pictures / "test" / "empty").mkdir()
+    assert "no pictures in this class folder" in fails(pictures)
+
+
+@pytest.mark.parametrize("memory", ["always", "never"])
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", None])
+def test_a_broken_picture_is_named(pictures: Path, content: bytes | None, memory: str) -> None:
+    broken = pictures / "train" / "bees" / "broken.jpg"
+    if content is None:
+        Image.new("RGB", (64, 64)).save(broken)
+        content = broken.read_bytes()[:-200]
+    broken.write_bytes(content)
+
+    def read_everything() -> None:
+        data = bundle(name="image_folder", root=str(pictures), image_size=8, memory=memory, workers=2, val_fraction=0.0,
+                      normalize="half")  # fmt: skip
+        all_batches(data.loader("train", CPU))
+
+    with pytest.raises(DataError, match=r"broken\.jpg: cannot be read as a picture"):
+        read_everything()
+
+
+def test_one_decoder_turns_crops_and_converts(tmp_path: Path) -> None:
+    wide = Image.new("RGB", (40, 20), "red")
+    wide.paste("blue", (10, 0, 30, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    wide.save(tmp_path / "turned.png", exif=exif)
+    assert read_image(tmp_path / "turned.png", (20, 20), 3)[2].float().mean() > 200, "the blue middle is kept"
+    for mode in ("L", "P", "RGBA", "CMYK", "1"):
+        path = tmp_path / (f"{mode}.tif" if mode == "CMYK" else f"{mode}.png")
+        Image.new(mode, (9, 7)).save(path)
+        assert read_image(path, (5, 5), 3).shape == (3, 5, 5)
+        assert read_image(path, (5, 5), 1).shape == (1, 5, 5)
+
+
+def test_data_of_other_classes_are_refused_for_a_checkpoint(pictures: Path) -> None:
+    spec = bundle().spec
+    other = DataSpec(spec.input_shape, ("x", "y"), spec.preprocess)
+    with pytest.raises(DataError, match=r"the data have 10 classes .* the checkpoint 2 classes \(x, y\)"):
+        build_data(DatasetConfig(name="digits"), untracked, other)
+
+
+def test_a_missing_split_says_how_to_get_it(pictures: Path) -> None:
+    with pytest.raises(DataError, match="val_fraction"):
+        bundle(val_fraction=0.0).loader("val", CPU)
+
+
+def test_digits_need_no_torchvision() -> None:
+    code = (
+        "import sys, torch\n"
+        "from cnncli.core.config import DatasetConfig\n"
+        "from cnncli.data import build_data\n"
+        "build_data(DatasetConfig(name='digits'), lambda items, n, what: items)\n"
+        "assert 'torchvision' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
