@@ -1,0 +1,91 @@
+"""What a network is made of: layers, shapes, parameters, and how the parameters are counted."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer: its name and type, the shape of one sample behind it, its parameters and their formula."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    formula: str
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Parameters that training can change; one that is shared counts once."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+@torch.no_grad()
+def inspect_layers(model: nn.Module, input_shape: tuple[int, ...]) -> list[LayerRow]:
+    """A row for each layer in the order in which a sample passes them, then for what other modules hold themselves.
+
+    The parameters of all rows add up to the network's.
+    """
+    rows: list[LayerRow] = []
+    hooks: list[RemovableHandle] = []
+    counted: set[int] = set()  # a parameter that several modules share is counted where it comes first
+
+    def own_parameters(module: nn.Module) -> int:
+        new = [p for p in module.parameters(recurse=False) if id(p) not in counted]
+        counted.update(map(id, new))
+        return sum(p.numel() for p in new)
+
+    def record(name: str, module: nn.Module, number: int) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            passed = hooks[number]
+            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+            rows.append(LayerRow(name, type(module).__name__, shape, own_parameters(module), _formula(module)))
+            passed.remove()  # a module that is called again is listed once
+
+        return hook
+
+    for name, module in model.named_modules():
+        if not list(module.children()):
+            hooks.append(module.register_forward_hook(record(name, module, len(hooks))))
+    was_training = model.training
+    try:
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        model.eval()(torch.zeros(1, *input_shape, device=device))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    # parameters that a module uses without calling a layer of its own: attention, class tokens, scales
+    for name, module in model.named_modules():
+        own = own_parameters(module)
+        if own:
+            rows.append(LayerRow(name or "(network)", type(module).__name__, (), own, ""))
+    return rows
+
+
+def _formula(module: nn.Module) -> str:
+    """How the parameters of a convolution or linear layer are counted, with its numbers put in."""
+    if isinstance(module, nn.Conv2d):
+        return _conv_formula(module)
+    if isinstance(module, nn.Linear):
+        bias = " + 1" if module.bias is not None else ""
+        return f"(in{bias})·out = ({module.in_features}{bias})·{module.out_features}"
+    return ""
+
+
+def _conv_formula(conv: nn.Conv2d) -> str:
+    height, width = conv.kernel_size
+    bias = " + 1" if conv.bias is not None else ""
+    if conv.groups == 1:
+        each = conv.in_channels * height * width + (conv.bias is not None)
+        numbers = f"({conv.in_channels}·{height}·{width}{bias})·{conv.out_channels}"
+        return f"cross-channel: (C_in·F_h·F_w{bias})·C_out = {numbers}; {each} a slice"
+    if conv.groups == conv.in_channels:
+        multiplier = conv.out_channels // conv.in_channels
+        return f"depthwise: (F_h·F_w{bias})·C_in·M = ({height}·{width}{bias})·{conv.in_channels}·{multiplier}"
+    numbers = f"({conv.in_channels}/{conv.groups}·{height}·{width}{bias})·{conv.out_channels}"
+    return f"grouped: (C_in/G·F_h·F_w{bias})·C_out = {numbers}"

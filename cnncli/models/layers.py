@@ -1,0 +1,64 @@
+"""A network written in the YAML as a list of layers."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnncli.core.errors import ConfigError, Fault
+from cnncli.core.registry import Layer, activations, layers, models, split_component
+from cnncli.core.spec import DataSpec
+from cnncli.core.yaml_source import dotted
+from cnncli.models.layer_kinds import Reaching
+
+
+@models.register("layers")
+def layers_model(spec: DataSpec, /, layers: list[Layer]) -> nn.Sequential:
+    """Your own network: a list of layers whose input sizes are inferred; the last gives the classes."""
+    start = Reaching(spec.input_shape, spec.num_outputs, ("model", "layers"))
+    model, shape = build_layers(layers, start)
+    if shape != (spec.num_outputs,):
+        cause = f"the last layer gives {_shown(shape)}, the data want {spec.num_outputs} values; end with 'linear'"
+        raise ConfigError(Fault("", dotted(("model", "layers", len(layers) - 1)), cause))
+    return model
+
+
+def build_layers(items: list[Layer], start: Reaching) -> tuple[nn.Sequential, tuple[int, ...]]:
+    """The layers in a row, and the shape of one sample behind them.
+
+    Raises ``ConfigError`` naming the layer that does not fit and the shape that reached it.
+    """
+    modules: list[nn.Module] = []
+    reaching = start
+    for number, item in enumerate(items):
+        name, args = split_component(item)
+        reaching = replace(reaching, path=(*start.path, number))
+        module, shape = _build_layer(name, args, reaching)
+        modules.append(module)
+        reaching = replace(reaching, shape=shape)
+    return nn.Sequential(*modules), reaching.shape
+
+
+def _build_layer(name: str, args: dict[str, Any], reaching: Reaching) -> tuple[nn.Module, tuple[int, ...]]:
+    reached = f"{_shown(reaching.shape)} reached it"
+    try:
+        if name not in layers and name in activations:
+            module: nn.Module = activations.build(name, **args)
+        else:
+            module = layers.build(name, reaching, **args)
+        with torch.no_grad():
+            shape = tuple(module.eval()(torch.zeros(1, *reaching.shape)).shape[1:])
+        module.train()
+    except ConfigError as error:
+        if error.faults[0].key:  # a layer inside this one has been named already
+            raise
+        raise ConfigError(Fault("", dotted(reaching.path), f"{error} ({reached})")) from error
+    except (RuntimeError, ValueError) as error:
+        cause = f"{name} does not fit: {reached} ({str(error).splitlines()[0]})"
+        raise ConfigError(Fault("", dotted(reaching.path), cause)) from error
+    return module, shape
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))

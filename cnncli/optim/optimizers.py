@@ -1,0 +1,48 @@
+"""PyTorch's optimizers by name, their arguments and defaults PyTorch's own.
+
+Left out is Muon, which updates matrices only and needs a second optimizer beside it for everything else.
+"""
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from cnncli.core.config import OptimizerConfig
+from cnncli.core.errors import ConfigError
+from cnncli.core.registry import optimizers
+
+_DESCRIPTIONS = {
+    "Adadelta": "step sizes from running averages of squared gradients and updates (Zeiler 2012)",
+    "Adafactor": "Adam with factored second moments: little memory (Shazeer and Stern 2018)",
+    "Adagrad": "step sizes from the sum of squared gradients (Duchi et al. 2011)",
+    "Adam": "adaptive moments (Kingma and Ba 2014)",
+    "AdamW": "Adam with decoupled weight decay (Loshchilov and Hutter 2017)",
+    "Adamax": "Adam with the infinity norm (Kingma and Ba 2014)",
+    "ASGD": "averaged stochastic gradient descent (Polyak and Juditsky 1992)",
+    "LBFGS": "limited-memory quasi-Newton; evaluates each batch several times",
+    "NAdam": "Adam with Nesterov momentum (Dozat 2016)",
+    "RAdam": "Adam with rectified variance (Liu et al. 2019)",
+    "RMSprop": "step sizes from a running average of squared gradients (Hinton 2012)",
+    "Rprop": "step sizes from signs of gradients; for full batches (Riedmiller and Braun 1993)",
+    "SGD": "stochastic gradient descent, with momentum if asked for",
+    "SparseAdam": "Adam for the sparse gradients of embeddings",
+}
+# switches of the implementation that change no result, and the parameters themselves
+_HIDDEN = ("params", "foreach", "capturable", "differentiable", "maximize")
+
+for _name, _description in _DESCRIPTIONS.items():
+    optimizers.add(_name.lower(), getattr(torch.optim, _name), description=_description, hidden=_HIDDEN)
+
+
+def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
+    """The optimizer over every trainable parameter of ``model``.
+
+    Raises ``ConfigError`` for values that it refuses, and for sparse optimizers of dense networks.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise ConfigError("the model has no parameters to train")
+    if config.name == "sparseadam" and not any(getattr(m, "sparse", False) for m in model.modules()):
+        raise ConfigError("sparseadam needs embeddings with sparse gradients, this model has none; use adam")
+    optimizer: Optimizer = optimizers.build(config.name, parameters, **config.args)
+    return optimizer

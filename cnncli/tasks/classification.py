@@ -1,0 +1,89 @@
+"""One class out of several for each sample."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnncli.core.config import LossConfig
+from cnncli.core.errors import ConfigError, did_you_mean
+from cnncli.core.plugins import refusals
+from cnncli.core.registry import losses, tasks
+from cnncli.core.spec import DataSpec
+from cnncli.tasks.losses import form_of
+from cnncli.tasks.metrics import ClassificationMeter, per_class
+
+
+@tasks.register("classification")
+class Classification:
+    """One class out of several: accuracy, precision, recall, F1; the baseline names the commonest class.
+
+    ``counts`` is the number of training samples of each class, int64 ``[K]``.
+    """
+
+    train_metrics = ("loss", "accuracy")
+    metrics = ("loss", "accuracy", "balanced_accuracy", "macro_f1")
+
+    def __init__(self, spec: DataSpec, loss: LossConfig, counts: Tensor, device: torch.device, /) -> None:
+        self.spec, self.counts, self.device = spec, counts, device
+        self.form = form_of(loss.name)
+        args = dict(loss.args)
+        self.divisors: Tensor | None = None
+        if loss.class_weights is not None:
+            args["weight"] = self._class_weights(loss)
+            if loss.name != "multi_margin":  # PyTorch divides this one by the number of samples all the same
+                self.divisors = args["weight"].to(device)
+        self.loss_fn = self._make(loss, args).to(device)
+        # evaluation uses the plain loss: smoothed targets and weighted classes are means of training
+        plain = {key: value for key, value in args.items() if key not in ("weight", "label_smoothing")}
+        self.eval_loss_fn = self._make(loss, plain).to(device)
+
+    def _make(self, loss: LossConfig, args: dict[str, Any]) -> nn.Module:
+        """The loss, tried on a small batch: some values are refused only when it is computed."""
+        with refusals(f"loss {loss.name}"):
+            module: nn.Module = losses.get(loss.name).factory(**args)
+            logits, targets = torch.zeros(2, len(self.spec.classes)), torch.tensor([0, len(self.spec.classes) - 1])
+            module(*self.form(logits, targets))
+        return module
+
+    def _class_weights(self, loss: LossConfig) -> Tensor:
+        if loss.name not in ("cross_entropy", "nll", "multi_margin"):
+            raise ConfigError(f"loss.class_weights: {loss.name} takes none; use cross_entropy, nll or multi_margin")
+        if loss.class_weights == "balanced":
+            # scikit-learn's rule: N / (K · N_class); the classes then weigh the same in sum
+            return self.counts.sum() / (len(self.counts) * self.counts.clamp_min(1)).float()
+        assert isinstance(loss.class_weights, dict)
+        for name in loss.class_weights:
+            if name not in self.spec.classes:
+                raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, self.spec.classes)}")
+        return torch.tensor([loss.class_weights.get(name, 1.0) for name in self.spec.classes])
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The mean training loss of a batch: logits ``[B, K]``, targets ``[B]``."""
+        result: Tensor = self.loss_fn(*self.form(logits, targets))
+        return result
+
+    def weight(self, targets: Tensor) -> Tensor | int:
+        """What PyTorch divides the training loss of a batch by: its samples, or the sum of their class weights."""
+        return len(targets) if self.divisors is None else self.divisors[targets].sum()
+
+    def eval_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of a batch without label smoothing and class weights."""
+        result: Tensor = self.eval_loss_fn(*self.form(logits, targets))
+        return result
+
+    def meter(self, detailed: bool = False) -> ClassificationMeter:
+        """A fresh accumulator of this task's metrics."""
+        return ClassificationMeter(len(self.spec.classes), self.device, detailed)
+
+    def baseline(self, targets: Tensor) -> dict[str, Any]:
+        """What always naming the commonest class of the training part scores on ``targets`` ``[N]``."""
+        commonest = int(self.counts.argmax())
+        accuracy = (targets == commonest).double().mean().item()
+        return {"name": "commonest class", "class": self.spec.classes[commonest], "accuracy": accuracy}
+
+    def details(self, meter: ClassificationMeter) -> dict[str, Any]:
+        """``per_class`` (precision, recall, F1, support by class name) and the ``confusion`` matrix."""
+        confusion = meter.confusion_matrix()
+        rows = zip(self.spec.classes, per_class(confusion), strict=True)
+        return {"per_class": dict(rows), "confusion": confusion.tolist()}

@@ -1,0 +1,89 @@
+"""PyTorch's losses by name, and how logits and class numbers are turned into what each of them takes.
+
+Left out are the losses of other problems: pairs and triplets (cosine_embedding, margin_ranking, triplet_margin),
+sequences (ctc), and those that need more than outputs and targets (gaussian_nll, multilabel_margin).
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnncli.core.registry import losses
+
+Form = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""``(logits [N, K], targets [N])`` → the two tensors that a loss is called with."""
+
+
+def _as_they_are(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    return logits, targets
+
+
+def _log_probabilities(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    return F.log_softmax(logits, dim=1), targets
+
+
+def _one_hot(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    return logits, F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+
+
+def _probabilities_one_hot(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    logits, one_hot = _one_hot(logits, targets)
+    return F.softmax(logits, dim=1), one_hot
+
+
+def _log_probabilities_one_hot(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    logits, one_hot = _one_hot(logits, targets)
+    return F.log_softmax(logits, dim=1), one_hot
+
+
+def _sigmoid_one_hot(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    logits, one_hot = _one_hot(logits, targets)
+    return torch.sigmoid(logits), one_hot
+
+
+def _signed(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    logits, one_hot = _one_hot(logits, targets)
+    return logits, one_hot.mul(2).sub(1)
+
+
+def _distances(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    logits, signs = _signed(logits, targets)
+    return F.softplus(-logits), signs  # a distance: positive, and small for the right class
+
+
+_kl_div = partial(nn.KLDivLoss, reduction="batchmean")  # 'mean' divides by the classes too, and warns about it
+
+_LOSSES: dict[str, tuple[Callable[..., nn.Module], Form, str]] = {
+    "cross_entropy": (nn.CrossEntropyLoss, _as_they_are, "softmax and negative log-likelihood: the usual one"),
+    "nll": (nn.NLLLoss, _log_probabilities, "negative log-likelihood of the log-softmax"),
+    "multi_margin": (nn.MultiMarginLoss, _as_they_are, "hinge loss over all classes (a multi-class SVM)"),
+    "mse": (nn.MSELoss, _probabilities_one_hot, "squared error; for classes, of the probabilities (Brier score)"),
+    "l1": (nn.L1Loss, _probabilities_one_hot, "absolute error; for classes, of the probabilities"),
+    "smooth_l1": (nn.SmoothL1Loss, _probabilities_one_hot, "squared below beta, absolute above; of the probabilities"),
+    "huber": (nn.HuberLoss, _probabilities_one_hot, "squared below delta, linear above; of the probabilities"),
+    "bce": (nn.BCELoss, _sigmoid_one_hot, "binary cross-entropy of sigmoids, one class against the rest"),
+    "bce_with_logits": (nn.BCEWithLogitsLoss, _one_hot, "the same as bce, numerically safer"),
+    "kl_div": (_kl_div, _log_probabilities_one_hot, "Kullback-Leibler divergence from the one-hot targets"),
+    "poisson_nll": (nn.PoissonNLLLoss, _one_hot, "negative log-likelihood of Poisson rates"),
+    "soft_margin": (nn.SoftMarginLoss, _signed, "logistic loss of signed targets, one class against the rest"),
+    "hinge_embedding": (nn.HingeEmbeddingLoss, _distances, "hinge loss of softplus(-logit) as a distance"),
+    "multilabel_soft_margin": (nn.MultiLabelSoftMarginLoss, _one_hot, "one-against-the-rest, averaged over classes"),
+}  # fmt: skip
+
+FORMS: dict[str, Form] = {}
+"""How classification feeds each loss; one of a plug-in's own gets logits and class numbers as they are."""
+
+# batches are averaged by cnncli, class weights come from loss.class_weights, and the rest is deprecated
+_HIDDEN = ("reduction", "size_average", "reduce", "weight", "pos_weight", "ignore_index")
+
+for _name, (_class, _form, _description) in _LOSSES.items():
+    losses.add(_name, _class, description=_description, hidden=_HIDDEN)
+    FORMS[_name] = _form
+
+
+def form_of(name: str) -> Form:
+    """How the loss called ``name`` is fed."""
+    return FORMS.get(name, _as_they_are)
