@@ -1,0 +1,1 @@
+"""Device, loop, checkpoints, tracking, and the one place that puts an experiment together."""

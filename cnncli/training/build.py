@@ -1,0 +1,127 @@
+"""From a checked config to the parts of an experiment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from cnncli.core.config import Config
+from cnncli.core.errors import ConfigError, Fault, did_you_mean
+from cnncli.core.registry import models, tasks
+from cnncli.core.spec import DataSpec
+from cnncli.data import DataBundle, build_data
+from cnncli.data.bundle import Split, Track
+from cnncli.data.loaders import Loader
+from cnncli.data.sources import class_counts
+from cnncli.optim.averaging import WeightAverage
+from cnncli.optim.optimizers import build_optimizer
+from cnncli.optim.schedulers import build_schedule
+from cnncli.tasks.classification import Classification
+from cnncli.training.catalog import LoadedConfig
+from cnncli.training.engine import TrainState
+from cnncli.training.runtime import Runtime, make_runtime
+
+
+@dataclass
+class Experiment:
+    """Everything that training moves, put together from one config."""
+
+    config: Config
+    runtime: Runtime
+    data: DataBundle
+    task: Classification
+    state: TrainState
+    mode: Literal["max", "min"]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of one epoch."""
+        return -(-len(self.loader("train", training=True)) // self.config.train.accumulate)
+
+    def loader(self, split: Split, *, training: bool = False) -> Loader:
+        """The batches of ``split`` on the run's device."""
+        return self.data.loader(split, self.runtime.device, training=training, seed=self.config.seed)
+
+
+def build_experiment(loaded: LoadedConfig, track: Track) -> Experiment:
+    """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses."""
+    config = loaded.config
+    with blaming(loaded, "device"):
+        runtime = make_runtime(config.device, config.precision, config.seed)
+    with blaming(loaded, "dataset"):
+        data = build_data(config.dataset, track)
+    with blaming(loaded, "checkpoint.monitor"):
+        mode = _monitor_mode(config, "val" in data.sources)
+    runtime.seed_weights()
+    with blaming(loaded, "model"):
+        model = build_model(config, data.spec).to(runtime.device)
+    with blaming(loaded, "loss"):
+        task = build_task(config, data, runtime)
+    with blaming(loaded, "optimizer"):
+        optimizer = build_optimizer(config.optimizer, model)
+    with blaming(loaded, "dataset"):
+        batches = len(data.loader("train", runtime.device, training=True, seed=config.seed))
+    with blaming(loaded, "scheduler"):
+        steps = -(-batches // config.train.accumulate)
+        schedule = build_schedule(config.scheduler, optimizer, config.train.epochs, steps, mode)
+    average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
+    return Experiment(config, runtime, data, task, TrainState(model, optimizer, schedule, average), mode)
+
+
+def build_model(config: Config, spec: DataSpec) -> nn.Module:
+    """The network of the config for data of ``spec``, on the CPU.
+
+    Raises ``ConfigError`` when it cannot take such samples or does not give one value for each output.
+    """
+    name = config.model.name
+    shape = "×".join(map(str, spec.input_shape))
+    try:
+        model: nn.Module = models.build(name, spec, **config.model.args)
+        model.eval()
+        with torch.no_grad():
+            logits = model(torch.zeros(2, *spec.input_shape))
+    except RuntimeError as error:
+        cause = str(error).splitlines()[0]
+        raise ConfigError(
+            f"{name} cannot take samples of {shape} ({cause}); use larger pictures or another model"
+        ) from error
+    if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (2, spec.num_outputs):
+        given = tuple(logits.shape[1:]) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise ConfigError(f"{name} gives {given} for one sample, the data want ({spec.num_outputs},)")
+    return model.train()
+
+
+def build_task(config: Config, data: DataBundle, runtime: Runtime) -> Classification:
+    """The task of the config; the training part tells it how often each class occurs."""
+    counts = class_counts(data.sources["train"], data.spec.num_outputs)
+    task: Classification = tasks.get(config.task.name).factory(data.spec, config.loss, counts, runtime.device)
+    return task
+
+
+def _monitor_mode(config: Config, has_val: bool) -> Literal["max", "min"]:
+    monitor = config.checkpoint.monitor
+    split, _, metric = monitor.partition("/")
+    task: Any = tasks.get(config.task.name).factory
+    known = [f"train/{name}" for name in task.train_metrics]
+    if has_val:
+        known += [f"val/{name}" for name in task.metrics]
+    elif split == "val":
+        raise ConfigError(f"'{monitor}' needs validation data; set dataset.val_fraction above 0, or monitor train/loss")
+    if monitor not in known:
+        raise ConfigError(f"there is no metric '{monitor}'; {did_you_mean(monitor, known)}")
+    if config.checkpoint.mode != "auto":
+        return config.checkpoint.mode
+    return "min" if metric == "loss" else "max"
+
+
+@contextmanager
+def blaming(loaded: LoadedConfig, key: str) -> Iterator[None]:
+    """Add ``key`` and its line to errors that name neither."""
+    try:
+        yield
+    except ConfigError as error:
+        named = [fault if fault.key or fault.where else Fault("", key, fault.cause) for fault in error.faults]
+        raise loaded.located(ConfigError(named)) from error

@@ -1,0 +1,96 @@
+"""Fills every registry, then turns files and overrides into one checked config."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cnncli.core.checking import resolve
+from cnncli.core.config import Config
+from cnncli.core.errors import ConfigError, Fault, did_you_mean
+from cnncli.core.layers import apply_overrides, load_document
+from cnncli.core.plugins import load_plugin
+from cnncli.core.registry import REGISTRIES, Entry
+from cnncli.core.schema import build_schema
+from cnncli.core.yaml_source import Document, parse_path
+
+ROOMS = ("cnncli.data", "cnncli.models", "cnncli.tasks", "cnncli.optim")
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A resolved config, the document it came from, and what was left out on the way."""
+
+    config: Config
+    document: Document
+    notices: list[str] = field(default_factory=list)
+
+    def located(self, error: ConfigError) -> ConfigError:
+        """``error`` with file and line added to every fault that names only a key."""
+        faults = []
+        for fault in error.faults:
+            path = parse_path(fault.key)
+            known = not fault.where and fault.key and path[0] in self.document.data
+            faults.append(self.document.fault(path, fault.cause) if known else fault)
+        return ConfigError(faults)
+
+
+def fill_registries() -> None:
+    """Import every room that registers components."""
+    for room in ROOMS:
+        importlib.import_module(room)
+
+
+def describe_components(kind: str | None = None) -> dict[str, list[dict[str, Any]]]:
+    """Every component of one kind, or of all: name, description and arguments with their defaults."""
+    fill_registries()
+    if kind is not None and kind not in REGISTRIES:
+        raise ConfigError(f"there is no list of '{kind}'; {did_you_mean(kind, list(REGISTRIES))}")
+    return {
+        name: [
+            {"name": entry.name, "description": entry.description, "arguments": _defaults(entry)}
+            for entry in map(registry.get, registry)
+        ]
+        for name, registry in REGISTRIES.items()
+        if kind in (None, name)
+    }
+
+
+def _defaults(entry: Entry) -> dict[str, Any]:
+    return {
+        name: "(needed)" if field.is_required() else field.default
+        for name, field in entry.arguments.model_fields.items()
+    }
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of a config: each component's arguments depend on its name."""
+    fill_registries()
+    return build_schema()
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Read, override, check and complete a config; raises ``ConfigError`` with every fault in it."""
+    return _resolved(load_document(path, overrides))
+
+
+def restore_config(values: dict[str, Any], overrides: Sequence[str] = (), plugins: Sequence[Path] = ()) -> LoadedConfig:
+    """A config as a checkpoint stores it, with overrides, and the plug-ins that the user names."""
+    document = Document({**values, "plugins": [str(path) for path in plugins]})
+    apply_overrides(document, overrides)
+    return _resolved(document)
+
+
+def _resolved(document: Document) -> LoadedConfig:
+    fill_registries()
+    plugins = document.data.get("plugins")
+    for number, plugin in enumerate(plugins if isinstance(plugins, list) else []):
+        if isinstance(plugin, str):
+            try:
+                load_plugin(Path(plugin))
+            except ConfigError as error:
+                origin = document.origin(("plugins", number))
+                raise ConfigError(Fault(str(origin), "plugins", str(error))) from error
+    config, notices = resolve(document)
+    return LoadedConfig(config, document, notices)

@@ -1,0 +1,120 @@
+"""What a person sees while a run goes on: on standard error, plain lines when that is no terminal."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cnncli.tasks.metrics import ClassificationMeter
+
+REFRESH_SECONDS = 0.25  # how often the bar asks the device for a number
+
+
+class _Progressing(Console):
+    """A console that falls silent when its reader goes away: nobody who watches can stop a training run."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+class Display:
+    """Header, progress bar, a line an epoch; ``quiet`` shows nothing but warnings."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = _Progressing(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self.quiet = quiet
+
+    def line(self, text: str, *, markup: bool = False) -> None:
+        """One line, as it is or with rich's markup."""
+        if not self.quiet:
+            self.console.print(text, markup=markup)
+
+    def warn(self, text: str) -> None:
+        """A warning, shown even when quiet."""
+        self.console.print(f"warning: {text}", markup=False)
+
+    def header(self, rows: dict[str, str]) -> None:
+        """What is about to run, a row each."""
+        for name, value in rows.items():
+            self.line(f"[bold]{name:<10}[/bold] {escape(value)}", markup=True)
+
+    def track(self, items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
+        """Show progress over ``items``, of which there are ``total``."""
+        if self.quiet or not self.console.is_terminal:
+            self.line(f"{what} …")
+            yield from items
+            return
+        with self._progress() as progress:
+            bar = progress.add_task(what, total=total, metrics="")
+            for item in items:
+                yield item
+                progress.advance(bar)
+
+    def batches(
+        self, items: Iterable[Any], total: int, done: int, what: str, meter: ClassificationMeter
+    ) -> Iterator[Any]:
+        """Show progress over the batches of an epoch, with the running metrics and samples per second."""
+        if self.quiet or not self.console.is_terminal:
+            yield from items
+            return
+        start, before, shown = time.perf_counter(), meter.samples, 0.0
+        with self._progress() as progress:
+            bar = progress.add_task(what, total=total, completed=done, metrics="")
+            for item in items:
+                yield item
+                progress.advance(bar)
+                now = time.perf_counter()
+                if now - shown >= REFRESH_SECONDS:
+                    shown = now
+                    speed = (meter.samples - before) / (now - start)
+                    text = f"{format_metrics(meter.compute())}  {speed:,.0f}/s"
+                    progress.update(bar, metrics=text)
+
+    def epoch(self, record: dict[str, float], epochs: int, is_best: bool) -> None:
+        """One line for a finished epoch; a new best is marked."""
+        number = f"{int(record['epoch']):>{len(str(epochs))}}/{epochs}"
+        parts = [f"epoch {number}"]
+        for split in ("train", "val"):
+            values = {key.split("/")[1]: v for key, v in record.items() if key.startswith(f"{split}/")}
+            shown = {key: value for key, value in values.items() if key in ("loss", "accuracy")}
+            if shown:
+                parts.append(f"{split} {format_metrics(shown)}")
+        seconds = record["train_seconds"] + record["eval_seconds"]
+        parts += [f"lr {record['lr']:.3g}", f"{record['samples_per_second']:,.0f} images/s", f"{seconds:.1f} s"]
+        self.line("  ".join(parts) + ("  [bold green]* best[/bold green]" if is_best else ""), markup=True)
+
+    def _progress(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[metrics]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+
+
+def format_metrics(values: dict[str, float]) -> str:
+    """``loss 0.1234  accuracy 97.50 %``."""
+    return "  ".join(f"{name} {format_metric(name, value)}" for name, value in values.items())
+
+
+def format_metric(name: str, value: float) -> str:
+    """A fraction as per cent, anything else with four decimals."""
+    if name in ("accuracy", "balanced_accuracy"):
+        return f"{100 * value:.2f} %"
+    return f"{value:.4f}"

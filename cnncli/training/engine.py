@@ -1,0 +1,127 @@
+"""The loop. It knows no file, prints nothing, and waits for no result inside a step."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.optim import Optimizer
+
+from cnncli.core.config import TrainConfig
+from cnncli.optim.averaging import WeightAverage
+from cnncli.optim.schedulers import Schedule
+from cnncli.tasks.classification import Classification
+from cnncli.tasks.metrics import ClassificationMeter
+from cnncli.training.interrupt import StopSignal
+from cnncli.training.runtime import Runtime
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass
+class TrainState:
+    """What training changes: the weights and everything that moves with them."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    schedule: Schedule
+    average: WeightAverage | None = None
+    epoch: int = 0  # finished epochs
+    batch: int = 0  # finished batches of the current epoch
+    global_step: int = 0  # finished optimizer steps
+
+    @property
+    def eval_model(self) -> nn.Module:
+        """The network that is evaluated and kept: the averaged weights where there are any."""
+        return self.model if self.average is None else self.average.model
+
+
+def train_one_epoch(
+    state: TrainState,
+    batches: Iterable[Batch],
+    task: Classification,
+    runtime: Runtime,
+    settings: TrainConfig,
+    meter: ClassificationMeter,
+    stop: StopSignal,
+) -> None:
+    """One pass over ``batches``, an optimizer step for every ``settings.accumulate`` of them."""
+    state.model.train()
+    for window in _windows(batches, settings.accumulate):
+        runtime.seed_step(state.global_step)
+        _step(state, window, task, runtime, settings, meter)
+        state.schedule.step()
+        if state.average is not None:
+            state.average.update(state.model)
+        state.global_step += 1
+        state.batch += len(window)
+        if stop.requested:
+            return
+
+
+def _step(
+    state: TrainState,
+    window: list[Batch],
+    task: Classification,
+    runtime: Runtime,
+    settings: TrainConfig,
+    meter: ClassificationMeter,
+) -> None:
+    """One optimizer step on the mean loss over all samples of ``window``, however unequal its batches are."""
+    weights = [task.weight(targets) for _, targets in window]
+    whole = sum(weights)
+    counted = False
+
+    def closure() -> float:
+        nonlocal counted
+        state.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=runtime.device)
+        for (inputs, targets), weight in zip(window, weights, strict=True):
+            with runtime.autocast():
+                logits = state.model(inputs)
+            loss = task.loss(logits.float(), targets)  # the loss is not for mixed precision
+            share = loss if len(window) == 1 else loss * (weight / whole)
+            share.backward()
+            total += share.detach()
+            if not counted:  # LBFGS asks several times; the first answer is that of the weights before the step
+                meter.update(loss, weight, logits, targets)
+        counted = True
+        if settings.clip_grad_norm is not None:
+            clip_grad_norm_(state.model.parameters(), settings.clip_grad_norm)
+        if settings.clip_grad_value is not None:
+            clip_grad_value_(state.model.parameters(), settings.clip_grad_value)
+        return total  # type: ignore[return-value]  # optimizers pass it through; a float would wait for the device
+
+    state.optimizer.step(closure)
+
+
+def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """``batches`` in lists of ``size``; the last may be shorter."""
+    iterator = iter(batches)
+    while window := list(islice(iterator, size)):
+        yield window
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    task: Classification,
+    runtime: Runtime,
+    meter: ClassificationMeter,
+    stop: StopSignal,
+) -> ClassificationMeter:
+    """Evaluation mode, no gradients; ``meter`` averages over samples and is given back."""
+    was_training = model.training
+    model.eval()
+    for inputs, targets in batches:
+        with runtime.autocast():
+            logits = model(inputs)
+        loss = task.eval_loss(logits.float(), targets)
+        meter.update(loss, len(targets), logits, targets)
+        if stop.requested:
+            break
+    model.train(was_training)
+    return meter

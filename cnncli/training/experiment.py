@@ -1,0 +1,212 @@
+"""The only composer: a config becomes a run, and a run a result."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnncli.core.errors import ConfigError, Interrupted
+from cnncli.data.bundle import Split
+from cnncli.models.inspect import count_parameters
+from cnncli.optim.schedulers import SMOOTH
+from cnncli.training.build import Experiment, build_experiment
+from cnncli.training.catalog import LoadedConfig, load_config
+from cnncli.training.checkpoint import load_checkpoint, load_weights
+from cnncli.training.display import Display
+from cnncli.training.fit import Fit
+from cnncli.training.interrupt import StopSignal
+from cnncli.training.pictures import sample_grid
+from cnncli.training.report import report_split
+from cnncli.training.run_folder import RunFolder, create_run, find_run
+from cnncli.training.runtime import environment
+from cnncli.training.tracking import Tracker
+
+Result = dict[str, Any]
+
+SAFE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+RESUMABLE = ("name", "device", "train.epochs", "checkpoint.every", "logging", "dataset.workers", "dataset.memory",
+             "dataset.eval_batch_size")  # fmt: skip
+"""What may differ when a run is resumed: everything else would make it another experiment.
+
+More epochs are only for schedules that do not depend on how many there are.
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a new run is written."""
+
+    runs_dir: Path
+    run_id: str | None = None
+    overwrite: bool = False
+
+
+def prepare(
+    path: Path | None,
+    overrides: Sequence[str],
+    name: str | None,
+    runs_dir: Path,
+    resuming: str | None,
+    overwrite: bool,
+) -> tuple[LoadedConfig, Place, tuple[RunFolder, Path] | None]:
+    """What the command line of ``train`` means: the config, the place of a new run, or the run to go on with."""
+    if name is not None and not re.fullmatch(rf"{SAFE_NAME}(/{SAFE_NAME})?", name):
+        raise ConfigError(f"--name '{name}': write NAME or NAME/ID of letters, digits, '.', '_' and '-'")
+    run_name, _, run_id = (name or "").partition("/")
+    named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
+    loaded = load_config(path, named) if path is not None else None
+    if resuming is None:
+        if loaded is None:
+            raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
+        if overwrite and not run_id:
+            raise ConfigError("--overwrite needs --name NAME/ID: a run without a fixed id never replaces another")
+        return loaded, Place(runs_dir, run_id or None, overwrite), None
+    found = find_run(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
+    if not found[0].config.is_file():
+        load_checkpoint(found[1])  # a damaged file is the more important news
+        raise ConfigError(f"{found[1]}: lies in no run folder; --resume needs the config.yaml beside it")
+    return loaded or load_config(found[0].config, overrides), Place(runs_dir), found
+
+
+def train(loaded: LoadedConfig, place: Place, display: Display) -> Result:
+    """Train a config from its beginning; the result is also ``result.json`` in the run."""
+    experiment = build_experiment(loaded, display.track)
+    run = create_run(place.runs_dir, loaded.config.name, place.run_id, place.overwrite)
+    return _run(experiment, run, display, None)
+
+
+def resume(run: RunFolder, checkpoint: Path, wanted: LoadedConfig, display: Display) -> Result:
+    """Go on with a run from one of its checkpoints, exactly as if it had never stopped.
+
+    Raises ``ConfigError`` when ``wanted`` is another experiment than the checkpoint's own config.
+    """
+    _same_experiment(load_checkpoint(checkpoint)["config"], wanted)
+    experiment = build_experiment(wanted, display.track)
+    return _run(experiment, run, display, checkpoint)
+
+
+def dry_run(loaded: LoadedConfig, place: Place, display: Display) -> Result:
+    """Build everything, push one real batch through and back, write nothing; the plan as plain values."""
+    experiment = build_experiment(loaded, display.track)
+    inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
+    with experiment.runtime.autocast():
+        logits = experiment.state.model.train()(inputs)
+    loss = experiment.task.loss(logits.float(), targets)
+    loss.backward()
+    run_id = place.run_id or "<time>"
+    return {
+        **describe(experiment),
+        "batch": f"inputs {list(inputs.shape)}, logits {list(logits.shape)}, loss {loss.item():.4f}",
+        "writes to": str(place.runs_dir / loaded.config.name / run_id),
+    }
+
+
+def describe(experiment: Experiment) -> dict[str, str]:
+    """What is about to run, for the header and the plan."""
+    config, spec = experiment.config, experiment.data.spec
+    sizes = " + ".join(f"{len(source):,} {split}" for split, source in experiment.data.sources.items())
+    batch = [config.dataset.batch_size, *spec.input_shape]
+    epochs, steps = config.train.epochs, experiment.steps_per_epoch
+    parameters = count_parameters(experiment.state.model)
+    return {
+        "device": experiment.runtime.description,
+        "precision": config.precision,
+        "data": f"{config.dataset.name}: {sizes}, {len(spec.classes)} classes",
+        "input": f"[N, C, H, W] = {batch}",
+        "model": f"{config.model.name}: {parameters:,} parameters",
+        "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
+        "steps": f"{epochs} epochs × {steps:,} = {epochs * steps:,}",
+    }
+
+
+def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: Path | None) -> Result:
+    with run.locked():
+        fit = Fit(experiment, run, display)
+        if checkpoint is not None:
+            fit.restore(checkpoint)
+            if fit.finished and run.result.is_file():
+                display.line(f"{run.path} is finished; this is its result")
+                finished: Result = json.loads(run.result.read_text())
+                return finished
+            display.line(f"resuming {run.path} behind epoch {fit.state.epoch}")
+        run.write_config(experiment.config)
+        run.write_json(run.environment, environment(experiment.runtime))
+        display.header({**describe(experiment), "run": str(run.path)})
+        tracker = Tracker(run, experiment.config, fit.record)
+        try:
+            if experiment.config.logging.samples and checkpoint is None:
+                _draw_samples(experiment, run, tracker)
+            fit.run_to_end(tracker)
+            result = _result(experiment, run, display)
+            tracker.final(result["metrics"])
+        finally:
+            tracker.close()
+        run.write_json(run.result, result)
+        return result
+
+
+def _result(experiment: Experiment, run: RunFolder, display: Display) -> Result:
+    """The metrics of the best epoch, and the one look at the test split with its weights."""
+    best = load_checkpoint(run.best)
+    model = experiment.state.eval_model
+    load_weights(model, best["model"], run.best)
+    metrics: dict[str, dict[str, float]] = {}
+    for key, value in best["metrics"].items():
+        split, _, name = key.rpartition("/")
+        if split:
+            metrics.setdefault(split, {"n": len(experiment.data.sources[_split(split)])})[name] = value
+    result: Result = {
+        "run_dir": str(run.path),
+        "best": str(run.best),
+        "last": str(run.last),
+        "best_epoch": best["metrics"]["epoch"],
+        "epochs": experiment.state.epoch,
+        "metrics": metrics,
+    }
+    judged: Split = next(s for s in ("test", "val", "train") if s in experiment.data.sources)
+    with StopSignal() as stop:
+        report = report_split(model, experiment.data, judged, experiment.task, experiment.runtime, display, stop)
+    if stop.signum is not None:
+        raise Interrupted(f"stopped in the last evaluation; go on with: cnncli train --resume {run.path}", stop.signum)
+    metrics[judged] = report.pop("metrics")
+    return {**result, "split": judged, **report}
+
+
+def _split(name: str) -> Split:
+    splits: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
+    return splits[name]
+
+
+def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> None:
+    """Nine samples of the first batch, from the very tensors that training sees, un-normalised."""
+    loader = experiment.loader("train", training=True)
+    inputs, targets = next(iter(loader.epoch(0)))
+    classes = experiment.data.spec.classes
+    image = sample_grid(loader.normalizer.undo(inputs[:9]), [classes[i] for i in targets[:9].tolist()])
+    image.save(run.samples)
+    tracker.samples(image)
+
+
+def _same_experiment(own: dict[str, Any], wanted: LoadedConfig) -> None:
+    free = set(RESUMABLE)
+    if wanted.config.scheduler.name in SMOOTH:
+        free.remove("train.epochs")  # the schedule was laid out over the run's epochs
+    faults = [
+        wanted.document.fault(
+            tuple(path.split(".")), f"is {theirs!r}, the run was trained with {ours!r}; start a new run"
+        )
+        for path, ours, theirs in _differences(own, wanted.config.model_dump(mode="json"))
+        if not any(path == key or path.startswith(f"{key}.") for key in free)
+    ]
+    if faults:
+        raise ConfigError(faults)
+
+
+def _differences(ours: Any, theirs: Any, path: Sequence[str] = ()) -> list[tuple[str, Any, Any]]:
+    """Every value in which two configs differ, as ``(dotted path, ours, theirs)``."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        keys = list(dict.fromkeys([*ours, *theirs]))
+        return [d for key in keys for d in _differences(ours.get(key), theirs.get(key), (*path, key))]
+    return [] if ours == theirs else [(".".join(path), ours, theirs)]

@@ -1,0 +1,205 @@
+"""Epoch after epoch: train, evaluate, keep, write down; at the end one look at the test split."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cnncli.core.errors import CheckpointError, Interrupted, TrainingError
+from cnncli.data.bundle import Split
+from cnncli.tasks.metrics import ClassificationMeter
+from cnncli.training.best import Best
+from cnncli.training.build import Experiment
+from cnncli.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from cnncli.training.display import Display
+from cnncli.training.engine import evaluate, train_one_epoch
+from cnncli.training.interrupt import StopSignal
+from cnncli.training.run_folder import RunFolder
+from cnncli.training.tracking import Record, Tracker
+
+
+class Fit:
+    """One run of an experiment, from wherever its state stands to its last epoch."""
+
+    def __init__(self, experiment: Experiment, run: RunFolder, display: Display) -> None:
+        self.experiment, self.run, self.display = experiment, run, display
+        self.config, self.state = experiment.config, experiment.state
+        stopping = self.config.train.early_stopping
+        self.best = Best(experiment.mode)
+        self.progress = Best(experiment.mode, stopping.min_delta if stopping else 0.0)
+        self.meter = experiment.task.meter()  # of the current epoch
+        self.record: Record = {}  # of the last finished epoch
+
+    def restore(self, path: Path) -> None:
+        """Put everything back as the checkpoint at ``path`` left it; raises ``CheckpointError``."""
+        checkpoint = load_checkpoint(path)
+        saved, state = checkpoint["training"], self.state
+        load_weights(state.model, saved["weights"] or checkpoint["model"], path)
+        if state.average is not None:
+            state.average.load_state_dict(saved["average"])
+        state.optimizer.load_state_dict(saved["optimizer"])
+        state.schedule.load_state_dict(saved["schedule"])
+        state.epoch, state.batch, state.global_step = saved["epoch"], saved["batch"], saved["global_step"]
+        self.best.load_state_dict(saved["best"])
+        self.progress.load_state_dict(saved["progress"])
+        self.meter.load_state_dict(saved["meter"])
+        self.record = checkpoint["metrics"]
+        if not self._best_is_kept(path):
+            self.display.warn(f"{self.run.best} is not the best of this history; the best is looked for anew")
+            self.best = Best(self.best.mode)
+
+    def _best_is_kept(self, path: Path) -> bool:
+        """Whether best.pt holds the epoch that the history calls best; resuming an older checkpoint undoes that."""
+        if self.best.value is None or path == self.run.best:
+            return True
+        try:
+            return bool(load_checkpoint(self.run.best)["metrics"]["epoch"] == self.best.epoch)
+        except CheckpointError:
+            return False
+
+    def run_to_end(self, tracker: Tracker) -> None:
+        """All epochs that remain. Raises ``Interrupted`` after writing a checkpoint, ``TrainingError`` when the
+        loss is no longer a number; the checkpoints written before stay as they are.
+        """
+        with StopSignal() as stop, _explained_failures():
+            if not self.run.last.exists():
+                save_checkpoint(self.run.last, self._content())  # so that a kill in the first epoch can be resumed
+            while not self.finished:
+                timing = self._train(stop)
+                start = time.perf_counter()
+                evaluated = None
+                if "val" in self.experiment.data.sources and not stop.requested:
+                    evaluated = self._evaluate("val", stop)
+                if stop.signum is not None:
+                    self._interrupt(stop.signum)
+                timing["eval_seconds"] = round(time.perf_counter() - start, 4)
+                self._finish_epoch(evaluated, timing, tracker)
+                if stop.signum is not None:  # it came while the epoch was written down
+                    self._interrupt(stop.signum)
+        if self.best.value is None:
+            monitor = self.config.checkpoint.monitor
+            raise TrainingError(f"{monitor} was never a number, so no epoch is best; last.pt is in {self.run.path}")
+
+    def _train(self, stop: StopSignal) -> Record:
+        """The rest of the current epoch; returns how long it took and how fast it was."""
+        experiment, state = self.experiment, self.state
+        loader = experiment.loader("train", training=True)
+        what = f"epoch {state.epoch + 1}/{self.config.train.epochs}"
+        batches = self.display.batches(
+            loader.epoch(state.epoch, state.batch), len(loader), state.batch, what, self.meter
+        )
+        start, before = time.perf_counter(), self.meter.samples
+        train_one_epoch(state, batches, experiment.task, experiment.runtime, self.config.train, self.meter, stop)
+        self._check_finite("train/loss", self.meter.compute()["loss"])  # waits for the device
+        seconds = time.perf_counter() - start
+        speed = (self.meter.samples - before) / max(seconds, 1e-9)
+        return {"train_seconds": round(seconds, 4), "samples_per_second": round(speed, 1)}
+
+    def _evaluate(self, split: Split, stop: StopSignal) -> ClassificationMeter:
+        experiment = self.experiment
+        loader = experiment.loader(split)
+        meter = experiment.task.meter(detailed=True)
+        batches = self.display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
+        model = self.state.eval_model
+        return evaluate(model, batches, experiment.task, experiment.runtime, meter, stop)
+
+    def _finish_epoch(self, evaluated: ClassificationMeter | None, timing: Record, tracker: Tracker) -> None:
+        state = self.state
+        self.record = {
+            "epoch": state.epoch + 1,
+            "global_step": state.global_step,
+            "lr": state.schedule.lr,
+            **timing,
+            **{f"train/{name}": value for name, value in self.meter.compute().items()},
+        }
+        if evaluated is not None:
+            self.record |= {f"val/{name}": value for name, value in evaluated.compute().items()}
+            self._check_finite("val/loss", self.record["val/loss"])
+        monitored = self.record[self.config.checkpoint.monitor]
+        state.schedule.end_epoch(monitored)
+        state.epoch, state.batch = state.epoch + 1, 0
+        is_best = self.best.update(monitored, state.epoch)
+        self.progress.update(monitored, state.epoch)
+        self.meter = self.experiment.task.meter()
+        self._keep(is_best)
+        tracker.epoch(self.record)
+        self.display.epoch(self.record, self.config.train.epochs, is_best)
+
+    def _check_finite(self, name: str, loss: float) -> None:
+        """Weights whose loss is no number are never kept: the accuracy of NaN logits can look fine."""
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"{name} is {loss} in epoch {self.state.epoch + 1}, after step {self.state.global_step} "
+                f"(lr {self.state.schedule.lr:.3g}); lower optimizer.lr or set train.clip_grad_norm; "
+                f"{self.run.last} holds the weights before this epoch"
+            )
+
+    def _keep(self, is_best: bool) -> None:
+        content = self._content()
+        if is_best:
+            save_checkpoint(self.run.best, content)
+        every = self.config.checkpoint.every
+        if every and self.state.epoch % every == 0:
+            save_checkpoint(self.run.epoch(self.state.epoch), content)
+        save_checkpoint(self.run.last, content)
+
+    def _content(self) -> dict[str, Any]:
+        """What a checkpoint holds; ``weights`` are those being trained, where they are not the ones to use."""
+        state = self.state
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "spec": self.experiment.data.spec.to_dict(),
+            "model": state.eval_model.state_dict(),
+            "metrics": self.record,
+            "training": {
+                "weights": state.model.state_dict() if state.average is not None else None,
+                "average": state.average.state_dict() if state.average is not None else None,
+                "optimizer": state.optimizer.state_dict(),
+                "schedule": state.schedule.state_dict(),
+                "epoch": state.epoch,
+                "batch": state.batch,
+                "global_step": state.global_step,
+                "best": self.best.state_dict(),
+                "progress": self.progress.state_dict(),
+                "meter": self.meter.state_dict(),
+            },
+        }
+
+    def _interrupt(self, signum: int) -> None:
+        """Keep the work of the unfinished epoch, then end."""
+        save_checkpoint(self.run.last, self._content())
+        raise Interrupted(
+            f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
+            f"go on with: cnncli train --resume {self.run.path}",
+            signum,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or training has stopped early."""
+        stopping = self.config.train.early_stopping
+        stale = stopping is not None and self.state.epoch - self.progress.epoch >= stopping.patience
+        return stale or self.state.epoch >= self.config.train.epochs
+
+
+@contextmanager
+def _explained_failures() -> Iterator[None]:
+    """Turn what torch says about memory and workers into one line with advice."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:  # torch.OutOfMemoryError is one; on the CPU there is only the text
+        text = str(error)
+        if "Expected more than 1 value per channel" in text:
+            raise TrainingError(
+                "BatchNorm cannot learn from batches of one sample; raise dataset.batch_size"
+            ) from error
+        if "out of memory" in text or "can't allocate memory" in text:
+            advice = "lower dataset.batch_size (train.accumulate keeps the effective size) or dataset.eval_batch_size"
+            raise TrainingError(f"out of memory; {advice}") from error
+        if "DataLoader worker" in text:
+            raise TrainingError(f"a data worker died ({text.splitlines()[0]}); try dataset.workers: 0") from error
+        if "does not support dense gradients" in text or "does not support sparse gradients" in text:
+            raise TrainingError(f"the optimizer and the model do not go together ({text}); use another") from error
+        raise

@@ -1,0 +1,167 @@
+"""The folder of one run: ``runs/<name>/<id>/``, locked while a process works in it."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from cnncli.core.config import Config
+from cnncli.core.errors import CheckpointError, ConfigError, StorageError
+from cnncli.core.files import write_text
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths inside a run."""
+
+    path: Path
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best.pt"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last.pt"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.png"
+
+    def epoch(self, number: int) -> Path:
+        """Where ``checkpoint.every`` keeps the weights after epoch ``number`` (from 1)."""
+        return self.path / f"epoch-{number}.pt"
+
+    def write_config(self, config: Config) -> None:
+        """The resolved config exactly as used; it can be trained from again."""
+        write_text(self.config, config_yaml(config))
+
+    def write_json(self, path: Path, value: dict[str, Any]) -> None:
+        """One of the run's JSON files."""
+        write_text(path, json.dumps(value, indent=2) + "\n")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out; the lock dies with this one. Raises ``ConfigError`` naming the owner."""
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise ConfigError(
+                f"{self.path}: another process works in this run{self._owner()}; wait, or use --name"
+            ) from None
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be locked ({error}); choose another --runs-dir") from error
+        try:
+            for stale in self.path.glob(".*.tmp"):  # of a process that was killed while it wrote
+                stale.unlink(missing_ok=True)
+            yield
+        finally:
+            lock.release()
+
+    def _owner(self) -> str:
+        try:
+            return f" (process {json.loads(self.environment.read_text())['pid']})"
+        except (OSError, ValueError, KeyError):
+            return ""
+
+
+def config_yaml(config: Config) -> str:
+    """``config`` as YAML, innermost sections on one line."""
+    data = json.loads(config.model_dump_json())
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool) -> RunFolder:
+    """A new folder for a run; without ``run_id`` its id is the time.
+
+    Raises ``ConfigError`` when ``run_id`` exists and is not to be overwritten, or is no run of cnncli's.
+    """
+    parent = runs_dir / name
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if run_id is None:
+            return RunFolder(_timestamped(parent))
+        folder = parent / run_id
+        if folder.exists():
+            if not overwrite:
+                raise ConfigError(f"{folder}: this run exists; add --resume {folder}, or --overwrite to replace it")
+            _clear(RunFolder(folder))
+        folder.mkdir(exist_ok=True)
+        return RunFolder(folder)
+    except OSError as error:
+        raise StorageError(f"{parent}: cannot be created ({error.strerror}); choose another --runs-dir") from error
+
+
+def _timestamped(parent: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    number = 1
+    while True:
+        folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def _clear(run: RunFolder) -> None:
+    """Empty the folder of an earlier run, and of nothing else."""
+    if any(run.path.iterdir()) and not run.environment.is_file():
+        raise ConfigError(
+            f"{run.path}: is not a run of cnncli's, so --overwrite leaves it alone; choose another --name"
+        )
+    with run.locked():
+        for item in run.path.iterdir():
+            if item.name == ".lock":
+                continue
+            if item.is_dir():
+                shutil.rmtree(item)
+            else:
+                item.unlink()
+
+
+def find_run(what: str, runs_dir: Path, name: str | None) -> tuple[RunFolder, Path]:
+    """The run and the checkpoint that ``--resume`` means: a run folder, a checkpoint, or ``latest``.
+
+    Raises ``ConfigError`` or ``CheckpointError`` when there is nothing to resume.
+    """
+    if what == "latest":
+        parent = runs_dir / name if name else runs_dir
+        found = sorted(parent.glob("**/last.pt"), key=lambda p: p.stat().st_mtime)
+        if not found:
+            raise CheckpointError(f"{parent}: no run to resume; leave out --resume to start one")
+        return RunFolder(found[-1].parent), found[-1]
+    path = Path(what)
+    if path.suffix in (".yaml", ".yml"):
+        raise ConfigError(f"{path} is a config, not a run; write the config first, then --resume")
+    if path.is_dir():
+        if not (path / "last.pt").is_file():
+            raise CheckpointError(f"{path}: has no last.pt; name a run folder or a checkpoint")
+        return RunFolder(path), path / "last.pt"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such run or checkpoint; runs are in '{runs_dir}'")
+    return RunFolder(path.parent), path

@@ -1,0 +1,32 @@
+"""Shorthands for tests of whole runs."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cnncli.training import experiment
+from cnncli.training.catalog import LoadedConfig, load_config
+from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.display import Display
+from cnncli.training.experiment import Place
+
+
+def load(path: Path, *overrides: str) -> LoadedConfig:
+    return load_config(path, overrides)
+
+
+def train(path: Path, run_id: str, *overrides: str) -> dict[str, Any]:
+    return experiment.train(load(path, *overrides), Place(Path("runs"), run_id), Display(quiet=True))
+
+
+def weights(path: str | Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = load_checkpoint(Path(path))["model"]
+    return found
+
+
+def assert_same_weights(one: str | Path, two: str | Path) -> None:
+    first, second = weights(one), weights(two)
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
