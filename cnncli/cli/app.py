@@ -1,0 +1,119 @@
+"""The ``cnncli`` command and how its failures look.
+
+Exit codes: 0 fine, 2 usage or config, 3 data, 4 checkpoint, 5 training, 6 input/output, 130 and 143 interrupted and
+terminated. A failure is one line on standard error; ``--debug`` adds the traceback.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cnncli import __version__
+from cnncli.cli import commands
+from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError
+from cnncli.core.plugins import plugin_place
+
+app = typer.Typer(
+    name="cnncli",
+    help="Train, evaluate and keep neural networks from one YAML file.",
+    epilog="Exit codes: 0 fine · 2 usage or config · 3 data · 4 checkpoint · 5 training · 6 input/output · "
+    "130/143 interrupted/terminated.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(commands.train)
+app.command(name="eval")(commands.evaluate)
+app.command()(commands.inspect)
+app.command(name="list")(commands.list_components)
+app.command()(commands.config)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        print(f"cnncli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; works anywhere.")] = False,
+) -> None:
+    pass
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with a documented code."""
+    given = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in given
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show '×' shows '?' instead of failing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.exit(run([word for word in given if word != "--debug"], debug))
+
+
+def run(args: list[str], debug: bool = False) -> int:
+    """Run one command line and return its exit code; failures are printed as ``error: …`` lines."""
+    try:
+        code = int(app(args=expand_resume(args), prog_name="cnncli", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return code
+    except CnncliError as error:
+        if debug:
+            raise
+        word = "interrupted" if isinstance(error, Interrupted) else "error"
+        for line in error.lines():
+            print(f"{word}: {line}", file=sys.stderr)
+        return error.exit_code
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "cnncli"
+        print(f"error: {error.format_message()} See '{command} --help'.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    except SystemExit as error:  # Typer's and rich's answer to a reader that has gone: nobody is left to tell
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        return _silenced()
+    except BrokenPipeError:
+        return _silenced()
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}; check the disk and the path", file=sys.stderr)
+        return StorageError.exit_code
+    except Exception as error:  # a plug-in is the user's own code and can raise anything; the rest is a bug of ours
+        place = plugin_place(error)
+        if debug or place is None:
+            raise
+        print(f"error: {place}: {type(error).__name__}: {error}; mend the plug-in", file=sys.stderr)
+        return ConfigError.exit_code
+
+
+def _silenced() -> int:
+    """Send what is still buffered nowhere, so that Python's own flush at exit does not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
+
+
+def expand_resume(args: list[str]) -> list[str]:
+    """``--resume`` alone means ``--resume latest``: the option's value may be left out."""
+    expanded = []
+    for number, word in enumerate(args):
+        expanded.append(word)
+        if word == "--resume":
+            following = args[number + 1] if number + 1 < len(args) else "-"
+            if following.startswith("-") or commands.is_override(following) or following.endswith((".yaml", ".yml")):
+                expanded.append("latest")
+    return expanded

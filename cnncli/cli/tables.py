@@ -1,0 +1,124 @@
+"""Results on standard output: tables for people, plain lines in a pipe, one JSON object for programs."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from cnncli.models.inspect import LayerRow
+
+MAX_CONFUSION = 20  # classes; a larger matrix fits no screen and is in --json
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.soft_wrap = True
+    return console
+
+
+def print_json(value: Any) -> None:
+    """One JSON object."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> None:
+    """A table; the first ``left`` columns hold words, the others numbers. Tab-separated in a pipe."""
+    console = _console()
+    if not console.is_terminal:
+        print(title)
+        for row in [columns, *rows]:
+            print("\t".join(row))
+        return
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def print_plan(plan: dict[str, str], as_json: bool) -> None:
+    """The plan of a dry run."""
+    if as_json:
+        print_json(plan)
+        return
+    for name, value in plan.items():
+        print(f"{name:<10} {value}")
+
+
+def print_result(result: dict[str, Any], as_json: bool) -> None:
+    """The end of a training run: metrics beside the baseline, and where everything lies."""
+    if as_json:
+        print_json(result)
+        return
+    _metrics_table(f"Best epoch: {result['best_epoch']} of {result['epochs']}", result)
+    print(f"best      {result['best']}")
+    print(f"last      {result['last']}")
+    print(f"look      tensorboard --logdir {result['run_dir']}")
+    print(f"evaluate  cnncli eval --ckpt {result['best']}")
+
+
+def print_report(report: dict[str, Any], as_json: bool) -> None:
+    """An evaluation: overall, per class, confusion matrix."""
+    if as_json:
+        print_json(report)
+        return
+    _metrics_table(str(report["checkpoint"]), report)
+    rows = [
+        [name, f"{r['precision']:.4f}", f"{r['recall']:.4f}", f"{r['f1']:.4f}", str(r["support"])]
+        for name, r in report["per_class"].items()
+    ]
+    _table("Per class", ["class", "precision", "recall", "F1", "samples"], rows)
+    classes = list(report["per_class"])
+    if len(classes) > MAX_CONFUSION:
+        print(f"The confusion matrix of {len(classes)} classes is in --json.")
+        return
+    matrix = [[name, *map(str, row)] for name, row in zip(classes, report["confusion"], strict=True)]
+    _table("Confusion (row: true class, column: predicted)", ["", *classes], matrix)
+
+
+def _metrics_table(title: str, result: dict[str, Any]) -> None:
+    from cnncli.training.display import format_metric
+
+    names = list(dict.fromkeys(name for values in result["metrics"].values() for name in values if name != "n"))
+    rows = []
+    for split, values in result["metrics"].items():
+        shown = [format_metric(name, values[name]) if name in values else "" for name in names]
+        rows.append([split, f"{values['n']:,}", *shown])
+    baseline = result["baseline"]
+    named = f"{baseline['name']} ({baseline['class']}) on {result['split']}"
+    shown = [format_metric(name, baseline[name]) if name in baseline else "" for name in names]
+    rows.append([f"baseline: {named}", "", *shown])
+    _table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
+    if result["metrics"][result["split"]]["accuracy"] <= baseline["accuracy"]:
+        print("The network does not beat the baseline: it has learned nothing that the commonest class does not say.")
+
+
+def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
+    """A network's layers and the sum of their parameters."""
+    total = sum(row.parameters for row in rows)
+    if as_json:
+        print_json({"layers": [asdict(row) for row in rows], "parameters": total})
+        return
+    cells = [
+        [row.name, row.kind, "×".join(map(str, row.output_shape)), f"{row.parameters:,}", row.formula] for row in rows
+    ]
+    _table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=2)
+
+
+def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
+    """What a config can name."""
+    if as_json:
+        print_json(found)
+        return
+    for kind, entries in found.items():
+        rows = [
+            [e["name"], e["description"], ", ".join(f"{key}={value}" for key, value in e["arguments"].items())]
+            for e in entries
+        ]
+        _table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)

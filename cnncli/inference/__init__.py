@@ -1,0 +1,1 @@
+"""What is done with a trained network. Everything here starts from one checkpoint and nothing else."""

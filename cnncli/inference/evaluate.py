@@ -1,0 +1,87 @@
+"""A checkpoint judged on a split of its data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from cnncli.core.config import Config
+from cnncli.core.errors import CheckpointError, ConfigError, Interrupted, did_you_mean
+from cnncli.core.spec import DataSpec
+from cnncli.data import build_data
+from cnncli.data.bundle import Split
+from cnncli.training.build import build_model, build_task
+from cnncli.training.catalog import restore_config
+from cnncli.training.checkpoint import load_checkpoint, load_weights
+from cnncli.training.display import Display
+from cnncli.training.interrupt import StopSignal
+from cnncli.training.report import report_split
+from cnncli.training.runtime import make_runtime
+
+EVAL_OVERRIDES = ("dataset.", "device=", "precision=")
+# other splits than those of the training would call training samples validation
+SPLIT_KEYS = ("dataset.val_fraction", "dataset.split_seed", "dataset.test_fraction")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network as its checkpoint describes it: config, data spec, and the module with its weights."""
+
+    path: Path
+    config: Config
+    spec: DataSpec
+    model: nn.Module
+    metrics: dict[str, float]
+
+
+def load_trained(path: Path, overrides: Sequence[str] = (), plugins: Sequence[Path] = ()) -> Trained:
+    """Rebuild the network of a checkpoint (or of a run folder's best.pt), on the CPU, in evaluation mode.
+
+    Plug-ins run only when the caller names them: a checkpoint cannot make a program run a file. Raises
+    ``CheckpointError`` when the file is damaged or its network cannot be rebuilt.
+    """
+    path = path / "best.pt" if path.is_dir() else path
+    checkpoint = load_checkpoint(path)
+    wrong = [text for text in overrides if not text.startswith(EVAL_OVERRIDES) or text.startswith(SPLIT_KEYS)]
+    if wrong:
+        raise ConfigError(
+            f"'{wrong[0]}' cannot change a trained network; "
+            "only dataset.… (but for the splits), device and precision can be set"
+        )
+    try:
+        # a checkpoint from a machine with a GPU is evaluated on what is here
+        config = restore_config(checkpoint["config"], ["device=auto", *overrides], plugins).config
+    except ConfigError as error:
+        needed = ", ".join(checkpoint["config"]["plugins"])
+        if not needed or plugins:
+            raise
+        hint = f"it was trained with the plug-in {needed}; name it with --plugin"
+        raise CheckpointError(f"{path}: {error}; {hint}") from error
+    spec = DataSpec.from_dict(checkpoint["spec"])
+    model = build_model(config, spec)
+    load_weights(model, checkpoint["model"], path)
+    return Trained(path, config, spec, model.eval(), checkpoint["metrics"])
+
+
+def evaluate_checkpoint(trained: Trained, split: Split, display: Display) -> dict[str, Any]:
+    """Metrics, details of each class and the baseline of a trained network on one split of its data."""
+    config = trained.config
+    runtime = make_runtime(config.device, config.precision, config.seed)
+    data = build_data(config.dataset, display.track, trained.spec)
+    task = build_task(config, data, runtime)
+    with StopSignal() as stop:
+        report = report_split(trained.model.to(runtime.device), data, split, task, runtime, display, stop)
+    if stop.signum is not None:
+        raise Interrupted("stopped before the evaluation was done", stop.signum)
+    metrics = {split: report.pop("metrics")}
+    return {"checkpoint": str(trained.path), "split": split, "metrics": metrics, **report}
+
+
+def parse_split(text: str) -> Split:
+    """The split called ``text``; raises ``ConfigError`` for any other word."""
+    splits: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
+    if text not in splits:
+        raise ConfigError(f"--split {text}: {did_you_mean(text, list(splits))}")
+    return splits[text]

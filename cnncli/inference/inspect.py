@@ -1,0 +1,45 @@
+"""The layers of a network, from a config or from a checkpoint."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnncli.core.errors import ConfigError
+from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.data import build_data
+from cnncli.inference.evaluate import load_trained
+from cnncli.models.inspect import LayerRow, inspect_layers
+from cnncli.training.build import blaming, build_model
+from cnncli.training.catalog import load_config
+from cnncli.training.display import Display
+
+
+def inspect_config(path: Path, overrides: Sequence[str], shape: str | None, classes: int) -> list[LayerRow]:
+    """The layers of the network that a config describes.
+
+    Its data tell the input's shape and the classes, unless ``shape`` (``C,H,W``) is given: then ``classes`` counts
+    and no data are needed.
+    """
+    loaded = load_config(path, overrides)
+    if shape is not None:
+        spec = _spec(shape, classes)
+    else:
+        with blaming(loaded, "dataset"):
+            spec = build_data(loaded.config.dataset, Display().track).spec
+    with blaming(loaded, "model"):
+        model = build_model(loaded.config, spec)
+    return inspect_layers(model, spec.input_shape)
+
+
+def _spec(shape: str, classes: int) -> DataSpec:
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){2}", shape) or classes < 1:
+        raise ConfigError(f"--input {shape} --classes {classes}: write channels,height,width and a number of classes")
+    channels, height, width = map(int, shape.split(","))
+    preprocess = Preprocess((0.0,) * channels, (1.0,) * channels)
+    return DataSpec((channels, height, width), tuple(map(str, range(classes))), preprocess)
+
+
+def inspect_checkpoint(path: Path, overrides: Sequence[str], plugins: Sequence[Path]) -> list[LayerRow]:
+    """The layers of a trained network."""
+    trained = load_trained(path, overrides, plugins)
+    return inspect_layers(trained.model, trained.spec.input_shape)

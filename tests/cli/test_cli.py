@@ -1,0 +1,380 @@
+"""The command line as people and programs meet it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cnncli import __version__
+from cnncli.cli.app import expand_resume
+from cnncli.core.registry import REGISTRIES
+from tests.conftest import ROOT, Answer
+
+Cli = Callable[..., Answer]
+PROCESS = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def process(*args: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cnncli", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, env=PROCESS, check=False)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from cnncli.cli.app import run\n"
+        "code = run(['--help'])\n"
+        "heavy = {'torch', 'torchvision', 'numpy', 'tensorboard', 'sklearn', 'PIL'} & set(sys.modules)\n"
+        "assert code == 0 and not heavy, heavy\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=PROCESS, check=False)
+    assert answer.returncode == 0, answer.stderr
+    for command in ("train", "eval", "inspect", "list", "config"):
+        assert command in answer.stdout
+
+
+def test_version_and_python_dash_m() -> None:
+    answer = process("--version")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, f"cnncli {__version__}\n", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion_is_there(shell: str) -> None:
+    answer = process("--show-completion", shell)
+    assert answer.returncode == 0
+    assert "cnncli" in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "inspect", "list", "config"])
+def test_every_command_explains_itself(cnncli: Cli, command: str) -> None:
+    answer = cnncli(command, "--help")
+    assert answer.code == 0
+    assert "Usage: cnncli" in answer.out
+
+
+def test_train_and_eval_agree_and_standard_output_holds_the_result_alone(tiny: Path, cnncli: Cli) -> None:
+    trained = cnncli("train", tiny)
+    assert trained.code == 0
+    assert "\x1b" not in trained.out + trained.err, "no control characters without a terminal"
+    assert "epoch 1/2" in trained.err
+    assert "epoch 1/2" not in trained.out
+    assert "tensorboard --logdir" in trained.out
+    assert "baseline: commonest class" in trained.out
+    best = next(line.split()[1] for line in trained.out.splitlines() if line.startswith("best "))
+    evaluated = cnncli("eval", "--ckpt", best, "--json")
+    assert evaluated.code == 0
+    run = json.loads((Path(best).parent / "result.json").read_text())
+    assert evaluated.json["metrics"]["test"] == run["metrics"]["test"]
+    assert evaluated.json["per_class"] == run["per_class"]
+    validation = cnncli("eval", "--ckpt", Path(best).parent, "--split", "val", "--json").json
+    for name in ("loss", "accuracy", "macro_f1"):
+        assert validation["metrics"]["val"][name] == pytest.approx(run["metrics"]["val"][name], abs=1e-9)
+
+
+def test_json_has_its_documented_keys(tiny: Path, cnncli: Cli) -> None:
+    answer = cnncli("train", tiny, "--json")
+    assert answer.err == ""
+    result = answer.json
+    assert set(result) == {"run_dir", "best", "last", "best_epoch", "epochs", "metrics", "split", "per_class",
+                           "confusion", "baseline"}  # fmt: skip
+    assert set(result["metrics"]) == {"train", "val", "test"}
+    assert result["metrics"]["test"]["n"] == 359
+    assert set(result["metrics"]["test"]) == {"n", "loss", "accuracy", "balanced_accuracy", "macro_f1"}
+    assert set(result["per_class"]["0"]) == {"precision", "recall", "f1", "support"}
+    assert sum(sum(row) for row in result["confusion"]) == 359
+    assert set(result["baseline"]) == {"name", "class", "accuracy"}
+    documented = (ROOT / "docs" / "json.md").read_text()
+    for key in (*result, *result["metrics"]["test"], *result["per_class"]["0"], *result["baseline"]):
+        assert f"`{key}`" in documented, f"{key} is not in docs/json.md"
+
+
+def test_eval_prints_tables(tiny: Path, cnncli: Cli) -> None:
+    cnncli("train", tiny, "--name", "tiny/one")
+    answer = cnncli("eval", "--ckpt", "runs/tiny/one/best.pt")
+    assert answer.code == 0
+    for part in ("Per class", "precision", "Confusion", "baseline"):
+        assert part in answer.out
+    assert "dropped" not in answer.err
+
+
+def test_eval_takes_data_settings_and_nothing_else(tiny: Path, cnncli: Cli) -> None:
+    cnncli("train", tiny, "--name", "tiny/one")
+    ckpt = "runs/tiny/one/best.pt"
+    assert cnncli("eval", "--ckpt", ckpt, "dataset.eval_batch_size=10", "device=cpu").code == 0
+    answer = cnncli("eval", "--ckpt", ckpt, "model.hidden=[8]")
+    assert answer.code == 2
+    assert "cannot change a trained network" in answer.err
+    answer = cnncli("eval", "--ckpt", ckpt, "--split", "tset")
+    assert answer.code == 2
+    assert "did you mean 'test'" in answer.err
+    answer = cnncli("eval", "--ckpt", ckpt, "dataset.name=mnist")
+    assert answer.code in (3, 6)
+
+
+def test_the_issues_own_example_of_two_faults(cnncli: Cli) -> None:
+    config = ROOT / "configs" / "mnist.yaml"
+    answer = cnncli("train", config, "optimizer.lr=fast", "modle.name=x")
+    assert answer.code == 2
+    lines = answer.err.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("error: ") for line in lines)
+    assert f"{config}:12: optimizer.lr: 'fast' should be a valid number" in lines[0]
+    assert "modle: unknown key; did you mean 'model'?" in lines[1]
+    assert f"{config}:11" in lines[1]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [], ["trian"], ["train"], ["train", "missing.yaml"], ["train", "a.yaml", "b.yaml"], ["train", "--nmae", "x"],
+        ["eval"], ["eval", "--ckpt"], ["list", "modles"], ["config"], ["config", "missing.yaml"], ["inspect"],
+    ],
+)  # fmt: skip
+def test_usage_errors_are_lines_and_end_with_2(cnncli: Cli, args: list[str]) -> None:
+    answer = cnncli(*args)
+    if not args:  # no command shows the help
+        assert "Usage" in answer.out + answer.err
+        return
+    assert answer.code == 2
+    assert answer.err.startswith("error: ")
+    assert "Traceback" not in answer.err
+
+
+def test_a_missing_checkpoint_is_4(cnncli: Cli) -> None:
+    assert cnncli("eval", "--ckpt", "missing.pt").code == 4
+
+
+def test_a_device_that_is_not_there_is_2_before_any_data_is_read(tiny: Path, cnncli: Cli) -> None:
+    answer = cnncli("train", tiny, "device=cuda:77", "dataset.name=mnist")
+    assert answer.code == 2
+    assert "there is no 'cuda:77' here" in answer.err
+
+
+def test_debug_shows_where_it_happened(tiny: Path) -> None:
+    answer = process("train", tiny, "device=cuda:77", "--debug")
+    assert "Traceback" in answer.stderr
+    answer = process("train", tiny, "device=cuda:77")
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_dry_run_plans_and_writes_nothing(tiny: Path, cnncli: Cli) -> None:
+    answer = cnncli("train", tiny, "--dry-run")
+    assert answer.code == 0
+    assert not Path("runs").exists()
+    for part in (
+        "[N, C, H, W] = [128, 1, 8, 8]",
+        "1,210 parameters",
+        "2 epochs × 11 = 22",
+        "runs/tiny",
+        "logits [128, 10]",
+    ):
+        assert part in answer.out
+    assert cnncli("train", tiny, "--dry-run", "--json").json["precision"] == "fp32"
+
+
+@pytest.mark.parametrize("kind", list(REGISTRIES))
+def test_list_shows_every_name_with_its_arguments(cnncli: Cli, kind: str) -> None:
+    answer = cnncli("list", kind)
+    assert answer.code == 0
+    found = cnncli("list", kind, "--json").json
+    assert [entry["name"] for entry in found[kind]] == list(REGISTRIES[kind])
+    assert all(entry["name"] in answer.out for entry in found[kind])
+
+
+def test_list_alone_shows_every_kind(cnncli: Cli) -> None:
+    found = cnncli("list", "--json").json
+    assert set(found) == set(REGISTRIES)
+    adam = next(entry for entry in found["optimizers"] if entry["name"] == "adam")
+    assert adam["arguments"]["lr"] == 0.001
+
+
+def test_config_prints_what_it_resolves_to(tiny: Path, cnncli: Cli, write_config: Callable[..., Path]) -> None:
+    printed = cnncli("config", tiny, "seed=5").out
+    again = cnncli("config", write_config(printed, "printed.yaml")).out
+    assert again == printed
+    assert "seed: 5" in printed
+
+
+def test_inspect_counts_as_the_formulas_say(cnncli: Cli, tiny: Path) -> None:
+    answer = cnncli("inspect", tiny)
+    assert answer.code == 0
+    assert "(64 + 1)·16" in answer.out
+    cnncli("train", tiny, "--name", "tiny/one")
+    assert cnncli("inspect", "--ckpt", "runs/tiny/one").out == answer.out
+    assert cnncli("inspect", tiny, "--json").json["parameters"] == 1210
+
+
+def test_inspect_shows_both_kinds_of_convolution_without_any_data(cnncli: Cli) -> None:
+    config = ROOT / "configs" / "classification" / "conv-kinds.yaml"
+    answer = cnncli("inspect", config, "--input", "3,32,32")
+    assert answer.code == 0
+    assert "304\tcross-channel: (C_in·F_h·F_w + 1)·C_out = (3·5·5 + 1)·4; 76 a slice" in answer.out
+    assert "208\tdepthwise: (F_h·F_w + 1)·C_in·M = (5·5 + 1)·4·2" in answer.out
+    for wrong in ("3,32", "a,b,c", "0,8,8"):
+        assert cnncli("inspect", config, "--input", wrong).code == 2
+
+
+def test_a_layer_that_does_not_fit_is_named_with_its_line(cnncli: Cli, write_config: Callable[..., Path]) -> None:
+    path = write_config(
+        "dataset: digits\n"
+        "model:\n"
+        "  name: layers\n"
+        "  layers:\n"
+        "    - {name: conv, channels: 8}\n"
+        "    - {name: pool, kernel_size: 9}\n"
+        "    - flatten\n"
+        "    - linear\n"
+    )
+    answer = cnncli("train", path)
+    assert answer.code == 2
+    assert answer.err.startswith(f"error: {path}:6: model.layers.1: pool does not fit: 8×8×8 reached it")
+
+
+PLUGIN = """\
+from torch import nn
+
+from cnncli.core import registry
+
+
+@registry.models.register("two_layers")
+def two_layers(spec, /, width: int = 32):
+    "Flatten, one hidden layer."
+    features = spec.input_shape[0] * spec.input_shape[1] * spec.input_shape[2]
+    return nn.Sequential(nn.Flatten(), nn.Linear(features, width), nn.ReLU(), nn.Linear(width, spec.num_outputs))
+"""
+
+
+def test_a_network_of_ones_own_is_a_decorator_in_a_file(
+    cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "own_net.py").write_text(PLUGIN)
+    path = write_config(
+        "plugins: [own_net.py]\ndataset: digits\nmodel: {name: two_layers, width: 8}\ntrain: {epochs: 1}\n"
+        "logging: {tensorboard: false}\n"
+    )
+    answer = cnncli("train", path, "--name", "own/one", "--json")
+    assert answer.code == 0, answer.err
+    # a process that has not seen the plug-in: a checkpoint never makes one run, the user does
+    without = process("eval", "--ckpt", "runs/own/one/best.pt")
+    assert without.returncode == 4
+    assert "name it with --plugin" in without.stderr
+    given = process("eval", "--ckpt", "runs/own/one/best.pt", "--plugin", "own_net.py", "--json")
+    assert given.returncode == 0, given.stderr
+    assert json.loads(given.stdout)["metrics"]["test"] == answer.json["metrics"]["test"]
+    (tmp_path / "own_net.py").write_text(PLUGIN.replace("nn.ReLU()", "nn.Relu()"))
+    broken = process("train", path)
+    assert broken.returncode == 2
+    assert broken.stderr.startswith(f"error: {tmp_path / 'own_net.py'}:10: AttributeError: module 'torch.nn'")
+    wrong = process("train", path, "model.widht=3")
+    assert wrong.returncode == 2
+    assert "did you mean 'width'" in wrong.stderr
+
+
+EVERY_KIND = """\
+import torch
+from torch import nn
+
+from cnncli.core import registry
+from cnncli.data.raw import RawData
+from cnncli.data.sources import ArraySource
+from cnncli.tasks.classification import Classification
+
+
+@registry.datasets.register("own_data")
+def own_data(samples: int = 60) -> RawData:
+    "Two classes: dark and bright."
+    targets = torch.arange(samples) % 2
+    images = (targets.view(-1, 1, 1, 1) * 200).expand(-1, 1, 6, 6).to(torch.uint8).contiguous()
+    return RawData(("dark", "bright"), train=ArraySource(images, targets), test=ArraySource(images, targets))
+
+
+@registry.losses.register("own_loss")
+class OwnLoss(nn.Module):
+    "Cross-entropy times a factor."
+
+    def __init__(self, factor: float = 2.0):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits, targets):
+        return self.factor * nn.functional.cross_entropy(logits, targets)
+
+
+@registry.optimizers.register("own_sgd")
+def own_sgd(parameters, /, lr: float = 0.1):
+    "Plain SGD."
+    return torch.optim.SGD(parameters, lr=lr)
+
+
+@registry.schedulers.register("own_schedule")
+def own_schedule(plan, /, gamma: float = 0.5):
+    "Half an epoch, half the step."
+    return torch.optim.lr_scheduler.ExponentialLR(plan.optimizer, gamma)
+
+
+@registry.transforms.register("own_transform")
+def own_transform(size, /, level: int = 3):
+    "A little light."
+    return lambda image: image + level
+
+
+@registry.activations.register("own_activation")
+class OwnActivation(nn.Module):
+    "x squared."
+
+    def forward(self, x):
+        return x * x
+
+
+@registry.layers.register("own_layer")
+def own_layer(reaching, /):
+    "Twice the values."
+    return nn.Identity()
+
+
+@registry.tasks.register("own_task")
+class OwnTask(Classification):
+    "Classification by another name."
+"""
+
+
+def test_every_kind_of_part_can_be_a_plug_in(cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "every_kind.py").write_text(EVERY_KIND)
+    path = write_config(
+        "plugins: [every_kind.py]\n"
+        "dataset: {name: own_data, samples: 80, batch_size: 16, augment: [{name: own_transform, level: 5}]}\n"
+        "model: {name: layers, layers: [own_layer, flatten, {name: linear, features: 4}, own_activation, linear]}\n"
+        "task: own_task\nloss: {name: own_loss, factor: 3.0}\noptimizer: own_sgd\nscheduler: {name: own_schedule}\n"
+        "train: {epochs: 2}\nlogging: {tensorboard: false}\n"
+    )
+    answer = cnncli("train", path, "--json", "--name", "own/kinds")
+    assert answer.code == 0, answer.err
+    assert answer.json["metrics"]["test"]["n"] == 80
+    lines = [json.loads(line) for line in Path("runs/own/kinds/metrics.jsonl").read_text().splitlines()]
+    assert [line["lr"] for line in lines] == [0.1, 0.05]
+
+
+def test_resume_alone_means_the_latest() -> None:
+    assert expand_resume(["train", "--resume"]) == ["train", "--resume", "latest"]
+    assert expand_resume(["train", "--resume", "a.yaml"]) == ["train", "--resume", "latest", "a.yaml"]
+    assert expand_resume(["train", "--resume", "x=1"]) == ["train", "--resume", "latest", "x=1"]
+    assert expand_resume(["train", "--resume", "--json"]) == ["train", "--resume", "latest", "--json"]
+    assert expand_resume(["train", "--resume", "runs/a"]) == ["train", "--resume", "runs/a"]
+
+
+def test_a_terminal_without_unicode_gets_question_marks() -> None:
+    command = [sys.executable, "-m", "cnncli", "list", "optimizers"]
+    environment = {**PROCESS, "PYTHONIOENCODING": "ascii"}
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    command = f"{sys.executable} -m cnncli list models | head -1"
+    answer = subprocess.run(command, shell=True, capture_output=True, text=True, env=PROCESS, check=False)
+    assert answer.stderr == ""

@@ -1,0 +1,124 @@
+"""Small real data and a way to run the command line inside the test process."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from cnncli.cli.app import run
+from cnncli.core.plugins import PLUGIN_PREFIX
+from cnncli.core.registry import REGISTRIES
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cnncli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run a command line in this process: ``cnncli("train", path, "train.epochs=1")``."""
+
+    def call(*args: object) -> Answer:
+        capsys.readouterr()
+        code = run([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs in a folder of its own, without the user's data folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CNNCLI_DATA", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_plugin_stays() -> Iterator[None]:
+    """What the plug-ins of a test registered is gone for the next."""
+    yield
+    for registry in REGISTRIES.values():
+        for name, entry in list(registry._entries.items()):
+            if entry.factory.__module__.startswith(PLUGIN_PREFIX):
+                del registry._entries[name]
+    for name in [name for name in sys.modules if name.startswith(PLUGIN_PREFIX)]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def write_config(tmp_path: Path) -> Callable[..., Path]:
+    """Write a YAML file and give its path."""
+
+    def write(text: str, name: str = "config.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+TINY = """\
+name: tiny
+dataset: {name: digits, batch_size: 128}
+model: {name: mlp, hidden: [16]}
+train: {epochs: 2}
+logging: {tensorboard: false, samples: false}
+"""
+
+
+@pytest.fixture
+def tiny(write_config: Callable[..., Path]) -> Path:
+    """A config that trains in a fraction of a second."""
+    return write_config(TINY, "tiny.yaml")
+
+
+def make_pictures(root: Path, counts: dict[str, int], size: tuple[int, int] = (20, 16), seed: int = 0) -> Path:
+    """Class folders of PNGs that differ in colour by class: learnable, and different from each other."""
+    generator = torch.Generator().manual_seed(seed)
+    for number, (name, count) in enumerate(counts.items()):
+        folder = root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            pixels = torch.randint(0, 80, (size[1], size[0], 3), generator=generator, dtype=torch.uint8)
+            pixels[..., number % 3] += 150
+            Image.fromarray(pixels.numpy()).save(folder / f"{i:03d}.png")
+    return root
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """``train`` and ``test`` folders of two classes, 24 and 8 pictures each."""
+    root = tmp_path / "pictures"
+    make_pictures(root / "train", {"ants": 24, "bees": 24}, seed=1)
+    make_pictures(root / "test", {"ants": 8, "bees": 8}, seed=2)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder that CNNCLI_DATA named when the tests started; skipped where there is none."""
+    if _REAL_DATA is None or not (_REAL_DATA / "MNIST").is_dir():
+        pytest.skip("needs CNNCLI_DATA with MNIST in it")
+    return _REAL_DATA
+
+
+_REAL_DATA = Path(os.environ["CNNCLI_DATA"]).resolve() if os.environ.get("CNNCLI_DATA") else None

@@ -1,0 +1,85 @@
+"""The house stays as it is drawn: imports go one way, the core knows no torch, files and functions stay small."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "cnncli"
+FILES = sorted(PACKAGE.rglob("*.py"))
+ALLOWED = {
+    "core": set(),
+    "data": {"core"},
+    "models": {"core"},
+    "tasks": {"core"},
+    "optim": {"core"},
+    "training": {"core", "data", "models", "tasks", "optim"},
+    "inference": {"core", "data", "models", "tasks", "optim", "training"},
+    "cli": {"core", "data", "models", "tasks", "optim", "training", "inference"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, at the top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0]
+    if room not in ALLOWED:
+        return
+    rooms = {name.split(".")[1] for name in imported(path) if name.startswith("cnncli.") and name.count(".") >= 1}
+    assert (rooms & set(ALLOWED)) - {room} <= ALLOWED[room]
+
+
+def test_every_room_is_in_the_plan() -> None:
+    assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ALLOWED)
+
+
+def test_core_and_config_know_no_torch() -> None:
+    modules = [f"cnncli.core.{path.stem}" for path in (PACKAGE / "core").glob("*.py")]
+    code = f"import sys\nfor name in {modules}: __import__(name)\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_engine_asks_for_no_task_and_the_loop_waits_for_nothing(path: Path) -> None:
+    if path.name != "engine.py":
+        return
+    text = path.read_text()
+    assert ".item()" not in text
+    assert "print(" not in text
+    assert "open(" not in text
+
+
+def test_every_public_name_is_documented() -> None:
+    missing = []
+    for path in FILES:
+        tree = ast.parse(path.read_text())
+        for node in tree.body:
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if public and not ast.get_docstring(node):
+                missing.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+        if path.name != "__init__.py" and not ast.get_docstring(tree):
+            missing.append(str(path.relative_to(ROOT)))
+    assert not missing

@@ -1,0 +1,74 @@
+"""Every shipped config: valid, commented, matched by the shipped schema, and buildable."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+import yaml
+
+from cnncli.core.registry import models
+from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.yaml_source import read_yaml_file
+from cnncli.training.build import build_model
+from cnncli.training.catalog import config_schema, load_config
+from cnncli.training.run_folder import config_yaml
+from tests.conftest import ROOT, Answer
+
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+SCHEMA = json.loads((ROOT / "configs" / "schema.json").read_text())
+SPECS = {
+    "digits": DataSpec((1, 8, 8), tuple("0123456789"), Preprocess((0.0,), (1.0,))),
+    "mnist": DataSpec((1, 28, 28), tuple("0123456789"), Preprocess((0.0,), (1.0,))),
+    "cifar10": DataSpec((3, 32, 32), tuple("0123456789"), Preprocess((0.0,) * 3, (1.0,) * 3)),
+}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_it_is_valid_and_its_network_takes_its_data(path: Path) -> None:
+    config = load_config(path).config
+    spec = SPECS.get(config.dataset.name, SPECS["cifar10"])
+    model = build_model(config, spec)
+    assert model(torch.zeros(2, *spec.input_shape)).shape == (2, 10)
+    assert config.model.name in models
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_it_begins_with_the_schema_and_its_own_command(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    depth = len(path.relative_to(ROOT / "configs").parts) - 1
+    assert lines[0] == f"# yaml-language-server: $schema={'../' * depth}schema.json"
+    assert lines[1].startswith("# cnncli ")
+    assert str(path.relative_to(ROOT)) in lines[1]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_schema_accepts_it_as_written_and_as_resolved(path: Path) -> None:
+    written = read_yaml_file(path).data
+    if "extends" not in written:
+        jsonschema.validate(written, SCHEMA)
+    jsonschema.validate(yaml.safe_load(config_yaml(load_config(path).config)), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"optmizer": {}}, {"optimizer": {"name": "adam", "lr": "fast"}}, {"optimizer": {"name": "adam", "momentum": 1}},
+        {"model": {"name": "simple_cnn", "chanels": [3]}}, {"train": {"epochs": 0}},
+        {"dataset": {"name": "digits", "x": 1}},
+    ],
+)  # fmt: skip
+def test_the_schema_refuses_what_the_command_refuses(wrong: dict[str, object]) -> None:
+    config = {"dataset": {"name": "digits"}, "model": {"name": "mlp"}, **wrong}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(config, SCHEMA)
+
+
+def test_the_shipped_schema_is_the_commands_own(cnncli: Callable[..., Answer]) -> None:
+    printed = cnncli("config", "--schema").json
+    assert printed == config_schema()
+    assert set(SCHEMA["properties"]) == set(printed["properties"])
+    for kind in ("datasets", "transforms", "tasks", "schedulers"):  # those that no other library's version changes
+        assert SCHEMA["$defs"][kind] == printed["$defs"][kind], "run: cnncli config --schema > configs/schema.json"
