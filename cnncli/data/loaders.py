@@ -5,11 +5,11 @@ float32 ``[B, C, H, W]`` normalised, int64 ``[B]``. What a batch holds depends o
 so an epoch can be entered at any batch, and both loaders give the same batches.
 """
 
+import os
 import signal
-import weakref
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing.util import Finalize
 from typing import Any
 
 import torch
@@ -107,11 +107,9 @@ class StreamLoader:
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=normalizer.device.type == "cuda",
-            worker_init_fn=_ignore_signals,
+            worker_init_fn=_obey_parent_only,
             generator=torch.Generator(),
         )
-        # at exit multiprocessing ends what is left with SIGTERM, which these workers ignore, and waits for it
-        Finalize(self, _end_workers, args=(weakref.ref(self),), exitpriority=1)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -170,16 +168,18 @@ def _collate(samples: list[tuple[Tensor, Tensor] | DataError]) -> tuple[Tensor, 
     return torch.stack(images), torch.stack(targets)
 
 
-def _ignore_signals(worker: int) -> None:
-    """A signal may reach the whole process group; the main process decides, and workers end when it does."""
+def _obey_parent_only(_worker: int) -> None:
+    """A signal may reach the whole process group; the main process decides when its workers end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # macOS has none: there a group's SIGTERM ends the workers as well
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _end_workers(stream: weakref.ref[StreamLoader]) -> None:
-    """Let go of the torch loader, which then tells its workers to end."""
-    if (alive := stream()) is not None:
-        del alive.loader
+def _wait_for_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def into_memory(source: FileSource, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -190,7 +190,7 @@ def into_memory(source: FileSource, workers: int) -> Iterator[tuple[Tensor, Tens
         batch_sampler=_KeyedBatches(order),
         collate_fn=_collate,
         num_workers=workers,
-        worker_init_fn=_ignore_signals,
+        worker_init_fn=_obey_parent_only,
         generator=torch.Generator(),
     )
     for batch in loader:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from cnncli.core.config import Count, Positive, SchedulerConfig
+from cnncli.core.config import Count, NonNegative, Positive, SchedulerConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import schedulers
 
@@ -38,32 +38,32 @@ def constant(plan: Plan, /) -> None:
 
 
 @schedulers.register("step")
-def step(plan: Plan, /, step_size: Count, gamma: float = 0.1) -> LRScheduler:
+def step(plan: Plan, /, step_size: Count, gamma: Positive = 0.1) -> LRScheduler:
     """Multiplied by gamma every step_size epochs."""
     return lr_scheduler.StepLR(plan.optimizer, step_size, gamma)
 
 
 @schedulers.register("multi_step")
-def multi_step(plan: Plan, /, milestones: list[Count], gamma: float = 0.1) -> LRScheduler:
+def multi_step(plan: Plan, /, milestones: list[Count], gamma: Positive = 0.1) -> LRScheduler:
     """Multiplied by gamma at each milestone."""
     return lr_scheduler.MultiStepLR(plan.optimizer, milestones, gamma)
 
 
 @schedulers.register("exponential")
-def exponential(plan: Plan, /, gamma: float = 0.95) -> LRScheduler:
+def exponential(plan: Plan, /, gamma: Positive = 0.95) -> LRScheduler:
     """Multiplied by gamma every epoch."""
     return lr_scheduler.ExponentialLR(plan.optimizer, gamma)
 
 
 @schedulers.register("constant_factor")
-def constant_factor(plan: Plan, /, factor: float = 1 / 3, total_iters: Count = 5) -> LRScheduler:
+def constant_factor(plan: Plan, /, factor: Positive = 1 / 3, total_iters: Count = 5) -> LRScheduler:
     """Multiplied by factor for the first total_iters epochs."""
     return lr_scheduler.ConstantLR(plan.optimizer, factor, total_iters)
 
 
 @schedulers.register("linear")
 def linear(
-    plan: Plan, /, start_factor: float = 1.0, end_factor: float = 0.0, total_iters: Count | None = None
+    plan: Plan, /, start_factor: Positive = 1.0, end_factor: NonNegative = 0.0, total_iters: Count | None = None
 ) -> LRScheduler:
     """A straight line between two factors, over the whole run unless total_iters is given."""
     return lr_scheduler.LinearLR(plan.optimizer, start_factor, end_factor, total_iters or plan.total)
@@ -76,13 +76,13 @@ def polynomial(plan: Plan, /, power: Positive = 1.0, total_iters: Count | None =
 
 
 @schedulers.register("cosine")
-def cosine(plan: Plan, /, eta_min: float = 0.0, t_max: Count | None = None) -> LRScheduler:
+def cosine(plan: Plan, /, eta_min: NonNegative = 0.0, t_max: Count | None = None) -> LRScheduler:
     """Half a cosine down to eta_min, over the whole run unless t_max is given (Loshchilov and Hutter 2016)."""
     return lr_scheduler.CosineAnnealingLR(plan.optimizer, t_max or plan.total, eta_min)
 
 
 @schedulers.register("cosine_warm_restarts")
-def cosine_warm_restarts(plan: Plan, /, t_0: Count = 10, t_mult: Count = 1, eta_min: float = 0.0) -> LRScheduler:
+def cosine_warm_restarts(plan: Plan, /, t_0: Count = 10, t_mult: Count = 1, eta_min: NonNegative = 0.0) -> LRScheduler:
     """Cosines that start again after t_0 epochs, each t_mult times as long as the one before."""
     return lr_scheduler.CosineAnnealingWarmRestarts(plan.optimizer, t_0, t_mult, eta_min)
 
@@ -91,14 +91,14 @@ def cosine_warm_restarts(plan: Plan, /, t_0: Count = 10, t_mult: Count = 1, eta_
 def one_cycle(
     plan: Plan,
     /,
-    max_lr: float | None = None,
+    max_lr: Positive | None = None,
     pct_start: float = 0.3,
     anneal_strategy: Literal["cos", "linear"] = "cos",
     cycle_momentum: bool = True,
     base_momentum: float = 0.85,
     max_momentum: float = 0.95,
-    div_factor: float = 25.0,
-    final_div_factor: float = 1e4,
+    div_factor: Positive = 25.0,
+    final_div_factor: Positive = 1e4,
     three_phase: bool = False,
 ) -> LRScheduler:
     """Up to max_lr (the optimizer's lr unless given) and down again in one cycle (Smith and Topin 2017)."""
@@ -121,11 +121,11 @@ def one_cycle(
 def cyclic(
     plan: Plan,
     /,
-    base_lr: float | None = None,
-    max_lr: float | None = None,
+    base_lr: Positive | None = None,
+    max_lr: Positive | None = None,
     step_size_up: Count | None = None,
     mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
-    gamma: float = 1.0,
+    gamma: Positive = 1.0,
     cycle_momentum: bool = False,
 ) -> LRScheduler:
     """Up and down between base_lr (lr / 10) and max_lr (lr) in triangles (Smith 2015); two cycles unless told."""
@@ -144,12 +144,12 @@ def cyclic(
 def plateau(
     plan: Plan,
     /,
-    factor: float = 0.1,
+    factor: Positive = 0.1,
     patience: int = 10,
     threshold: float = 1e-4,
     threshold_mode: Literal["rel", "abs"] = "rel",
     cooldown: int = 0,
-    min_lr: float = 0.0,
+    min_lr: NonNegative = 0.0,
 ) -> LRScheduler:
     """Multiplied by factor when the monitored metric has not improved for patience epochs."""
     return ReduceLROnPlateau(

@@ -378,3 +378,33 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m cnncli list models | head -1"
     answer = subprocess.run(command, shell=True, capture_output=True, text=True, env=PROCESS, check=False)
     assert answer.stderr == ""
+
+
+def test_eval_keeps_the_splits_of_the_training(tiny: Path, cnncli: Cli) -> None:
+    assert cnncli("train", tiny, "--name", "tiny/one").code == 0
+    for override in ("dataset.val_fraction=0.5", "dataset.split_seed=3", "dataset.test_fraction=0.5"):
+        answer = cnncli("eval", "--ckpt", "runs/tiny/one/best.pt", override)
+        assert answer.code == 2
+        assert "but for the splits" in answer.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_6() -> None:
+    command = f"{sys.executable} -m cnncli list optimizers > /dev/full"
+    answer = subprocess.run(command, shell=True, capture_output=True, text=True, env=PROCESS, check=False)
+    assert answer.returncode == 6
+    assert "No space left on device" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_run_goes_on_when_nobody_watches_any_more(tiny: Path) -> None:
+    command = f"{sys.executable} -m cnncli train {tiny} --name tiny/one 2>&1 >/dev/null | head -1"
+    subprocess.run(command, shell=True, capture_output=True, env=PROCESS, check=False)
+    assert Path("runs/tiny/one/result.json").exists()
+
+
+def test_a_config_may_lie_in_a_folder_with_an_equals_sign(tiny: Path, cnncli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "lr=0.1"
+    folder.mkdir()
+    tiny.rename(folder / "tiny.yaml")
+    assert cnncli("config", folder / "tiny.yaml").code == 0

@@ -146,3 +146,24 @@ def test_the_config_cannot_be_changed_after_loading(write_config: Write) -> None
     config = load_config(write_config(SMALL)).config
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 3  # type: ignore[misc]
+
+
+def test_a_typo_beside_a_replaced_name_is_still_a_fault(write_config: Write) -> None:
+    path = write_config("dataset: digits\nmodel: {name: simple_cnn, chanels: [8]}\n")
+    with pytest.raises(ConfigError, match=r"model\.chanels: unknown key"):
+        load_config(path, ["model.name=simple_cnn"])
+    with pytest.raises(ConfigError, match=r"model\.chanels: unknown key"):
+        load_config(path, ["model.name=mlp"])
+
+
+@pytest.mark.parametrize("override", ["model.hidden.²=5", "модель.name=mlp", "model.name=\ud800"])
+def test_overrides_of_strange_characters_are_usage_errors(write_config: Write, override: str) -> None:
+    with pytest.raises(ConfigError):
+        load_config(write_config("dataset: digits\nmodel: {name: mlp, hidden: [3]}\n"), [override])
+
+
+@pytest.mark.parametrize("value", [0, -4, 5000, 10**9])
+def test_picture_sizes_stay_within_reason(write_config: Write, value: int) -> None:
+    path = write_config(f"dataset: {{name: image_folder, root: x, image_size: {value}}}\nmodel: mlp\n")
+    with pytest.raises(ConfigError, match="image_size"):
+        load_config(path)

@@ -85,3 +85,13 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         read_yaml_file(tmp_path / "missing.yaml")
     with pytest.raises(ConfigError, match="is a folder"):
         read_yaml_file(tmp_path)
+
+
+def test_merge_keys_are_refused_with_advice() -> None:
+    with pytest.raises(ConfigError, match="extends"):
+        parse_yaml("a: &a {x: 1}\nb: {<<: *a}\n", "m.yaml")
+
+
+def test_half_a_unicode_character_is_refused() -> None:
+    with pytest.raises(ConfigError, match="surrogate"):
+        parse_yaml('a: "\\ud800"\n', "m.yaml")

@@ -1,5 +1,6 @@
 """Splits, loaders and normalisation: what a batch holds depends on seed, epoch and position only."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -13,14 +14,14 @@ from torch import Tensor
 
 from cnncli.core.config import Component, DatasetConfig
 from cnncli.core.errors import DataError
-from cnncli.core.registry import transforms
+from cnncli.core.registry import datasets, transforms
 from cnncli.core.spec import DataSpec, Preprocess
 from cnncli.data.bundle import DataBundle, build_data
 from cnncli.data.loaders import MemoryLoader, Normalizer, Order, StreamLoader
 from cnncli.data.sources import ArraySource, read_image
 from cnncli.data.splits import stratified_split
 from cnncli.data.transforms import Augment
-from tests.conftest import make_pictures
+from tests.conftest import ROOT, make_pictures
 
 CPU = torch.device("cpu")
 
@@ -261,3 +262,32 @@ def test_digits_need_no_torchvision() -> None:
         "assert 'torchvision' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("folder", ["val", "test"])
+def test_an_evaluation_folder_without_a_training_folder_is_refused(tmp_path: Path, folder: str) -> None:
+    make_pictures(tmp_path / "set" / folder, {"ants": 3, "bees": 3})
+    with pytest.raises(DataError, match="train"):
+        datasets.build("image_folder", root=str(tmp_path / "set"), image_size=8)
+
+
+def test_workers_end_with_the_process_even_in_the_middle_of_an_epoch(pictures: Path, tmp_path: Path) -> None:
+    code = (
+        "import torch\n"
+        "from cnncli.training.catalog import load_config\n"
+        "from cnncli.data import build_data\n"
+        "config = load_config(__import__('pathlib').Path('c.yaml')).config\n"
+        "data = build_data(config.dataset, lambda items, n, what: items)\n"
+        "loader = data.loader('train', torch.device('cpu'), training=True)\n"
+        "batches = loader.epoch(0)\n"
+        "print(len(next(batches)))\n"
+    )
+    (tmp_path / "c.yaml").write_text(
+        f"dataset: {{name: image_folder, root: {pictures}, image_size: 8, batch_size: 8, memory: never, workers: 2}}\n"
+        "model: mlp\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment,
+                            check=False)  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert int(answer.stdout) > 0

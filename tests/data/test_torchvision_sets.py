@@ -14,7 +14,7 @@ import pytest
 import scipy.io
 import torchvision.datasets as tv
 
-from cnncli.core.errors import StorageError
+from cnncli.core.errors import DataError, StorageError
 from cnncli.core.registry import datasets
 from cnncli.training.catalog import fill_registries
 from tests.conftest import Answer
@@ -177,3 +177,10 @@ def test_real_mnist_has_its_published_size(real_data: Path, monkeypatch: pytest.
     raw = datasets.build("mnist")
     assert (len(raw.train), len(raw.test)) == (60_000, 10_000)
     assert raw.train.images.double().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
+
+
+def test_damaged_files_are_named(placed: Path) -> None:
+    for path in (placed / "MNIST" / "raw").iterdir():
+        path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(DataError, match="MNIST"):
+        datasets.build("mnist")

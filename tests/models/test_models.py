@@ -153,3 +153,11 @@ def test_formulas_give_pytorchs_own_counts() -> None:
         numbers = row.formula.split(" = ")[1].split(";")[0].replace("·", "*").replace("C_in", "")
         assert eval(numbers) == row.parameters, row
     assert sum(row.parameters for row in rows) == count_parameters(model)
+
+
+@pytest.mark.parametrize("name", ["vit_b_16", "swin_t", "convnext_tiny", "resnet20", "squeezenet1_0"])
+def test_the_rows_of_inspect_sum_to_all_parameters(name: str) -> None:
+    small = name == "resnet20"
+    shape = (3, 32, 32) if small else (3, 224, 224)
+    model = models.build(name, spec(shape))
+    assert sum(row.parameters for row in inspect_layers(model, shape)) == sum(p.numel() for p in model.parameters())

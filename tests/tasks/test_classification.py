@@ -127,3 +127,8 @@ def test_the_meter_goes_on_from_its_state() -> None:
 def test_the_baseline_names_the_commonest_class_of_training() -> None:
     baseline = task().baseline(torch.tensor([0, 2, 2, 1]))
     assert baseline == {"name": "commonest class", "class": "c", "accuracy": 0.5}
+
+
+def test_multi_margin_divides_by_samples_even_with_class_weights() -> None:
+    weighted = task("multi_margin", class_weights={"a": 3.0})
+    assert weighted.weight(torch.tensor([0, 0, 1])) == 3

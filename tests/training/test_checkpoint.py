@@ -123,3 +123,12 @@ def test_a_checkpoint_of_another_network_is_refused(tiny: Path, cnncli: Callable
     assert answer.code == 4
     assert "its weights do not fit this network" in answer.err
     assert "1.bias" in answer.err
+
+
+@pytest.mark.parametrize("start", [b"", b"PK\x03\x04", b"\x80\x02", b"ustar", b"\x80\x02}q\x00", b"hello\n"])
+def test_random_bytes_are_refused_whatever_they_look_like(tmp_path: Path, start: bytes) -> None:
+    for seed in range(20):
+        noise = bytes(torch.randint(256, (200,), generator=torch.Generator().manual_seed(seed)).tolist())
+        (tmp_path / "noise.pt").write_bytes(start + noise)
+        with pytest.raises(CheckpointError):
+            load_checkpoint(tmp_path / "noise.pt")

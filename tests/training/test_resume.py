@@ -17,6 +17,7 @@ import torch
 from cnncli.core.errors import Interrupted
 from cnncli.training import engine, fit
 from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.tracking import Tracker
 from tests.conftest import Answer
 from tests.training.helpers import assert_same_weights, train
 
@@ -184,3 +185,99 @@ def test_signals_are_left_alone_outside_the_main_thread(tiny: Path) -> None:
 def test_interrupted_carries_the_exit_code() -> None:
     assert Interrupted("", signal.SIGINT).exit_code == 130
     assert Interrupted("", signal.SIGTERM).exit_code == 143
+
+
+def test_a_schedule_laid_out_over_the_epochs_is_not_stretched_afterwards(tiny: Path, cnncli: Cli) -> None:
+    train(tiny, "part", "scheduler.name=one_cycle", "scheduler.max_lr=0.01")
+    answer = cnncli("train", "--resume", "runs/tiny/part", "train.epochs=4")
+    assert answer.code == 2
+    assert "train.epochs: is 4, the run was trained with 2" in answer.err
+
+
+def test_an_edited_config_beside_the_checkpoint_is_noticed(tiny: Path, cnncli: Cli) -> None:
+    train(tiny, "part", "train.epochs=1")
+    config = Path("runs/tiny/part/config.yaml")
+    config.write_text(config.read_text().replace("lr: 0.001", "lr: 0.5"))
+    answer = cnncli("train", "--resume", "runs/tiny/part", "train.epochs=2")
+    assert answer.code == 2
+    assert "optimizer.lr: is 0.5, the run was trained with 0.001" in answer.err
+
+
+def test_a_checkpoint_alone_in_a_folder_is_not_resumed(tiny: Path, cnncli: Cli, tmp_path: Path) -> None:
+    result = train(tiny, "part", "train.epochs=1")
+    lone = tmp_path / "elsewhere" / "last.pt"
+    lone.parent.mkdir()
+    lone.write_bytes(Path(result["last"]).read_bytes())
+    answer = cnncli("train", "--resume", lone)
+    assert answer.code == 2
+    assert "needs the config.yaml beside it" in answer.err
+
+
+def test_a_kill_in_the_first_epoch_leaves_a_run_that_can_be_resumed(
+    busy: Path, cnncli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(busy, "whole")
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*args: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_step", killed)
+        with pytest.raises(Killed):
+            cnncli("train", busy, "--name", "busy/part")
+    assert cnncli("train", "--resume", "runs/busy/part").code == 0
+    assert_same_weights(whole["last"], "runs/busy/part/last.pt")
+    assert history(Path("runs/busy/whole")) == history(Path("runs/busy/part"))
+
+
+def test_a_kill_between_checkpoint_and_log_leaves_no_hole_in_the_log(
+    busy: Path, cnncli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(busy, "whole")
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self: Tracker, record: object) -> None:
+        if isinstance(record, dict) and record["epoch"] == 2:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "epoch", killed)
+        with pytest.raises(Killed):
+            cnncli("train", busy, "--name", "busy/part")
+    assert cnncli("train", "--resume", "runs/busy/part").code == 0
+    assert [line["epoch"] for line in history(Path("runs/busy/part"))][-3:] == [2, 3, 4]
+    assert history(Path("runs/busy/whole"))[1:] == history(Path("runs/busy/part"))
+
+
+def test_half_written_files_of_a_killed_process_are_swept(tiny: Path, cnncli: Cli) -> None:
+    train(tiny, "part", "train.epochs=1")
+    stale = Path("runs/tiny/part/.last.pt.12345.tmp")
+    stale.write_bytes(b"half")
+    assert cnncli("train", "--resume", "runs/tiny/part", "train.epochs=2").code == 0
+    assert not stale.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs process groups")
+def test_a_signal_to_the_whole_group_spares_the_workers_and_keeps_the_work(pictures: Path, tmp_path: Path) -> None:
+    config = tmp_path / "files.yaml"
+    config.write_text(
+        f"name: files\ndataset: {{name: image_folder, root: {pictures}, image_size: 16, batch_size: 2, "
+        "memory: never, workers: 2}\nmodel: {name: mlp, hidden: [4]}\ntrain: {epochs: 3000}\n"
+        "logging: {tensorboard: false, samples: false}\n"
+    )
+    command = [sys.executable, "-m", "cnncli", "train", str(config), "--name", "files/one"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    metrics = Path("runs/files/one/metrics.jsonl")
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "go on with: cnncli train --resume runs/files/one" in err

@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.tensorboard import SummaryWriter
 
+from cnncli.tasks.classification import Classification
 from cnncli.training.best import Best
 from cnncli.training.catalog import load_config
 from cnncli.training.checkpoint import load_checkpoint
@@ -179,3 +180,34 @@ def test_runs_started_in_the_same_second_get_folders_of_their_own(tiny: Path, cn
     for _ in range(3):
         assert cnncli("train", tiny, "train.epochs=1").code == 0
     assert len(list(Path("runs/tiny").iterdir())) == 3
+
+
+def test_weights_whose_validation_loss_is_no_number_are_not_kept(
+    tiny: Path, cnncli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Classification.eval_loss
+    monkeypatch.setattr(Classification, "eval_loss", lambda *args: original(*args) * float("nan"))
+    answer = cnncli("train", tiny, "--name", "tiny/one")
+    assert answer.code == 5
+    assert "val/loss is nan in epoch 1" in answer.err
+    assert not Path("runs/tiny/one/best.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "optimizer.lr=-1", "optimizer.betas=[2.0,0.9]", "model.hidden=[-3]", "model.dropout=1.5",
+        "dataset.batch_size=0", "dataset.eval_batch_size=-1", "dataset.workers=-1",
+        "scheduler={name: step, step_size: 0}", "scheduler={name: exponential, gamma: -1}",
+        "scheduler={name: one_cycle, max_lr: -0.1}", "loss.label_smoothing=2", "train.epochs=0",
+        "dataset.augment=[{name: random_crop, size: 0}]", "dataset.augment=[{name: random_rotation, degrees: -5}]",
+        "model={name: simple_cnn, channels: [0]}", "model={name: layers, layers: [{name: conv, channels: 0}]}",
+        "model={name: layers, layers: [{name: conv, channels: 4, stride: 0}]}",
+    ],
+)  # fmt: skip
+def test_values_that_a_part_cannot_take_are_config_errors(tiny: Path, cnncli: Cli, override: str) -> None:
+    answer = cnncli("train", tiny, override)
+    assert answer.code == 2, answer.err
+    assert answer.err.startswith("error: ")
+    assert "Traceback" not in answer.err
+    assert not Path("runs").exists()
