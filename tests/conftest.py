@@ -81,7 +81,7 @@ name: tiny
 dataset: {name: digits, batch_size: 128}
 model: {name: mlp, hidden: [16]}
 train: {epochs: 2}
-logging: {tensorboard: false, samples: false}
+logging: {tensorboard: false, samples: false, pictures: false}
 """
 
 

@@ -70,6 +70,8 @@ def test_the_engine_asks_for_no_task_and_the_loop_waits_for_nothing(path: Path) 
     assert ".item()" not in text
     assert "print(" not in text
     assert "open(" not in text
+    for task in ("classification", "regression", "binary", "forecasting", "language", ".name"):
+        assert task not in text.lower()
 
 
 def test_every_public_name_is_documented() -> None:

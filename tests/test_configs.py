@@ -26,13 +26,30 @@ SPECS = {
 }
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+PICTURES = [path for path in CONFIGS if load_config(path).config.dataset.name in {*SPECS, "image_folder"}]
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
 def test_it_is_valid_and_its_network_takes_its_data(path: Path) -> None:
     config = load_config(path).config
     spec = SPECS.get(config.dataset.name, SPECS["cifar10"])
     model = build_model(config, spec)
     assert model(torch.zeros(2, *spec.input_shape)).shape == (2, 10)
     assert config.model.name in models
+
+
+@pytest.mark.parametrize("path", sorted(set(CONFIGS) - set(PICTURES)), ids=lambda path: path.stem)
+def test_it_is_built_with_its_own_data_or_small_ones_under_their_name(
+    path: Path, cnncli: Callable[..., Answer], tmp_path: Path
+) -> None:
+    dataset = load_config(path).config.dataset
+    if dataset.name == "series_csv":
+        lines = [f"{1749 + i // 12}-{i % 12 + 1:02d},{i % 12 + 1}" for i in range(900)]
+        (tmp_path / dataset.args["file"]).write_text("Month,Value\n" + "\n".join(lines) + "\n")
+    if dataset.name == "text":
+        (tmp_path / dataset.args["path"]).write_text("to be or not to be, that is the question\n" * 200)
+    answer = cnncli("train", path, "--dry-run")
+    assert answer.code == 0, answer.err
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -29,7 +29,10 @@ app = typer.Typer(
 )
 app.command()(commands.train)
 app.command(name="eval")(commands.evaluate)
+app.command()(commands.generate)
+app.command()(commands.predict)
 app.command()(commands.inspect)
+app.command()(commands.forecast)
 app.command(name="list")(commands.list_components)
 app.command()(commands.config)
 

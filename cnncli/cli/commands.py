@@ -1,6 +1,7 @@
 """What each command takes, and the one function it calls."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -156,3 +157,92 @@ def config(
     for notice in loaded.notices:
         typer.echo(f"note: {notice}", err=True)
     print(config_yaml(loaded.config), end="")
+
+
+def generate(
+    ckpt: Checkpoint,
+    prompt: Annotated[str, typer.Option("--prompt", help="The text to continue.")] = "",
+    length: Annotated[int, typer.Option("--length", help="How many characters to add.")] = 500,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Below 1 likelier, above 1 more varied; 0: the likeliest each time.")
+    ] = 0.8,
+    top_k: Annotated[int, typer.Option("--top-k", help="Draw from this many likeliest characters.")] = 40,
+    top_p: Annotated[
+        float | None, typer.Option("--top-p", help="Draw from the fewest that have this probability together.")
+    ] = None,
+    beam: Annotated[
+        int | None, typer.Option("--beam", help="Draw nothing: search the likeliest text with so many beams.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same text.")] = 0,
+    stream: Annotated[bool, typer.Option("--stream", help="Show each character at once.")] = False,
+    plugin: Plugin = None,
+    json_: Json = False,
+) -> None:
+    """Continue a text with a network that learned from text."""
+    from cnncli.cli import tables
+    from cnncli.inference import generate as generation
+    from cnncli.inference.evaluate import load_trained
+
+    trained = load_trained(ckpt, [], plugin or [])
+    _, unknown = generation.encode(prompt, generation.text_of(trained))
+    pieces: Iterable[str]
+    found: dict[str, float] = {}
+    if beam is None:
+        pieces = generation.generate(trained, prompt, length, temperature, top_k, top_p, None, seed)
+    else:
+        pieces, found["log_probability"] = generation.most_probable(trained, prompt, length, beam)
+    if unknown:
+        typer.echo(f"note: the network does not know {', '.join(map(repr, unknown))}", err=True)
+    if json_:
+        tables.print_json({"prompt": prompt, "text": "".join(pieces), "length": length, **found})
+        return
+    print(prompt, end="", flush=stream)
+    for piece in pieces if stream else ["".join(pieces)]:
+        print(piece, end="", flush=stream)
+    print()
+
+
+def predict(
+    ckpt: Checkpoint,
+    rows: Annotated[str, typer.Argument(metavar="ROWS.CSV", help="A table with the columns trained on; - is stdin.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of standard output.")] = None,
+    form: Annotated[str, typer.Option("--format", help="csv, json or table.")] = "csv",
+    plugin: Plugin = None,
+) -> None:
+    """Add predictions to the rows of a table."""
+    from cnncli.inference.evaluate import load_trained
+    from cnncli.inference.predict import check_format, format_rows, predict_rows
+    from cnncli.training.runtime import make_runtime
+
+    check_format(form)
+    trained = load_trained(ckpt, [], plugin or [])
+    config = trained.config
+    text = format_rows(predict_rows(trained, rows, make_runtime(config.device, config.precision, config.seed)), form)
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def forecast(
+    ckpt: Checkpoint,
+    steps: Annotated[int, typer.Option("--steps", help="How many steps beyond the end of the data.")] = 12,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Another series with the same columns, instead of the trained one.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the forecast to this CSV file.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Write a picture: history, forecast, interval.")] = None,
+    plugin: Plugin = None,
+    json_: Json = False,
+) -> None:
+    """Forecast beyond the end of a series, in its own unit, with an interval."""
+    from cnncli.cli import tables
+    from cnncli.inference import forecast as forecasting
+    from cnncli.inference.evaluate import load_trained
+
+    trained = load_trained(ckpt, [], plugin or [])
+    found = forecasting.forecast(trained, steps, csv)
+    rows = forecasting.forecast_rows(found, forecasting.future_times(trained, steps, csv))
+    if plot is not None:
+        forecasting.draw(found, plot)
+    tables.print_rows(rows, out, json_, {"targets": found.targets, "level": found.level})

@@ -1,7 +1,9 @@
 """Results on standard output: tables for people, plain lines in a pipe, one JSON object for programs."""
 
+import csv
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -30,7 +32,8 @@ def _table(title: str, columns: list[str], rows: list[list[str]], left: int = 1)
     """A table; the first ``left`` columns hold words, the others numbers. Tab-separated in a pipe."""
     console = _console()
     if not console.is_terminal:
-        print(title)
+        if title:
+            print(title)
         for row in [columns, *rows]:
             print("\t".join(row))
         return
@@ -57,6 +60,8 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
         print_json(result)
         return
     _metrics_table(f"Best epoch: {result['best_epoch']} of {result['epochs']}", result)
+    if "coefficients" in result:
+        _coefficients_table(result["coefficients"])
     print(f"best      {result['best']}")
     print(f"last      {result['last']}")
     print(f"look      tensorboard --logdir {result['run_dir']}")
@@ -64,11 +69,22 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
 
 
 def print_report(report: dict[str, Any], as_json: bool) -> None:
-    """An evaluation: overall, per class, confusion matrix."""
+    """An evaluation: overall, then whatever the task adds (classes, confusion, backtest, coefficients)."""
     if as_json:
         print_json(report)
         return
     _metrics_table(str(report["checkpoint"]), report)
+    if "threshold" in report:
+        print(f"{report['positive']} from a probability of {report['threshold']:.4g} on")
+    if "per_class" in report:
+        _class_tables(report)
+    if "backtest" in report:
+        _backtest_table(report["backtest"])
+    if "coefficients" in report:
+        _coefficients_table(report["coefficients"])
+
+
+def _class_tables(report: dict[str, Any]) -> None:
     rows = [
         [name, f"{r['precision']:.4f}", f"{r['recall']:.4f}", f"{r['f1']:.4f}", str(r["support"])]
         for name, r in report["per_class"].items()
@@ -82,6 +98,24 @@ def print_report(report: dict[str, Any], as_json: bool) -> None:
     _table("Confusion (row: true class, column: predicted)", ["", *classes], matrix)
 
 
+def _backtest_table(backtest: dict[str, Any]) -> None:
+    rows = [[str(step), f"{error:.5g}"] for step, error in enumerate(backtest["mae_per_step"], 1)]
+    _table(f"Walk-forward over {backtest['windows']} windows", ["step ahead", "MAE"], rows)
+    if "inside" in backtest:
+        share, level = backtest["inside"], backtest["interval"]
+        print(f"{100 * share:.1f} % of the true values lay inside the {100 * level:.0f} % interval")
+
+
+def _coefficients_table(coefficients: list[dict[str, Any]]) -> None:
+    known = any("true" in row for row in coefficients)
+    columns = ["coefficient", "learned", *(["true", "error"] if known else [])]
+    rows = [
+        [row["name"], f"{row['learned']:.5g}", *([f"{row['true']:.5g}", f"{row['error']:+.5f}"] if known else [])]
+        for row in coefficients
+    ]
+    _table("Coefficients, in the data's own units", columns, rows)
+
+
 def _metrics_table(title: str, result: dict[str, Any]) -> None:
     from cnncli.training.display import format_metric
 
@@ -90,13 +124,18 @@ def _metrics_table(title: str, result: dict[str, Any]) -> None:
     for split, values in result["metrics"].items():
         shown = [format_metric(name, values[name]) if name in values else "" for name in names]
         rows.append([split, f"{values['n']:,}", *shown])
-    baseline = result["baseline"]
-    named = f"{baseline['name']} ({baseline['class']}) on {result['split']}"
-    shown = [format_metric(name, baseline[name]) if name in baseline else "" for name in names]
-    rows.append([f"baseline: {named}", "", *shown])
+    for baseline in result["baselines"]:
+        shown = [format_metric(name, baseline[name]) if name in baseline else "" for name in names]
+        rows.append([f"baseline: {_named(baseline)} on {result['split']}", "", *shown])
     _table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
-    if result["metrics"][result["split"]]["accuracy"] <= baseline["accuracy"]:
-        print("The network does not beat the baseline: it has learned nothing that the commonest class does not say.")
+    metric, lower = result["headline"]["metric"], result["headline"]["lower_is_better"]
+    reached, to_beat = result["metrics"][result["split"]][metric], result["baseline"][metric]
+    if reached >= to_beat if lower else reached <= to_beat:
+        print(f"The network does not beat the baseline ({metric.replace('_', ' ')} of {_named(result['baseline'])}).")
+
+
+def _named(baseline: dict[str, Any]) -> str:
+    return f"{baseline['name']} ({baseline['class']})" if "class" in baseline else str(baseline["name"])
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
@@ -122,3 +161,17 @@ def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> N
             for e in entries
         ]
         _table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
+
+
+def print_rows(rows: list[dict[str, Any]], out: Path | None, as_json: bool, about: dict[str, Any]) -> None:
+    """Rows as a table, as CSV in the file ``out``, or as JSON together with what they are ``about``."""
+    if out is not None:
+        with out.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    if as_json:
+        print_json({**about, "rows": rows})
+    elif out is None:
+        cells = [[f"{v:.5g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+        _table("", list(rows[0]), cells)

@@ -35,11 +35,27 @@ def resolve(document: Document) -> tuple[Config, list[str]]:
     data: dict[str, Any] = json.loads(json.dumps(document.data, default=str))
     faults = _schema_faults(document, data)
     notices: list[str] = []
+    _fill_suggested(data)
     for section, path, kind in _components(data):
         faults += _resolve_component(document, section, path, REGISTRIES[kind], notices)
     if faults:
         raise ConfigError(sorted(set(faults), key=lambda fault: _position(document, fault)))
     return Config.model_validate_json(json.dumps(data)), notices
+
+
+def _fill_suggested(data: dict[str, Any]) -> None:
+    """Names that the YAML leaves out: the task follows from the data set, loss and monitor from the task."""
+    for giver in ("dataset", "task"):
+        value = data.get(giver, {}) if giver == "dataset" else data.setdefault(giver, {})
+        name = value.get("name", _default_name(giver)) if isinstance(value, dict) else None
+        registry = REGISTRIES[COMPONENT_SECTIONS[giver]]
+        if not isinstance(name, str) or name not in registry:
+            continue
+        for taker, suggested in registry.get(name).suggests.items():
+            section, _, key = taker.partition(".")
+            of_section = data.setdefault(section, {})
+            if isinstance(of_section, dict):
+                of_section.setdefault(key or "name", suggested)
 
 
 def _position(document: Document, fault: Fault) -> tuple[bool, int]:

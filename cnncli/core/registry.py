@@ -3,7 +3,7 @@
 import functools
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ValidationError
@@ -17,10 +17,21 @@ Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 
 class Entry:
-    """One registered component: a factory, what it is in one line, and which arguments it takes."""
+    """One registered component: a factory, what it is in one line, which arguments it takes, what goes with it.
 
-    def __init__(self, name: str, factory: Callable[..., Any], description: str, hidden: Collection[str]) -> None:
+    ``suggests`` are names that other sections of the config take when they give none: ``{"loss": "mse"}``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        factory: Callable[..., Any],
+        description: str,
+        hidden: Collection[str],
+        suggests: Mapping[str, str] | None = None,
+    ) -> None:
         self.name, self.factory, self.description, self.hidden = name, factory, description, hidden
+        self.suggests = dict(suggests or {})
 
     @functools.cached_property
     def arguments(self) -> type[BaseModel]:
@@ -50,21 +61,29 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._deferred: list[Callable[[], None]] = []
 
-    def register(self, name: str, description: str = "") -> Callable[[Factory], Factory]:
+    def register(
+        self, name: str, description: str = "", *, suggests: Mapping[str, str] | None = None
+    ) -> Callable[[Factory], Factory]:
         """A decorator that adds a function or class under ``name``.
 
         Parameters before the ``/`` are handed over by cnncli, those behind it can be set in the YAML. The
-        description defaults to the first line of the docstring.
+        description defaults to the first line of the docstring. ``suggests``: see ``Entry``.
         """
 
         def decorator(factory: Factory) -> Factory:
-            self.add(name, factory, description=description)
+            self.add(name, factory, description=description, suggests=suggests)
             return factory
 
         return decorator
 
     def add(
-        self, name: str, factory: Callable[..., Any], *, description: str = "", hidden: Collection[str] = ()
+        self,
+        name: str,
+        factory: Callable[..., Any],
+        *,
+        description: str = "",
+        hidden: Collection[str] = (),
+        suggests: Mapping[str, str] | None = None,
     ) -> None:
         """Add a callable of another library; ``hidden`` names the parameters that are not for the YAML.
 
@@ -73,7 +92,7 @@ class Registry:
         if name in self._entries:
             raise ConfigError(f"two {self.kind} are registered as '{name}'; give yours another name")
         description = description or (inspect.getdoc(factory) or "").split("\n", 1)[0]
-        self._entries[name] = Entry(name, factory, description, hidden)
+        self._entries[name] = Entry(name, factory, description, hidden, suggests)
 
     def defer(self, populate: Callable[[], None]) -> None:
         """Call ``populate`` (a slow import, say) only when a name is not found or all are listed."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from cnncli.core.config import Fraction
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets
-from cnncli.data.raw import RawData, data_root
+from cnncli.data.raw import RawData, find_data
 from cnncli.data.sources import FileSource
 from cnncli.data.splits import stratified_split
 
@@ -29,7 +29,7 @@ def image_folder(
     Hidden files and folders, and files that are not pictures by their extension, are passed over.
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    folder = _find(root)
+    folder = find_data(root, "folder")
     parts = {name: folder / name for name in ("train", *VAL_NAMES, "test") if (folder / name).is_dir()}
     if "train" not in parts:
         if parts:
@@ -44,14 +44,6 @@ def image_folder(
         kept, taken = stratified_split(train.targets, test_fraction, seed=0)
         train, test = train.subset(kept), train.subset(taken)
     return RawData(classes, train=train, val=sources.get("val"), test=test)
-
-
-def _find(root: str) -> Path:
-    """``root`` as it is, or else inside the data folder."""
-    for folder in (Path(root), data_root() / root):
-        if folder.is_dir():
-            return folder
-    raise DataError(f"{root}: no such folder, neither here nor in '{data_root()}'; set dataset.root")
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:

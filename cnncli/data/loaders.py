@@ -1,8 +1,8 @@
 """Batches on the device, from memory or from files, behind one contract.
 
-A loader has ``len(loader)`` batches and ``loader.epoch(epoch, start)``, which yields ``(inputs, targets)``:
-float32 ``[B, C, H, W]`` normalised, int64 ``[B]``. What a batch holds depends on seed, epoch and position only,
-so an epoch can be entered at any batch, and both loaders give the same batches.
+A loader has ``len(loader)`` batches and ``loader.epoch(epoch, start)``, which yields ``(inputs, targets)``; of
+pictures float32 ``[B, C, H, W]`` normalised and int64 ``[B]``. What a batch holds depends on seed, epoch and position
+only, so an epoch can be entered at any batch, and both loaders give the same batches.
 """
 
 import os
@@ -70,13 +70,20 @@ class Order:
 
 
 class MemoryLoader:
-    """Batches gathered by index from pictures that lie decoded on the device."""
+    """Batches gathered by index from samples that lie on the device; pictures are decoded and become floats there."""
 
-    def __init__(self, source: ArraySource, order: Order, normalizer: Normalizer, augment: Augment | None) -> None:
+    def __init__(
+        self,
+        source: ArraySource,
+        order: Order,
+        device: torch.device,
+        normalizer: Normalizer | None = None,
+        augment: Augment | None = None,
+    ) -> None:
         self.order, self.normalizer, self.augment = order, normalizer, augment
         # augmentation works picture by picture on the CPU; without it everything stays on the device
-        self.images = source.images if augment else source.images.to(normalizer.device)
-        self.targets = source.targets.to(normalizer.device)
+        self.inputs = source.inputs if augment else source.inputs.to(device)
+        self.targets = source.targets.to(device)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -86,10 +93,10 @@ class MemoryLoader:
         for indices in self.order.batches(epoch)[start:]:
             here = indices.to(self.targets.device)
             if self.augment is None:
-                images = self.images[here]
+                inputs = self.inputs[here]
             else:
-                images = torch.stack([self.augment(self.images[i], epoch, i) for i in indices.tolist()])
-            yield self.normalizer(images), self.targets[here]
+                inputs = torch.stack([self.augment(self.inputs[i], epoch, i) for i in indices.tolist()])
+            yield inputs if self.normalizer is None else self.normalizer(inputs), self.targets[here]
 
 
 class StreamLoader:

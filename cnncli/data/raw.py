@@ -1,22 +1,173 @@
-"""What a data set hands over: its splits as the publisher made them, before validation is carved out."""
+"""What a data set hands over: its splits as the publisher made them, before validation is carved out.
+
+Four kinds offer the same two things, ``offers`` and ``open``: pictures (here), rows (``tabular``), series and text.
+"""
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
-from cnncli.data.sources import Source
+import torch
+from torch import Tensor
+
+from cnncli.core.config import DatasetConfig, Statistics
+from cnncli.core.errors import DataError
+from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.data.loaders import into_memory
+from cnncli.data.sources import ArraySource, FileSource, Source
+from cnncli.data.splits import stratified_split
+
+Split = Literal["train", "val", "test"]
+Wants = Literal["classes", "numbers", "windows", "characters"]
+"""What a task learns to give: a class, numbers, the next window of a series, the next character."""
+Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
+"""Shows progress over an iterable: ``(items, how many, what is being done)`` → the same items."""
+
+MEMORY_LIMIT = 2 * 1024**3  # bytes of decoded pictures that 'memory: auto' keeps in memory
+STATISTICS_SAMPLES = 2_000  # pictures looked at for 'normalize: dataset' when they stay in files
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+class Opened(NamedTuple):
+    """Splits ready for loaders, and what the model must know of them."""
+
+    spec: DataSpec
+    sources: dict[Split, Source]
+
+
+class Raw(Protocol):
+    """Any kind of data set."""
+
+    @property
+    def offers(self) -> tuple[Wants, ...]:
+        """What a task can learn from it; the first is the usual."""
+
+    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+        """Carve validation out of training, fit everything on the training part, and encode all splits.
+
+        With the ``spec`` of a checkpoint nothing is fitted: its preprocessing is used. Raises ``DataError``.
+        """
 
 
 @dataclass(frozen=True)
 class RawData:
-    """``train`` and, where the data have them, ``val`` and ``test``; ``classes`` in the order of the targets."""
+    """Pictures: ``train`` and, where there are any, ``val`` and ``test``; ``classes`` in the order of the targets."""
 
     classes: tuple[str, ...]
     train: Source
     val: Source | None = None
     test: Source | None = None
+    offers: ClassVar[tuple[Wants, ...]] = ("classes",)
+
+    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+        """Splits that are decoded if they fit into memory; their statistics are those of the training part."""
+        sources = self._splits(config)
+        if spec is None:
+            if isinstance(sources["train"], FileSource) and in_memory(config, sources["train"]):
+                sources["train"] = decode(sources["train"], config, track)
+            spec = DataSpec(sources["train"].shape, self.classes, _preprocess(config, sources["train"]))
+        elif spec.classes != self.classes or spec.input_shape != self.train.shape:
+            raise DataError(
+                f"{config.name}: the data have {_described(self.classes, self.train.shape)}, "
+                f"the checkpoint {_described(spec.classes, spec.input_shape)}; use the data it was trained on"
+            )
+        return Opened(spec, sources)
+
+    def _splits(self, config: DatasetConfig) -> dict[Split, Source]:
+        sources: dict[Split, Source] = {"train": self.train}
+        if self.val is not None:
+            sources["val"] = self.val
+        elif config.val_fraction > 0:
+            kept, taken = stratified_split(self.train.targets, config.val_fraction, config.split_seed)
+            sources |= {"train": self.train.subset(kept), "val": self.train.subset(taken)}
+        if self.test is not None:
+            sources["test"] = self.test
+        return sources
 
 
 def data_root() -> Path:
     """Where data sets are looked for and downloaded to: ``$CNNCLI_DATA``, else ``data``."""
     return Path(os.environ.get("CNNCLI_DATA") or "data")
+
+
+def find_data(path: str, what: str = "file") -> Path:
+    """``path`` as it is, or else inside the data folder; raises ``DataError`` when neither is there."""
+    for candidate in (Path(path), data_root() / path):
+        if candidate.exists():
+            return candidate
+    raise DataError(f"{path}: no such {what}, neither here nor in '{data_root()}'")
+
+
+def in_memory(config: DatasetConfig, source: Source) -> bool:
+    """Whether the decoded pictures of ``source`` are kept in memory."""
+    size = len(source) * torch.Size(source.shape).numel()
+    return config.memory == "always" or (config.memory == "auto" and size <= MEMORY_LIMIT)
+
+
+def decode(source: FileSource, config: DatasetConfig, track: Track) -> ArraySource:
+    """Every picture of ``source`` decoded into one tensor."""
+    images = torch.empty((len(source), *source.shape), dtype=torch.uint8)
+    done = 0
+    batches = into_memory(source, workers(config, len(source)))
+    for batch, _ in track(batches, -(-len(source) // 256), f"decoding {len(source):,} pictures"):
+        images[done : done + len(batch)] = batch
+        done += len(batch)
+    return ArraySource(images, source.targets)
+
+
+def workers(config: DatasetConfig, samples: int) -> int:
+    """How many processes decode ``samples`` pictures."""
+    if config.workers != "auto":
+        return max(config.workers, 0)
+    return 0 if samples < 512 else min(os.cpu_count() or 1, 8)  # starting a process costs more than 512 pictures
+
+
+def _preprocess(config: DatasetConfig, train: Source) -> Preprocess:
+    channels = train.shape[0]
+    chosen = config.normalize
+    if isinstance(chosen, Statistics):
+        mean, std = tuple(chosen.mean), tuple(chosen.std)
+    elif chosen == "imagenet":
+        mean, std = IMAGENET
+        if channels == 1:
+            mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+    elif chosen == "dataset":
+        mean, std = _statistics(train)
+    else:
+        mean, std = ((0.5,), (0.5,)) if chosen == "half" else ((0.0,), (1.0,))
+        mean, std = mean * channels, std * channels
+    if not len(mean) == len(std) == channels:
+        raise DataError(f"dataset.normalize gives {len(mean)} means and {len(std)} deviations for {channels} channels")
+    return Preprocess(mean, std)
+
+
+def _statistics(train: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over the training part, for pixels scaled to 0…1."""
+    if isinstance(train, ArraySource):
+        images = train.inputs
+    else:
+        step = max(len(train) // STATISTICS_SAMPLES, 1)
+        images = torch.stack([train[i] for i in range(0, len(train), step)])
+    # a histogram is exact, whatever the size of the set, and needs no float copy of it
+    histogram = torch.stack([_histogram(images[:, c]) for c in range(images.shape[1])]).double()
+    share = histogram / histogram.sum(1, keepdim=True)
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    mean = (share * levels).sum(1)
+    std = ((share * levels**2).sum(1) - mean**2).clamp_min(0).sqrt()
+    std[std < 1e-3] = 1.0  # a channel that never changes
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _histogram(channel: Tensor) -> Tensor:
+    """How often each of the 256 levels occurs in uint8 ``[N, H, W]``; int64 ``[256]``."""
+    return sum(
+        (torch.bincount(part.flatten(), minlength=256) for part in channel.split(1024)),
+        torch.zeros(256).long(),
+    )
+
+
+def _described(classes: tuple[str, ...], shape: tuple[int, ...]) -> str:
+    names = ", ".join(classes[:5]) + (", …" if len(classes) > 5 else "")
+    return f"{len(classes)} classes ({names}) of {'×'.join(map(str, shape))}"

@@ -1,12 +1,11 @@
-"""One split of a data set, whether its pictures are in memory or in files.
+"""One split of a data set, in memory or, for pictures, in files.
 
-Both kinds give the same thing, a uint8 tensor ``[C, H, W]`` for an index, so everything behind them is shared.
+Both kinds give the same thing for an index, so everything behind them is shared.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from cnncli.core.errors import DataError
@@ -14,25 +13,29 @@ from cnncli.core.errors import DataError
 
 @dataclass(frozen=True)
 class ArraySource:
-    """Pictures in memory: ``images`` uint8 ``[N, C, H, W]``, ``targets`` int64 ``[N]``."""
+    """Samples in memory: ``inputs`` ``[N, …]`` and ``targets`` ``[N, …]``.
 
-    images: Tensor
+    Pictures are uint8 ``[N, C, H, W]``, rows float32 ``[N, F]``, windows of a series float32 ``[N, T, F]``,
+    characters int64 ``[N, T]``; windows and blocks may be overlapping views of one tensor.
+    """
+
+    inputs: Tensor
     targets: Tensor
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, index: int) -> Tensor:
-        return self.images[index]
+        return self.inputs[index]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """One sample's ``(C, H, W)``."""
-        return tuple(self.images.shape[1:])
+        """One sample's shape."""
+        return tuple(self.inputs.shape[1:])
 
     def subset(self, indices: Tensor) -> "ArraySource":
         """The samples at ``indices``, in that order."""
-        return ArraySource(self.images[indices], self.targets[indices])
+        return ArraySource(self.inputs[indices], self.targets[indices])
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,3 @@ def read_image(path: Path, size: tuple[int, int], channels: int) -> Tensor:
         image = ImageOps.fit(image, (width, height), method=Image.Resampling.BILINEAR)
     tensor: Tensor = pil_to_tensor(image)
     return tensor
-
-
-def class_counts(source: Source, num_classes: int) -> Tensor:
-    """Samples of each class, int64 ``[num_classes]``."""
-    return torch.bincount(source.targets, minlength=num_classes)

@@ -7,11 +7,12 @@ from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
 
 
-def stratified_split(targets: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+def stratified_split(targets: Tensor, fraction: float, seed: int, key: str = "val_fraction") -> tuple[Tensor, Tensor]:
     """Indices of the samples that stay and of those taken out, each sorted.
 
     ``fraction`` of every class is taken out (rounded, but of a class with two or more samples at least one is
-    taken and one stays). ``targets`` is int64 ``[N]``. Raises ``DataError`` when nothing can be taken out.
+    taken and one stays). ``targets`` is int64 ``[N]``. Raises ``DataError`` when nothing can be taken out,
+    with ``key`` as the setting that asked for it.
     """
     generator = torch.Generator().manual_seed(derive_seed(seed, "split"))
     kept, taken = [], []
@@ -22,5 +23,17 @@ def stratified_split(targets: Tensor, fraction: float, seed: int) -> tuple[Tenso
         taken.append(members[:count])
         kept.append(members[count:])
     if not taken or sum(map(len, taken)) == 0:
-        raise DataError("no class has two samples, so no validation part can be split off; set val_fraction: 0")
+        raise DataError(f"no class has two samples, so no part of them can be split off; set {key}: 0")
     return torch.cat(kept).sort().values, torch.cat(taken).sort().values
+
+
+def random_split(samples: int, fraction: float, seed: int, key: str = "val_fraction") -> tuple[Tensor, Tensor]:
+    """Positions of the samples that stay and of those taken out at random, each sorted; at least one of each.
+
+    Raises ``DataError`` for fewer than two samples, with ``key`` as the setting that asked for it.
+    """
+    if samples < 2:
+        raise DataError(f"{samples} samples cannot be split in two; add more, or set {key}: 0")
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(derive_seed(seed, "split")))
+    count = min(max(round(fraction * samples), 1), samples - 1)
+    return order[count:].sort().values, order[:count].sort().values

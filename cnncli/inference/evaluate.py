@@ -7,12 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from cnncli.core.config import Config
+from cnncli.core.config import Config, TaskConfig
 from cnncli.core.errors import CheckpointError, ConfigError, Interrupted, did_you_mean
 from cnncli.core.spec import DataSpec
-from cnncli.data import build_data
-from cnncli.data.bundle import Split
-from cnncli.training.build import build_model, build_task
+from cnncli.data.raw import Split
+from cnncli.training.build import build_model, build_task, open_data
 from cnncli.training.catalog import restore_config
 from cnncli.training.checkpoint import load_checkpoint, load_weights
 from cnncli.training.display import Display
@@ -20,7 +19,7 @@ from cnncli.training.interrupt import StopSignal
 from cnncli.training.report import report_split
 from cnncli.training.runtime import make_runtime
 
-EVAL_OVERRIDES = ("dataset.", "device=", "precision=")
+EVAL_OVERRIDES = ("dataset.", "device=", "precision=", "task.threshold=")
 # other splits than those of the training would call training samples validation
 SPLIT_KEYS = ("dataset.val_fraction", "dataset.split_seed", "dataset.test_fraction")
 
@@ -34,6 +33,8 @@ class Trained:
     spec: DataSpec
     model: nn.Module
     metrics: dict[str, float]
+    decoding: dict[str, Any]
+    trained_task: TaskConfig
 
 
 def load_trained(path: Path, overrides: Sequence[str] = (), plugins: Sequence[Path] = ()) -> Trained:
@@ -48,8 +49,11 @@ def load_trained(path: Path, overrides: Sequence[str] = (), plugins: Sequence[Pa
     if wrong:
         raise ConfigError(
             f"'{wrong[0]}' cannot change a trained network; "
-            "only dataset.… (but for the splits), device and precision can be set"
+            "only dataset.… (but for the splits), task.threshold, device and precision can be set"
         )
+    chosen = checkpoint["config"]["task"].get("choose") is not None
+    if chosen and any(text.startswith("task.threshold=") for text in overrides):
+        overrides = ["task.choose=null", *overrides]  # what is named takes the place of what was chosen
     try:
         # a checkpoint from a machine with a GPU is evaluated on what is here
         config = restore_config(checkpoint["config"], ["device=auto", *overrides], plugins).config
@@ -62,15 +66,18 @@ def load_trained(path: Path, overrides: Sequence[str] = (), plugins: Sequence[Pa
     spec = DataSpec.from_dict(checkpoint["spec"])
     model = build_model(config, spec)
     load_weights(model, checkpoint["model"], path)
-    return Trained(path, config, spec, model.eval(), checkpoint["metrics"])
+    trained_task = TaskConfig.model_validate(checkpoint["config"]["task"])
+    return Trained(path, config, spec, model.eval(), checkpoint["metrics"], checkpoint["decoding"], trained_task)
 
 
 def evaluate_checkpoint(trained: Trained, split: Split, display: Display) -> dict[str, Any]:
     """Metrics, details of each class and the baseline of a trained network on one split of its data."""
     config = trained.config
     runtime = make_runtime(config.device, config.precision, config.seed)
-    data = build_data(config.dataset, display.track, trained.spec)
-    task = build_task(config, data, runtime)
+    data = open_data(config, display.track, trained.spec)
+    task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
+    if config.task == trained.trained_task:  # a threshold that was named anew takes the place of the stored one
+        task.decoding = trained.decoding
     with StopSignal() as stop:
         report = report_split(trained.model.to(runtime.device), data, split, task, runtime, display, stop)
     if stop.signum is not None:

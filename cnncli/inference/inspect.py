@@ -6,10 +6,9 @@ from pathlib import Path
 
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Preprocess
-from cnncli.data import build_data
 from cnncli.inference.evaluate import load_trained
 from cnncli.models.inspect import LayerRow, inspect_layers
-from cnncli.training.build import blaming, build_model
+from cnncli.training.build import blaming, build_model, input_type, open_data
 from cnncli.training.catalog import load_config
 from cnncli.training.display import Display
 
@@ -25,10 +24,10 @@ def inspect_config(path: Path, overrides: Sequence[str], shape: str | None, clas
         spec = _spec(shape, classes)
     else:
         with blaming(loaded, "dataset"):
-            spec = build_data(loaded.config.dataset, Display().track).spec
+            spec = open_data(loaded.config, Display().track).spec
     with blaming(loaded, "model"):
         model = build_model(loaded.config, spec)
-    return inspect_layers(model, spec.input_shape)
+    return inspect_layers(model, spec.input_shape, input_type(spec))
 
 
 def _spec(shape: str, classes: int) -> DataSpec:
@@ -42,4 +41,4 @@ def _spec(shape: str, classes: int) -> DataSpec:
 def inspect_checkpoint(path: Path, overrides: Sequence[str], plugins: Sequence[Path]) -> list[LayerRow]:
     """The layers of a trained network."""
     trained = load_trained(path, overrides, plugins)
-    return inspect_layers(trained.model, trained.spec.input_shape)
+    return inspect_layers(trained.model, trained.spec.input_shape, input_type(trained.spec))

@@ -8,6 +8,7 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.registry import Activation, models
 from cnncli.core.spec import DataSpec
 from cnncli.models.activations import make_activation
+from cnncli.models.kinds import takes
 
 
 def flat_features(body: nn.Module, shape: tuple[int, ...]) -> int:
@@ -36,6 +37,7 @@ def simple_cnn(
     activation: Activation = "relu",
 ) -> nn.Sequential:
     """[conv 3×3, activation, maxpool 2] for each of `channels`, then a hidden layer: the tutorials' MNIST net."""
+    takes("simple_cnn", spec, "pictures")
     body: list[nn.Module] = []
     before = spec.input_shape[0]
     for width in channels:
@@ -52,6 +54,7 @@ def simple_cnn(
 @models.register("cnn5x5")
 def cnn5x5(spec: DataSpec, /, activation: Activation = "relu") -> nn.Sequential:
     """Four 5×5 convolutions (16, 32, 32, 64 channels) with two poolings and one linear layer."""
+    takes("cnn5x5", spec, "pictures")
 
     def conv(before: int, width: int) -> list[nn.Module]:
         return [nn.Conv2d(before, width, 5, padding=2), make_activation(activation)]
@@ -95,12 +98,14 @@ def _two_conv_three_linear(
 @models.register("cifar_net")
 def cifar_net(spec: DataSpec, /, activation: Activation = "relu") -> nn.Sequential:
     """The net of PyTorch's CIFAR-10 tutorial: two 5×5 convolutions, then 120, 84 and the classes."""
+    takes("cifar_net", spec, "pictures")
     return _two_conv_three_linear(spec, 0, nn.MaxPool2d, activation)
 
 
 @models.register("lenet5")
 def lenet5(spec: DataSpec, /, activation: Activation = "tanh") -> nn.Sequential:
     """LeNet-5 (LeCun et al. 1998) with average pooling; 28-pixel pictures are padded to 32 as in the paper."""
+    takes("lenet5", spec, "pictures")
     return _two_conv_three_linear(spec, 2 if spec.input_shape[1] < 32 else 0, nn.AvgPool2d, activation)
 
 
@@ -113,6 +118,7 @@ def depthwise_cnn(
     activation: Activation = "relu",
 ) -> nn.Sequential:
     """Depthwise-separable blocks (MobileNet, Howard et al. 2017): 3×3 per channel, then 1×1 across channels."""
+    takes("depthwise_cnn", spec, "pictures")
     before = spec.input_shape[0]
     body: list[nn.Module] = [
         nn.Conv2d(before, channels[0], 3, padding=1, bias=False),

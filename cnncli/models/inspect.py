@@ -25,7 +25,9 @@ def count_parameters(model: nn.Module) -> int:
 
 
 @torch.no_grad()
-def inspect_layers(model: nn.Module, input_shape: tuple[int, ...]) -> list[LayerRow]:
+def inspect_layers(
+    model: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32
+) -> list[LayerRow]:
     """A row for each layer in the order in which a sample passes them, then for what other modules hold themselves.
 
     The parameters of all rows add up to the network's.
@@ -54,7 +56,7 @@ def inspect_layers(model: nn.Module, input_shape: tuple[int, ...]) -> list[Layer
     was_training = model.training
     try:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        model.eval()(torch.zeros(1, *input_shape, device=device))
+        model.eval()(torch.zeros(1, *input_shape, device=device, dtype=dtype))
     finally:
         model.train(was_training)
         for hook in hooks:

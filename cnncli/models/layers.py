@@ -10,18 +10,20 @@ from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.registry import Layer, activations, layers, models, split_component
 from cnncli.core.spec import DataSpec
 from cnncli.core.yaml_source import dotted
+from cnncli.models.kinds import forecast_shape, takes_no_text
 from cnncli.models.layer_kinds import Reaching
 
 
 @models.register("layers")
 def layers_model(spec: DataSpec, /, layers: list[Layer]) -> nn.Sequential:
     """Your own network: a list of layers whose input sizes are inferred; the last gives the classes."""
+    takes_no_text("layers", spec)
     start = Reaching(spec.input_shape, spec.num_outputs, ("model", "layers"))
     model, shape = build_layers(layers, start)
     if shape != (spec.num_outputs,):
         cause = f"the last layer gives {_shown(shape)}, the data want {spec.num_outputs} values; end with 'linear'"
         raise ConfigError(Fault("", dotted(("model", "layers", len(layers) - 1)), cause))
-    return model
+    return model.extend(forecast_shape(spec))
 
 
 def build_layers(items: list[Layer], start: Reaching) -> tuple[nn.Sequential, tuple[int, ...]]:

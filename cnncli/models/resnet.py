@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from cnncli.core.config import Count
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec
+from cnncli.models.kinds import takes
 
 
 class BasicBlock(nn.Module):
@@ -30,6 +31,7 @@ class BasicBlock(nn.Module):
 
 def _resnet(spec: DataSpec, /, depth: int, width: Count = 16) -> nn.Sequential:
     """Three stages of (depth - 2) / 6 blocks with width, 2·width and 4·width channels."""
+    takes(f"resnet{depth}", spec, "pictures")
     blocks: list[nn.Module] = [
         nn.Conv2d(spec.input_shape[0], width, 3, padding=1, bias=False),
         nn.BatchNorm2d(width),

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec
+from cnncli.models.kinds import takes
 
 
 class GreyToRGB(nn.Module):
@@ -20,6 +21,7 @@ class GreyToRGB(nn.Module):
 def _build(spec: DataSpec, /, builder: str) -> nn.Module:
     from torchvision.models import get_model
 
+    takes(builder, spec, "pictures")
     channels, height, width = spec.input_shape
     if channels not in (1, 3):
         raise ConfigError(f"{builder} takes pictures of 1 or 3 channels, the data have {channels}")

@@ -1,6 +1,6 @@
 """One class out of several for each sample."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,20 +12,28 @@ from cnncli.core.registry import losses, tasks
 from cnncli.core.spec import DataSpec
 from cnncli.tasks.losses import form_of
 from cnncli.tasks.metrics import ClassificationMeter, per_class
+from cnncli.tasks.protocol import Wants
 
 
-@tasks.register("classification")
+@tasks.register("classification", suggests={"loss": "cross_entropy", "checkpoint.monitor": "val/accuracy"})
 class Classification:
     """One class out of several: accuracy, precision, recall, F1; the baseline names the commonest class.
 
-    ``counts`` is the number of training samples of each class, int64 ``[K]``.
+    ``targets`` are the class numbers of the training part, int64 ``[N]``.
     """
 
-    train_metrics = ("loss", "accuracy")
-    metrics = ("loss", "accuracy", "balanced_accuracy", "macro_f1")
+    wants: ClassVar[Wants] = "classes"
+    output_shape: ClassVar[tuple[int, ...] | None] = None
+    train_metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "balanced_accuracy", "macro_f1")
+    headline: ClassVar[str] = "accuracy"
+    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss"})
 
-    def __init__(self, spec: DataSpec, loss: LossConfig, counts: Tensor, device: torch.device, /) -> None:
-        self.spec, self.counts, self.device = spec, counts, device
+    def __init__(self, spec: DataSpec, loss: LossConfig, targets: Tensor, device: torch.device, /) -> None:
+        self.spec, self.device = spec, device
+        self.unit = "images" if spec.kind == "pictures" else spec.kind
+        self.counts = torch.bincount(targets, minlength=len(spec.classes))
+        self.decoding: dict[str, Any] = {}
         self.form = form_of(loss.name)
         args = dict(loss.args)
         self.divisors: Tensor | None = None
@@ -76,14 +84,24 @@ class Classification:
         """A fresh accumulator of this task's metrics."""
         return ClassificationMeter(len(self.spec.classes), self.device, detailed)
 
-    def baseline(self, targets: Tensor) -> dict[str, Any]:
+    def fit_decoding(self, meter: ClassificationMeter) -> None:
+        """Nothing to choose: the class with the largest logit is named."""
+
+    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
         """What always naming the commonest class of the training part scores on ``targets`` ``[N]``."""
         commonest = int(self.counts.argmax())
         accuracy = (targets == commonest).double().mean().item()
-        return {"name": "commonest class", "class": self.spec.classes[commonest], "accuracy": accuracy}
+        return [{"name": "commonest class", "class": self.spec.classes[commonest], "accuracy": accuracy}]
 
     def details(self, meter: ClassificationMeter) -> dict[str, Any]:
         """``per_class`` (precision, recall, F1, support by class name) and the ``confusion`` matrix."""
         confusion = meter.confusion_matrix()
         rows = zip(self.spec.classes, per_class(confusion), strict=True)
         return {"per_class": dict(rows), "confusion": confusion.tolist()}
+
+    def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
+        """``prediction`` (the class) and ``probability_<class>`` for logits ``[N, K]``."""
+        probabilities = outputs.float().softmax(1).cpu()
+        names = [self.spec.classes[i] for i in probabilities.argmax(1).tolist()]
+        columns = {f"probability_{c}": probabilities[:, i].tolist() for i, c in enumerate(self.spec.classes)}
+        return {"prediction": names, **columns}

@@ -4,13 +4,16 @@ Left out are the losses of other problems: pairs and triplets (cosine_embedding,
 sequences (ctc), and those that need more than outputs and targets (gaussian_nll, multilabel_margin).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnncli.core.config import LossConfig
+from cnncli.core.errors import ConfigError
+from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses
 
 Form = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -87,3 +90,18 @@ for _name, (_class, _form, _description) in _LOSSES.items():
 def form_of(name: str) -> Form:
     """How the loss called ``name`` is fed."""
     return FORMS.get(name, _as_they_are)
+
+
+def plain_loss(task: str, loss: LossConfig, allowed: Collection[str]) -> tuple[nn.Module, nn.Module]:
+    """The training loss of a task whose outputs and targets fit a loss as they are, and the one for evaluation.
+
+    Raises ``ConfigError`` for a loss of PyTorch's that is not ``allowed``; one of a plug-in's own is.
+    """
+    if loss.name not in allowed and loss.name in FORMS:
+        raise ConfigError(f"{loss.name} is not for {task}; use {' or '.join(allowed)}")
+    if loss.class_weights is not None and "bce_with_logits" not in allowed:
+        raise ConfigError(f"loss.class_weights: {task} has no classes; remove it")
+    plain = {key: value for key, value in loss.args.items() if key != "label_smoothing"}
+    with refusals(f"loss {loss.name}"):
+        factory = losses.get(loss.name).factory
+        return factory(**loss.args), factory(**plain)

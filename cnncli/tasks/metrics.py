@@ -5,7 +5,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Values = dict[str, float]
+from cnncli.tasks.protocol import Values
+
+
+class Sums:
+    """Named sums on the device, float64 where there is such a thing; read once, at the end."""
+
+    def __init__(self, device: torch.device, *names: str) -> None:
+        # mps has no float64; its sums are of one epoch only
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.values = {name: torch.zeros((), dtype=dtype, device=device) for name in names}
+
+    def add(self, **amounts: Tensor | float) -> None:
+        """Add to each named sum."""
+        for name, amount in amounts.items():
+            self.values[name] += amount
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name].item()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The sums so far."""
+        return {name: value.cpu() for name, value in self.values.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from ``state_dict``'s sums."""
+        for name, value in self.values.items():
+            value.copy_(state[name])
 
 
 class ClassificationMeter:
@@ -16,11 +42,7 @@ class ClassificationMeter:
 
     def __init__(self, num_classes: int, device: torch.device, detailed: bool = False) -> None:
         self.num_classes = num_classes
-        # mps has no float64; its sums are of one epoch only
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        self.loss_sum = torch.zeros((), dtype=dtype, device=device)
-        self.weight = torch.zeros((), dtype=dtype, device=device)
-        self.correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.sums = Sums(device, "loss", "weight", "correct")
         self.samples = 0
         self.confusion: Tensor | None = None
         if detailed:
@@ -29,18 +51,22 @@ class ClassificationMeter:
     def update(self, loss: Tensor, weight: Tensor | int, logits: Tensor, targets: Tensor) -> None:
         """Add a batch: its mean loss and what that mean was divided by, logits ``[B, K]``, targets ``[B]``."""
         predicted = logits.detach().argmax(dim=1)
-        self.loss_sum += loss.detach() * weight
-        self.weight += weight
-        self.correct += (predicted == targets).sum()
+        self.sums.add(loss=loss.detach() * weight, weight=weight, correct=(predicted == targets).sum())
         self.samples += len(targets)
         if self.confusion is not None:
             pairs = targets * self.num_classes + predicted
             self.confusion += torch.bincount(pairs, minlength=self.num_classes**2)
 
+    def running(self) -> Values:
+        """``loss`` and ``accuracy`` (a fraction)."""
+        return {
+            "loss": self.sums["loss"] / max(self.sums["weight"], 1e-12),
+            "accuracy": self.sums["correct"] / max(self.samples, 1),
+        }
+
     def compute(self) -> Values:
-        """``loss`` and ``accuracy`` (a fraction); with details also ``balanced_accuracy`` and ``macro_f1``."""
-        loss = self.loss_sum.item() / max(self.weight.item(), 1e-12)
-        values = {"loss": loss, "accuracy": self.correct.item() / max(self.samples, 1)}
+        """``running``; with details also ``balanced_accuracy`` and ``macro_f1``."""
+        values = self.running()
         if self.confusion is not None:
             rows = [row for row in per_class(self.confusion_matrix()) if row["support"]]
             values["balanced_accuracy"] = sum(row["recall"] for row in rows) / max(len(rows), 1)
@@ -54,18 +80,11 @@ class ClassificationMeter:
 
     def state_dict(self) -> dict[str, Any]:
         """The sums so far, for an epoch that is interrupted and resumed."""
-        return {
-            "loss_sum": self.loss_sum.cpu(),
-            "weight": self.weight.cpu(),
-            "correct": self.correct.cpu(),
-            "samples": self.samples,
-        }
+        return {"sums": self.sums.state_dict(), "samples": self.samples}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from ``state_dict``'s sums."""
-        self.loss_sum.copy_(state["loss_sum"])
-        self.weight.copy_(state["weight"])
-        self.correct.copy_(state["correct"])
+        self.sums.load_state_dict(state["sums"])
         self.samples = int(state["samples"])
 
 

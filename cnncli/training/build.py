@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import nn
@@ -13,13 +13,12 @@ from cnncli.core.errors import ConfigError, Fault, did_you_mean
 from cnncli.core.registry import models, tasks
 from cnncli.core.spec import DataSpec
 from cnncli.data import DataBundle, build_data
-from cnncli.data.bundle import Split, Track
 from cnncli.data.loaders import Loader
-from cnncli.data.sources import class_counts
+from cnncli.data.raw import Split, Track
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import build_schedule
-from cnncli.tasks.classification import Classification
+from cnncli.tasks.protocol import Task
 from cnncli.training.catalog import LoadedConfig
 from cnncli.training.engine import TrainState
 from cnncli.training.runtime import Runtime, make_runtime
@@ -32,7 +31,7 @@ class Experiment:
     config: Config
     runtime: Runtime
     data: DataBundle
-    task: Classification
+    task: Task
     state: TrainState
     mode: Literal["max", "min"]
 
@@ -52,14 +51,14 @@ def build_experiment(loaded: LoadedConfig, track: Track) -> Experiment:
     with blaming(loaded, "device"):
         runtime = make_runtime(config.device, config.precision, config.seed)
     with blaming(loaded, "dataset"):
-        data = build_data(config.dataset, track)
+        data = open_data(config, track)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, "val" in data.sources)
     runtime.seed_weights()
     with blaming(loaded, "model"):
         model = build_model(config, data.spec).to(runtime.device)
     with blaming(loaded, "loss"):
-        task = build_task(config, data, runtime)
+        task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
     with blaming(loaded, "optimizer"):
         optimizer = build_optimizer(config.optimizer, model)
     with blaming(loaded, "dataset"):
@@ -69,6 +68,15 @@ def build_experiment(loaded: LoadedConfig, track: Track) -> Experiment:
         schedule = build_schedule(config.scheduler, optimizer, config.train.epochs, steps, mode)
     average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
     return Experiment(config, runtime, data, task, TrainState(model, optimizer, schedule, average), mode)
+
+
+def open_data(config: Config, track: Track, spec: DataSpec | None = None) -> DataBundle:
+    """The data of the config as its task wants them; with the ``spec`` of a checkpoint its preprocessing is used."""
+    task = _task_class(config)
+    data = build_data(config.dataset, track, spec, task.wants)
+    if task.output_shape is not None:
+        data.spec = replace(data.spec, output_shape=task.output_shape)
+    return data
 
 
 def build_model(config: Config, spec: DataSpec) -> nn.Module:
@@ -82,29 +90,37 @@ def build_model(config: Config, spec: DataSpec) -> nn.Module:
         model: nn.Module = models.build(name, spec, **config.model.args)
         model.eval()
         with torch.no_grad():
-            logits = model(torch.zeros(2, *spec.input_shape))
+            outputs = model(torch.zeros(2, *spec.input_shape, dtype=input_type(spec)))
     except RuntimeError as error:
         cause = str(error).splitlines()[0]
-        raise ConfigError(
-            f"{name} cannot take samples of {shape} ({cause}); use larger pictures or another model"
-        ) from error
-    if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (2, spec.num_outputs):
-        given = tuple(logits.shape[1:]) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise ConfigError(f"{name} gives {given} for one sample, the data want ({spec.num_outputs},)")
+        advice = "use larger pictures or another model" if spec.kind == "pictures" else "use another model"
+        raise ConfigError(f"{name} cannot take samples of {shape} ({cause}); {advice}") from error
+    if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != (2, *spec.outputs):
+        given = tuple(outputs.shape[1:]) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+        raise ConfigError(f"{name} gives {given} for one sample, the data want {spec.outputs}; use another model")
     return model.train()
 
 
-def build_task(config: Config, data: DataBundle, runtime: Runtime) -> Classification:
-    """The task of the config; the training part tells it how often each class occurs."""
-    counts = class_counts(data.sources["train"], data.spec.num_outputs)
-    task: Classification = tasks.get(config.task.name).factory(data.spec, config.loss, counts, runtime.device)
+def input_type(spec: DataSpec) -> torch.dtype:
+    """Characters are ids, everything else is a float by the time it reaches the network."""
+    return torch.long if spec.kind == "text" else torch.float32
+
+
+def build_task(config: Config, spec: DataSpec, train_targets: torch.Tensor, device: torch.device) -> Task:
+    """The task of the config; the targets of the training part are for class weights and baselines."""
+    task: Task = tasks.build(config.task.name, spec, config.loss, train_targets, device, **config.task.args)
+    return task
+
+
+def _task_class(config: Config) -> type[Task]:
+    task: type[Task] = tasks.get(config.task.name).factory  # type: ignore[assignment]
     return task
 
 
 def _monitor_mode(config: Config, has_val: bool) -> Literal["max", "min"]:
     monitor = config.checkpoint.monitor
     split, _, metric = monitor.partition("/")
-    task: Any = tasks.get(config.task.name).factory
+    task = _task_class(config)
     known = [f"train/{name}" for name in task.train_metrics]
     if has_val:
         known += [f"val/{name}" for name in task.metrics]
@@ -114,7 +130,7 @@ def _monitor_mode(config: Config, has_val: bool) -> Literal["max", "min"]:
         raise ConfigError(f"there is no metric '{monitor}'; {did_you_mean(monitor, known)}")
     if config.checkpoint.mode != "auto":
         return config.checkpoint.mode
-    return "min" if metric == "loss" else "max"
+    return "min" if metric in task.lower_is_better else "max"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
 
 def restore_config(values: dict[str, Any], overrides: Sequence[str] = (), plugins: Sequence[Path] = ()) -> LoadedConfig:
     """A config as a checkpoint stores it, with overrides, and the plug-ins that the user names."""
-    document = Document({**values, "plugins": [str(path) for path in plugins]})
+    document = Document({**deepcopy(values), "plugins": [str(path) for path in plugins]})  # overrides write into it
     apply_overrides(document, overrides)
     return _resolved(document)
 

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cnncli.tasks.metrics import ClassificationMeter
+from cnncli.tasks.protocol import Meter, Task
 
 REFRESH_SECONDS = 0.25  # how often the bar asks the device for a number
 
@@ -61,9 +61,7 @@ class Display:
                 yield item
                 progress.advance(bar)
 
-    def batches(
-        self, items: Iterable[Any], total: int, done: int, what: str, meter: ClassificationMeter
-    ) -> Iterator[Any]:
+    def batches(self, items: Iterable[Any], total: int, done: int, what: str, meter: Meter) -> Iterator[Any]:
         """Show progress over the batches of an epoch, with the running metrics and samples per second."""
         if self.quiet or not self.console.is_terminal:
             yield from items
@@ -78,20 +76,20 @@ class Display:
                 if now - shown >= REFRESH_SECONDS:
                     shown = now
                     speed = (meter.samples - before) / (now - start)
-                    text = f"{format_metrics(meter.compute())}  {speed:,.0f}/s"
+                    text = f"{format_metrics(meter.running())}  {speed:,.0f}/s"
                     progress.update(bar, metrics=text)
 
-    def epoch(self, record: dict[str, float], epochs: int, is_best: bool) -> None:
+    def epoch(self, record: dict[str, float], epochs: int, is_best: bool, task: Task) -> None:
         """One line for a finished epoch; a new best is marked."""
         number = f"{int(record['epoch']):>{len(str(epochs))}}/{epochs}"
         parts = [f"epoch {number}"]
         for split in ("train", "val"):
             values = {key.split("/")[1]: v for key, v in record.items() if key.startswith(f"{split}/")}
-            shown = {key: value for key, value in values.items() if key in ("loss", "accuracy")}
+            shown = {key: value for key, value in values.items() if key in ("loss", task.headline)}
             if shown:
                 parts.append(f"{split} {format_metrics(shown)}")
         seconds = record["train_seconds"] + record["eval_seconds"]
-        parts += [f"lr {record['lr']:.3g}", f"{record['samples_per_second']:,.0f} images/s", f"{seconds:.1f} s"]
+        parts += [f"lr {record['lr']:.3g}", f"{record['samples_per_second']:,.0f} {task.unit}/s", f"{seconds:.1f} s"]
         self.line("  ".join(parts) + ("  [bold green]* best[/bold green]" if is_best else ""), markup=True)
 
     def _progress(self) -> Progress:
@@ -114,7 +112,7 @@ def format_metrics(values: dict[str, float]) -> str:
 
 
 def format_metric(name: str, value: float) -> str:
-    """A fraction as per cent, anything else with four decimals."""
+    """A fraction as per cent, anything else with four decimals, or five digits where it is large."""
     if name in ("accuracy", "balanced_accuracy"):
         return f"{100 * value:.2f} %"
-    return f"{value:.4f}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"

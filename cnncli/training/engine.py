@@ -12,8 +12,7 @@ from torch.optim import Optimizer
 from cnncli.core.config import TrainConfig
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.schedulers import Schedule
-from cnncli.tasks.classification import Classification
-from cnncli.tasks.metrics import ClassificationMeter
+from cnncli.tasks.protocol import Meter, Task
 from cnncli.training.interrupt import StopSignal
 from cnncli.training.runtime import Runtime
 
@@ -41,10 +40,10 @@ class TrainState:
 def train_one_epoch(
     state: TrainState,
     batches: Iterable[Batch],
-    task: Classification,
+    task: Task,
     runtime: Runtime,
     settings: TrainConfig,
-    meter: ClassificationMeter,
+    meter: Meter,
     stop: StopSignal,
 ) -> None:
     """One pass over ``batches``, an optimizer step for every ``settings.accumulate`` of them."""
@@ -64,10 +63,10 @@ def train_one_epoch(
 def _step(
     state: TrainState,
     window: list[Batch],
-    task: Classification,
+    task: Task,
     runtime: Runtime,
     settings: TrainConfig,
-    meter: ClassificationMeter,
+    meter: Meter,
 ) -> None:
     """One optimizer step on the mean loss over all samples of ``window``, however unequal its batches are."""
     weights = [task.weight(targets) for _, targets in window]
@@ -80,13 +79,13 @@ def _step(
         total = torch.zeros((), device=runtime.device)
         for (inputs, targets), weight in zip(window, weights, strict=True):
             with runtime.autocast():
-                logits = state.model(inputs)
-            loss = task.loss(logits.float(), targets)  # the loss is not for mixed precision
+                outputs = state.model(inputs)
+            loss = task.loss(outputs.float(), targets)  # the loss is not for mixed precision
             share = loss if len(window) == 1 else loss * (weight / whole)
             share.backward()
             total += share.detach()
             if not counted:  # LBFGS asks several times; the first answer is that of the weights before the step
-                meter.update(loss, weight, logits, targets)
+                meter.update(loss, weight, outputs, targets)
         counted = True
         if settings.clip_grad_norm is not None:
             clip_grad_norm_(state.model.parameters(), settings.clip_grad_norm)
@@ -108,20 +107,19 @@ def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
 def evaluate(
     model: nn.Module,
     batches: Iterable[Batch],
-    task: Classification,
+    task: Task,
     runtime: Runtime,
-    meter: ClassificationMeter,
+    meter: Meter,
     stop: StopSignal,
-) -> ClassificationMeter:
-    """Evaluation mode, no gradients; ``meter`` averages over samples and is given back."""
+) -> None:
+    """Evaluation mode, no gradients; ``meter`` averages over samples."""
     was_training = model.training
     model.eval()
     for inputs, targets in batches:
         with runtime.autocast():
-            logits = model(inputs)
-        loss = task.eval_loss(logits.float(), targets)
-        meter.update(loss, len(targets), logits, targets)
+            outputs = model(inputs)
+        loss = task.eval_loss(outputs.float(), targets)
+        meter.update(loss, len(targets), outputs, targets)
         if stop.requested:
             break
     model.train(was_training)
-    return meter

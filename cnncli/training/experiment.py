@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.core.errors import ConfigError, Interrupted
-from cnncli.data.bundle import Split
+from cnncli.core.spec import Text
+from cnncli.data.raw import Split
 from cnncli.models.inspect import count_parameters
 from cnncli.optim.schedulers import SMOOTH
 from cnncli.training.build import Experiment, build_experiment
@@ -18,6 +19,7 @@ from cnncli.training.display import Display
 from cnncli.training.fit import Fit
 from cnncli.training.interrupt import StopSignal
 from cnncli.training.pictures import sample_grid
+from cnncli.training.plots import draw_curves, draw_result
 from cnncli.training.report import report_split
 from cnncli.training.run_folder import RunFolder, create_run, find_run
 from cnncli.training.runtime import environment
@@ -92,13 +94,13 @@ def dry_run(loaded: LoadedConfig, place: Place, display: Display) -> Result:
     experiment = build_experiment(loaded, display.track)
     inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
     with experiment.runtime.autocast():
-        logits = experiment.state.model.train()(inputs)
-    loss = experiment.task.loss(logits.float(), targets)
+        outputs = experiment.state.model.train()(inputs)
+    loss = experiment.task.loss(outputs.float(), targets)
     loss.backward()
     run_id = place.run_id or "<time>"
     return {
         **describe(experiment),
-        "batch": f"inputs {list(inputs.shape)}, logits {list(logits.shape)}, loss {loss.item():.4f}",
+        "batch": f"inputs {list(inputs.shape)}, outputs {list(outputs.shape)}, loss {loss.item():.4f}",
         "writes to": str(place.runs_dir / loaded.config.name / run_id),
     }
 
@@ -107,15 +109,20 @@ def describe(experiment: Experiment) -> dict[str, str]:
     """What is about to run, for the header and the plan."""
     config, spec = experiment.config, experiment.data.spec
     sizes = " + ".join(f"{len(source):,} {split}" for split, source in experiment.data.sources.items())
+    shown = {"pictures": "N, C, H, W", "rows": "N, F", "series": "N, T, F", "text": "N, T"}[spec.kind]
+    classes = f", {len(spec.classes)} classes" if spec.classes else ""
+    if isinstance(spec.preprocess, Text):
+        sizes, classes = f"{sizes} blocks", f", {len(spec.preprocess.vocabulary)} characters in the vocabulary"
     batch = [config.dataset.batch_size, *spec.input_shape]
     epochs, steps = config.train.epochs, experiment.steps_per_epoch
     parameters = count_parameters(experiment.state.model)
     return {
         "device": experiment.runtime.description,
         "precision": config.precision,
-        "data": f"{config.dataset.name}: {sizes}, {len(spec.classes)} classes",
-        "input": f"[N, C, H, W] = {batch}",
+        "data": f"{config.dataset.name}: {sizes}{classes}",
+        "input": f"[{shown}] = {batch}",
         "model": f"{config.model.name}: {parameters:,} parameters",
+        "task": f"{config.task.name}, {config.loss.name} loss",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
         "steps": f"{epochs} epochs × {steps:,} = {epochs * steps:,}",
     }
@@ -136,11 +143,14 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: P
         display.header({**describe(experiment), "run": str(run.path)})
         tracker = Tracker(run, experiment.config, fit.record)
         try:
-            if experiment.config.logging.samples and checkpoint is None:
+            if experiment.config.logging.samples and checkpoint is None and experiment.data.spec.kind == "pictures":
                 _draw_samples(experiment, run, tracker)
             fit.run_to_end(tracker)
             result = _result(experiment, run, display)
             tracker.final(result["metrics"])
+            if experiment.config.logging.pictures:
+                draw_curves(tracker.lines, run.curves)
+                draw_result(result, run.picture)
         finally:
             tracker.close()
         run.write_json(run.result, result)
@@ -152,10 +162,11 @@ def _result(experiment: Experiment, run: RunFolder, display: Display) -> Result:
     best = load_checkpoint(run.best)
     model = experiment.state.eval_model
     load_weights(model, best["model"], run.best)
+    experiment.task.decoding = best["decoding"]
     metrics: dict[str, dict[str, float]] = {}
     for key, value in best["metrics"].items():
         split, _, name = key.rpartition("/")
-        if split:
+        if split and split != "baseline":
             metrics.setdefault(split, {"n": len(experiment.data.sources[_split(split)])})[name] = value
     result: Result = {
         "run_dir": str(run.path),
@@ -184,6 +195,7 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     loader = experiment.loader("train", training=True)
     inputs, targets = next(iter(loader.epoch(0)))
     classes = experiment.data.spec.classes
+    assert loader.normalizer is not None
     image = sample_grid(loader.normalizer.undo(inputs[:9]), [classes[i] for i in targets[:9].tolist()])
     image.save(run.samples)
     tracker.samples(image)

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.core.errors import CheckpointError, Interrupted, TrainingError
-from cnncli.data.bundle import Split
-from cnncli.tasks.metrics import ClassificationMeter
+from cnncli.data.raw import Split
+from cnncli.tasks.protocol import Meter
 from cnncli.training.best import Best
 from cnncli.training.build import Experiment
 from cnncli.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
 from cnncli.training.interrupt import StopSignal
+from cnncli.training.report import inputs_of
 from cnncli.training.run_folder import RunFolder
 from cnncli.training.tracking import Record, Tracker
 
@@ -30,7 +31,16 @@ class Fit:
         self.best = Best(experiment.mode)
         self.progress = Best(experiment.mode, stopping.min_delta if stopping else 0.0)
         self.meter = experiment.task.meter()  # of the current epoch
+        self.baseline = self._baseline()
         self.record: Record = {}  # of the last finished epoch
+
+    def _baseline(self) -> Record:
+        """The metrics of the baseline on the validation part: they stay the same all through the run."""
+        source = self.experiment.data.sources.get("val")
+        if source is None:
+            return {}
+        found = self.experiment.task.baselines(source.targets, inputs_of(source))[0]
+        return {name: value for name, value in found.items() if isinstance(value, float)}
 
     def restore(self, path: Path) -> None:
         """Put everything back as the checkpoint at ``path`` left it; raises ``CheckpointError``."""
@@ -46,6 +56,7 @@ class Fit:
         self.progress.load_state_dict(saved["progress"])
         self.meter.load_state_dict(saved["meter"])
         self.record = checkpoint["metrics"]
+        self.experiment.task.decoding = checkpoint["decoding"]
         if not self._best_is_kept(path):
             self.display.warn(f"{self.run.best} is not the best of this history; the best is looked for anew")
             self.best = Best(self.best.mode)
@@ -97,15 +108,15 @@ class Fit:
         speed = (self.meter.samples - before) / max(seconds, 1e-9)
         return {"train_seconds": round(seconds, 4), "samples_per_second": round(speed, 1)}
 
-    def _evaluate(self, split: Split, stop: StopSignal) -> ClassificationMeter:
+    def _evaluate(self, split: Split, stop: StopSignal) -> Meter:
         experiment = self.experiment
         loader = experiment.loader(split)
         meter = experiment.task.meter(detailed=True)
         batches = self.display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
-        model = self.state.eval_model
-        return evaluate(model, batches, experiment.task, experiment.runtime, meter, stop)
+        evaluate(self.state.eval_model, batches, experiment.task, experiment.runtime, meter, stop)
+        return meter
 
-    def _finish_epoch(self, evaluated: ClassificationMeter | None, timing: Record, tracker: Tracker) -> None:
+    def _finish_epoch(self, evaluated: Meter | None, timing: Record, tracker: Tracker) -> None:
         state = self.state
         self.record = {
             "epoch": state.epoch + 1,
@@ -115,7 +126,9 @@ class Fit:
             **{f"train/{name}": value for name, value in self.meter.compute().items()},
         }
         if evaluated is not None:
+            self.experiment.task.fit_decoding(evaluated)
             self.record |= {f"val/{name}": value for name, value in evaluated.compute().items()}
+            self.record |= {f"baseline/{name}": value for name, value in self.baseline.items()}
             self._check_finite("val/loss", self.record["val/loss"])
         monitored = self.record[self.config.checkpoint.monitor]
         state.schedule.end_epoch(monitored)
@@ -125,7 +138,7 @@ class Fit:
         self.meter = self.experiment.task.meter()
         self._keep(is_best)
         tracker.epoch(self.record)
-        self.display.epoch(self.record, self.config.train.epochs, is_best)
+        self.display.epoch(self.record, self.config.train.epochs, is_best, self.experiment.task)
 
     def _check_finite(self, name: str, loss: float) -> None:
         """Weights whose loss is no number are never kept: the accuracy of NaN logits can look fine."""
@@ -153,6 +166,7 @@ class Fit:
             "spec": self.experiment.data.spec.to_dict(),
             "model": state.eval_model.state_dict(),
             "metrics": self.record,
+            "decoding": self.experiment.task.decoding,
             "training": {
                 "weights": state.model.state_dict() if state.average is not None else None,
                 "average": state.average.state_dict() if state.average is not None else None,

@@ -51,6 +51,14 @@ class RunFolder:
     def samples(self) -> Path:
         return self.path / "samples.png"
 
+    @property
+    def curves(self) -> Path:
+        return self.path / "curves.png"
+
+    @property
+    def picture(self) -> Path:
+        return self.path / "result.png"
+
     def epoch(self, number: int) -> Path:
         """Where ``checkpoint.every`` keeps the weights after epoch ``number`` (from 1)."""
         return self.path / f"epoch-{number}.pt"

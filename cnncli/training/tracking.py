@@ -1,7 +1,7 @@
 """What a run writes down: one JSON line an epoch, and TensorBoard. Never read back by training.
 
-In TensorBoard the training and the validation curve share a chart: two sub-runs, ``train`` and ``val``, write the
-same tags. Learning rate, speed, samples and hyperparameters stand in the run itself.
+In TensorBoard the training curve, the validation curve and the baseline share a chart: three sub-runs, ``train``,
+``val`` and ``baseline``, write the same tags. Learning rate, speed, samples and hyperparameters stand in the run.
 """
 
 import json
@@ -68,7 +68,7 @@ class Tracker:
     def _open(self, finished_epochs: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        for name in ("", "train", "val"):
+        for name in ("", "train", "val", "baseline"):
             # events of epochs that a resumed run does again are dropped
             purge = finished_epochs + 1 if finished_epochs else None
             self._writers[name] = SummaryWriter(str(self.run.path / name), purge_step=purge)
@@ -136,7 +136,7 @@ def hyperparameters(config: Config) -> dict[str, bool | int | float | str]:
         elif value is not None and value != [] and value != "":
             flat[prefix] = value if isinstance(value, bool | int | float | str) else json.dumps(value)
 
-    sections = {"seed", "precision", "dataset", "model", "loss", "optimizer", "scheduler", "train"}
+    sections = {"seed", "precision", "dataset", "model", "task", "loss", "optimizer", "scheduler", "train"}
     walk("", config.model_dump(mode="json", include=sections))
     # these change no result, and would crowd out those that do
     return {key: value for key, value in flat.items() if key not in _OPERATIONAL}

@@ -33,7 +33,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=PROCESS, check=False)
     assert answer.returncode == 0, answer.stderr
-    for command in ("train", "eval", "inspect", "list", "config"):
+    for command in ("train", "eval", "predict", "generate", "forecast", "inspect", "list", "config"):
         assert command in answer.stdout
 
 
@@ -49,7 +49,7 @@ def test_shell_completion_is_there(shell: str) -> None:
     assert "cnncli" in answer.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "inspect", "list", "config"])
+@pytest.mark.parametrize("command", ["train", "eval", "predict", "generate", "forecast", "inspect", "list", "config"])
 def test_every_command_explains_itself(cnncli: Cli, command: str) -> None:
     answer = cnncli(command, "--help")
     assert answer.code == 0
@@ -80,7 +80,7 @@ def test_json_has_its_documented_keys(tiny: Path, cnncli: Cli) -> None:
     assert answer.err == ""
     result = answer.json
     assert set(result) == {"run_dir", "best", "last", "best_epoch", "epochs", "metrics", "split", "per_class",
-                           "confusion", "baseline"}  # fmt: skip
+                           "confusion", "baseline", "baselines", "headline"}  # fmt: skip
     assert set(result["metrics"]) == {"train", "val", "test"}
     assert result["metrics"]["test"]["n"] == 359
     assert set(result["metrics"]["test"]) == {"n", "loss", "accuracy", "balanced_accuracy", "macro_f1"}

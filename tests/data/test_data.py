@@ -65,14 +65,14 @@ def test_the_splits_of_digits_do_not_overlap_and_do_not_move_with_the_seed() -> 
     assert torch.equal(data.sources["test"].targets, other.sources["test"].targets)
     assert isinstance(data.sources["val"], ArraySource)
     assert isinstance(other.sources["val"], ArraySource)
-    assert not torch.equal(data.sources["val"].images, other.sources["val"].images)
+    assert not torch.equal(data.sources["val"].inputs, other.sources["val"].inputs)
 
 
 def test_normalisation_is_fitted_on_the_training_part_only() -> None:
     data = bundle()
     source = data.sources["train"]
     assert isinstance(source, ArraySource)
-    pixels = source.images.double() / 255
+    pixels = source.inputs.double() / 255
     assert data.spec.preprocess.mean == pytest.approx([pixels.mean().item()])
     assert data.spec.preprocess.std == pytest.approx([pixels.std(correction=0).item()])
     batches = torch.cat([inputs for inputs, _ in all_batches(data.loader("train", CPU))])

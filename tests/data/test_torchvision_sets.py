@@ -104,17 +104,17 @@ def test_every_published_set_is_read_and_trained_on(
 
 def test_pictures_are_not_turned_or_mixed_up(placed: Path) -> None:
     expected = pixels(TRAIN, 28, 28)
-    assert np.array_equal(datasets.build("mnist").train.images[:, 0].numpy(), expected)
-    assert np.array_equal(datasets.build("emnist").train.images[:, 0].numpy(), expected.transpose(0, 2, 1))
+    assert np.array_equal(datasets.build("mnist").train.inputs[:, 0].numpy(), expected)
+    assert np.array_equal(datasets.build("emnist").train.inputs[:, 0].numpy(), expected.transpose(0, 2, 1))
     letters = datasets.build("emnist", split="letters")
     assert letters.classes[0] == "a"
     assert len(letters.classes) == 26
     svhn = datasets.build("svhn")
-    assert np.array_equal(svhn.train.images.numpy(), pixels(TRAIN, 32, 32, 3).transpose(0, 3, 1, 2))
+    assert np.array_equal(svhn.train.inputs.numpy(), pixels(TRAIN, 32, 32, 3).transpose(0, 3, 1, 2))
     cifar = datasets.build("cifar10")
     assert cifar.classes == ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     first = pixels(TRAIN // 5, 3072)[0].reshape(3, 32, 32)
-    assert np.array_equal(cifar.train.images[0].numpy(), first)
+    assert np.array_equal(cifar.train.inputs[0].numpy(), first)
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_real_mnist_has_its_published_size(real_data: Path, monkeypatch: pytest.
     monkeypatch.setenv("CNNCLI_DATA", str(real_data))
     raw = datasets.build("mnist")
     assert (len(raw.train), len(raw.test)) == (60_000, 10_000)
-    assert raw.train.images.double().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
+    assert raw.train.inputs.double().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
 
 
 def test_damaged_files_are_named(placed: Path) -> None:

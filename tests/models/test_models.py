@@ -15,7 +15,8 @@ fill_registries()
 CONV = {"name": "conv", "channels": 4}
 NEEDED = {"layers": {"layers": [CONV, "relu", "global_pool", "linear"]}}
 ZOO = [name for name in models if models.get(name).description.startswith("torchvision's")]
-OWN = [name for name in models if name not in ZOO]
+SEQUENCES = {"conv1d", "gru", "lstm", "rnn", "tcn", "transformer"}  # in test_sequences.py
+OWN = [name for name in models if name not in ZOO and name not in SEQUENCES]
 
 
 def spec(shape: tuple[int, ...] = (1, 28, 28), classes: int = 10) -> DataSpec:

@@ -17,11 +17,11 @@ from cnncli.training.catalog import fill_registries
 fill_registries()
 CPU = torch.device("cpu")
 SPEC = DataSpec((1, 4, 4), ("a", "b", "c", "d"), Preprocess((0.0,), (1.0,)))
-COUNTS = torch.tensor([10, 20, 40, 30])
+TARGETS = torch.arange(4).repeat_interleave(torch.tensor([10, 20, 40, 30]))  # of the training part
 
 
 def task(name: str = "cross_entropy", **args: object) -> Classification:
-    return Classification(SPEC, LossConfig.model_validate({"name": name, **args}), COUNTS, CPU)
+    return Classification(SPEC, LossConfig.model_validate({"name": name, **args}), TARGETS, CPU)
 
 
 @pytest.mark.parametrize("name", list(losses))
@@ -63,7 +63,7 @@ def test_losses_are_pytorchs(name: str, expected: object) -> None:
 
 def test_balanced_and_given_class_weights() -> None:
     logits, targets = torch.randn(9, 4), torch.randint(0, 4, (9,))
-    weights = 100 / (4 * COUNTS.float())
+    weights = 100 / (4 * TARGETS.bincount().float())
     balanced = task(class_weights="balanced")
     assert torch.allclose(balanced.loss(logits, targets), F.cross_entropy(logits, targets, weights))
     assert torch.allclose(torch.as_tensor(balanced.weight(targets)), weights[targets].sum())
@@ -125,8 +125,8 @@ def test_the_meter_goes_on_from_its_state() -> None:
 
 
 def test_the_baseline_names_the_commonest_class_of_training() -> None:
-    baseline = task().baseline(torch.tensor([0, 2, 2, 1]))
-    assert baseline == {"name": "commonest class", "class": "c", "accuracy": 0.5}
+    baselines = task().baselines(torch.tensor([0, 2, 2, 1]), None)
+    assert baselines == [{"name": "commonest class", "class": "c", "accuracy": 0.5}]
 
 
 def test_multi_margin_divides_by_samples_even_with_class_weights() -> None:

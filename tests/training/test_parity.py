@@ -55,7 +55,7 @@ def training_part(path: Path) -> torch.Tensor:
     digits = load_digits()
     every = torch.from_numpy((digits.images * 15.9375).round()).to(torch.uint8).flatten(1).tolist()
     place = {tuple(picture): number for number, picture in enumerate(every)}
-    return torch.tensor([place[tuple(picture)] for picture in source.images.flatten(1).tolist()])
+    return torch.tensor([place[tuple(picture)] for picture in source.inputs.flatten(1).tolist()])
 
 
 def test_engine_and_plain_loop_end_with_equal_weights(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ optimizer: {name: adam, lr: 0.003}
 scheduler: {name: cosine, warmup_epochs: 0.5}
 train: {epochs: 4, accumulate: 2, ema_decay: 0.9, clip_grad_norm: 1.0}
 checkpoint: {every: 1}
-logging: {tensorboard: false, samples: false}
+logging: {tensorboard: false, samples: false, pictures: false}
 """
 
 
@@ -268,7 +268,7 @@ def test_a_signal_to_the_whole_group_spares_the_workers_and_keeps_the_work(pictu
     config.write_text(
         f"name: files\ndataset: {{name: image_folder, root: {pictures}, image_size: 16, batch_size: 2, "
         "memory: never, workers: 2}\nmodel: {name: mlp, hidden: [4]}\ntrain: {epochs: 3000}\n"
-        "logging: {tensorboard: false, samples: false}\n"
+        "logging: {tensorboard: false, samples: false, pictures: false}\n"
     )
     command = [sys.executable, "-m", "cnncli", "train", str(config), "--name", "files/one"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

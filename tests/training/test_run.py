@@ -27,8 +27,8 @@ def test_a_run_folder_holds_all_that_the_run_was(tiny: Path, cnncli: Cli) -> Non
     result = train(tiny, "one", "logging.tensorboard=true", "logging.samples=true", "checkpoint.every=2")
     run = Path(result["run_dir"])
     names = {path.name for path in run.iterdir() if not path.name.startswith((".", "events"))}
-    assert names == {"config.yaml", "environment.json", "metrics.jsonl", "result.json", "best.pt", "last.pt",
-                     "epoch-2.pt", "samples.png", "train", "val"}  # fmt: skip
+    assert names == {"baseline", "config.yaml", "environment.json", "metrics.jsonl", "result.json", "best.pt",
+                     "last.pt", "epoch-2.pt", "samples.png", "train", "val"}  # fmt: skip
     assert load(run / "config.yaml").config == load(tiny, "logging.tensorboard=true", "logging.samples=true",
                                                     "checkpoint.every=2").config  # fmt: skip
     environment = json.loads((run / "environment.json").read_text())
@@ -40,6 +40,7 @@ def test_a_run_folder_holds_all_that_the_run_was(tiny: Path, cnncli: Cli) -> Non
     assert set(lines[0]) == {
         "epoch", "global_step", "lr", "train_seconds", "eval_seconds", "samples_per_second", "train/loss",
         "train/accuracy", "val/loss", "val/accuracy", "val/balanced_accuracy", "val/macro_f1",
+        "baseline/accuracy",
     }  # fmt: skip
 
 

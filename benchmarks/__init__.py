@@ -1,0 +1,1 @@
+"""Side-by-side timings, each a command that prints a table."""

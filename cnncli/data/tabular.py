@@ -1,0 +1,172 @@
+"""Rows of a table as a data set: splits, targets, and what is fitted on the training part."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnncli.core.config import DatasetConfig
+from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.spec import DataSpec, Table
+from cnncli.data.columns import encode_labels, encode_rows, fit_table, is_numeric, mean_and_std, numbers, refuse, texts
+from cnncli.data.raw import Opened, Split, Track, Wants
+from cnncli.data.sources import ArraySource, Source
+from cnncli.data.splits import random_split, stratified_split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Missing", "TableData", "encode_rows", "fit_table"]
+
+Missing = Literal["error", "drop", "fill"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class TableData:
+    """Rows ``[N]`` of which ``features`` are told and ``targets`` are learned.
+
+    Test is what ``split_column`` says, else a fixed ``test_fraction``; ``truth`` are the true weights and bias of data
+    made from them, ``name`` the file in error messages.
+    """
+
+    frame: "pd.DataFrame"
+    targets: tuple[str, ...]
+    features: tuple[str, ...]
+    categorical: Collection[str] = ()
+    split_column: str | None = None
+    test_fraction: float = 0.2
+    missing: Missing = "error"
+    truth: tuple[float, ...] | None = None
+    name: str = "table"
+
+    @property
+    def offers(self) -> tuple[Wants, ...]:
+        """Classes, and numbers where the target holds numbers; several targets are always numbers."""
+        if len(self.targets) > 1:
+            return ("numbers",)
+        return ("classes", "numbers") if is_numeric(self.frame[self.targets[0]]) else ("classes",)
+
+    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+        """Splits of float32 rows ``[N, F]`` with int64 classes ``[N]`` or float32 numbers ``[N, K]``.
+
+        Raises ``DataError`` naming line and column of what cannot be learned from.
+        """
+        table = None if spec is None else self._table(spec, config)
+        frame = self._complete(table)
+        classes: tuple[str, ...] = ()
+        if wants == "numbers":
+            targets = self._numbers(frame)
+        else:
+            names = None if spec is None else spec.classes
+            classes, codes = encode_labels(frame[self.targets[0]], names, self.name)
+            targets = torch.from_numpy(codes)
+        parts = self._parts(frame, targets, config)
+        if table is None:
+            self._require_classes(classes, targets[parts["train"]])
+            table = self._fit(frame.iloc[parts["train"].numpy()], config, wants)
+        sources: dict[Split, Source] = {
+            split: ArraySource(encode_rows(frame.iloc[rows.numpy()], table, self.name), targets[rows])
+            for split, rows in parts.items()
+        }
+        output = tuple(targets.shape[1:])
+        return Opened(spec or DataSpec(sources["train"].shape, classes, table, output), sources)
+
+    def _table(self, spec: DataSpec, config: DatasetConfig) -> Table:
+        """The table of a checkpoint; raises ``DataError`` when it was trained on something else."""
+        table = spec.preprocess
+        if not isinstance(table, Table):
+            raise DataError(
+                f"{config.name}: has rows of a table, the checkpoint was trained on {spec.kind}; "
+                "use the data it was trained on"
+            )
+        if table.targets != self.targets:
+            raise DataError(
+                f"{self.name}: the target is {', '.join(self.targets)}, the checkpoint was trained for "
+                f"{', '.join(table.targets)}; use the data it was trained on"
+            )
+        return table
+
+    def _complete(self, table: Table | None) -> "pd.DataFrame":
+        """The rows that are used; raises ``DataError`` for one without a target, unless such rows are dropped."""
+        frame = self.frame
+        if self.missing == "drop":
+            features = self.features if table is None else [column.name for column in table.columns]
+            used = [name for name in (*features, *self.targets) if name in frame.columns]
+            kept = np.logical_and.reduce([texts(frame[name]).notna().to_numpy() for name in used])
+            if not kept.any():
+                raise DataError(f"{self.name}: no row has all its values; set missing: fill")
+            frame = frame[kept]
+        for target in self.targets:
+            without = texts(frame[target]).isna().to_numpy()
+            refuse(frame[target], without, self.name, "has no value to learn; remove the row, or set missing: drop")
+        return frame
+
+    def _numbers(self, frame: "pd.DataFrame") -> Tensor:
+        """The targets as float32 ``[N, K]``."""
+        columns = []
+        for target in self.targets:
+            values, bad = numbers(frame[target])
+            refuse(frame[target], bad, self.name, "has {} where a number is learned; mend it, or set another task")
+            columns.append(values)
+        return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
+
+    def _parts(self, frame: "pd.DataFrame", targets: Tensor, config: DatasetConfig) -> dict[Split, Tensor]:
+        """The positions of every split's rows, int64 ``[n]`` each."""
+        parts: dict[Split, Tensor] = {"train": torch.arange(len(frame))}
+        if self.split_column is not None:
+            parts = self._told_parts(frame[self.split_column])
+        elif self.test_fraction > 0:
+            kept, taken = _carve(targets, self.test_fraction, 0, "test_fraction")
+            parts = {"train": kept, "test": taken}
+        if "val" not in parts and config.val_fraction > 0:
+            train = parts["train"]
+            kept, taken = _carve(targets[train], config.val_fraction, config.split_seed, "val_fraction")
+            parts |= {"train": train[kept], "val": train[taken]}
+        return parts
+
+    def _told_parts(self, column: "pd.Series[str]") -> dict[Split, Tensor]:
+        told = texts(column)
+        wrong = ~told.isin(SPLITS).to_numpy()
+        refuse(column, wrong, self.name, "has {}; it tells the splits: write train, val or test")
+        parts = {split: torch.from_numpy(np.flatnonzero(told.to_numpy() == split)) for split in SPLITS}
+        if not len(parts["train"]):
+            raise DataError(f"{self.name}: column '{column.name}' calls no row train; mark the training rows so")
+        return {split: rows for split, rows in parts.items() if len(rows)}
+
+    def _require_classes(self, classes: tuple[str, ...], training: Tensor) -> None:
+        counts = torch.bincount(training.flatten().long(), minlength=len(classes)) if classes else ()
+        lacking = [name for name, count in zip(classes, counts, strict=False) if not count]
+        if lacking:
+            raise DataError(
+                f"{self.name}: no training row has the class {', '.join(map(repr, lacking))}; "
+                "add some, or remove the class from the other splits"
+            )
+
+    def _fit(self, train: "pd.DataFrame", config: DatasetConfig, wants: Wants) -> Table:
+        """What is learned from the training rows alone: the columns, and the scale of numeric targets."""
+        if config.normalize not in ("dataset", "none"):
+            raise ConfigError("normalize: rows of a table take dataset or none")
+        table = fit_table(
+            train, self.features, self.targets, self.categorical,
+            scale=config.normalize == "dataset", fill=self.missing == "fill", name=self.name,
+        )  # fmt: skip
+        if wants != "numbers":
+            return table
+        scales = [mean_and_std(numbers(train[target])[0]) for target in self.targets]
+        return replace(
+            table,
+            target_mean=tuple(mean for mean, _ in scales),
+            target_std=tuple(std for _, std in scales),
+            truth=self.truth,
+        )
+
+
+def _carve(targets: Tensor, fraction: float, seed: int, key: str) -> tuple[Tensor, Tensor]:
+    """Stratified for classes ``[N]``, at random for numbers ``[N, K]``."""
+    if targets.ndim == 1:
+        return stratified_split(targets, fraction, seed, key)
+    return random_split(len(targets), fraction, seed, key)

@@ -1,0 +1,102 @@
+"""Texts as blocks of character ids."""
+
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnncli.core.config import Count, DatasetConfig, Fraction
+from cnncli.core.errors import DataError
+from cnncli.core.registry import datasets
+from cnncli.core.spec import DataSpec, Text
+from cnncli.data.raw import Opened, Split, Track, Wants, find_data
+from cnncli.data.sources import ArraySource, Source
+
+UNKNOWN = "\ufffd"  # id 0: every character that the training part does not have
+
+
+@dataclass(frozen=True)
+class TextData:
+    """One long text, cut by position: the first part is for training, the last for testing."""
+
+    name: str
+    text: str
+    block: int
+    test_fraction: float
+    offers: ClassVar[tuple[Wants, ...]] = ("characters",)
+
+    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+        """Blocks ``[N, T]`` of ids and of the ids one character later; the vocabulary is the training part's."""
+        parts = self._parts(config.val_fraction)
+        if spec is None:
+            vocabulary = (UNKNOWN, *sorted(set(parts["train"]) - {UNKNOWN}))
+            size = len(vocabulary)
+            spec = DataSpec((self.block,), (), Text(vocabulary), output_shape=(self.block, size))
+        elif spec.input_shape != (self.block,):
+            raise DataError(
+                f"{self.name}: blocks of {self.block}, the checkpoint was trained on blocks of {spec.input_shape[0]}; "
+                "leave dataset.block as it was"
+            )
+        assert isinstance(spec.preprocess, Text)
+        codes = np.zeros(sys.maxunicode + 1, dtype=np.int64)  # character → id, 0 for the unknown
+        for number, character in enumerate(spec.preprocess.vocabulary):
+            codes[ord(character)] = number
+        sources: dict[Split, Source] = {}
+        for split, part in parts.items():
+            if len(part) <= self.block:
+                raise DataError(
+                    f"{self.name}: the {split} part has {len(part):,} characters, a block needs {self.block + 1}; "
+                    "lower dataset.block or give more text"
+                )
+            ids = codes[np.frombuffer(part.encode("utf-32-le"), dtype=np.uint32)]
+            sources[split] = blocks(torch.from_numpy(ids), self.block)
+        return Opened(spec, sources)
+
+    def _parts(self, val_fraction: float) -> dict[Split, str]:
+        test = round(len(self.text) * (1 - self.test_fraction))
+        val = round(test * (1 - val_fraction))
+        parts: dict[Split, str] = {"train": self.text[:val], "val": self.text[val:test], "test": self.text[test:]}
+        return {split: part for split, part in parts.items() if part or split == "train"}
+
+
+def blocks(ids: Tensor, size: int) -> ArraySource:
+    """Blocks of ``size`` ids one behind the other, each with the ids that follow; an incomplete last is left out."""
+    windows = ids.unfold(0, size + 1, size)
+    return ArraySource(windows[:, :-1], windows[:, 1:])
+
+
+@datasets.register("text", suggests={"task": "language_modeling"})
+def text(path: str, pattern: str = "*.txt", block: Count = 128, test_fraction: Fraction = 0.1) -> TextData:
+    """Characters of a text file, or of all files of a folder that match `pattern`; split by position."""
+    found = find_data(path, "file or folder")
+    files = sorted(file for file in found.rglob(pattern) if file.is_file()) if found.is_dir() else [found]
+    if not files:
+        raise DataError(f"{found}: no file matches {pattern}; set dataset.pattern")
+    return TextData(path, "\n".join(map(_read, files)), block, test_fraction)
+
+
+@datasets.register("python_stdlib", suggests={"task": "language_modeling"})
+def python_stdlib(characters: Count = 1_000_000, block: Count = 128, test_fraction: Fraction = 0.1) -> TextData:
+    """The source of Python's own standard library: text that needs no download (it differs by Python version)."""
+    parts: list[str] = []
+    wanted = characters
+    for file in sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")):
+        parts.append(_read(file)[:wanted])
+        wanted -= len(parts[-1])
+        if wanted <= 0:
+            break
+    return TextData("python_stdlib", "".join(parts), block, test_fraction)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: is not UTF-8 text (byte {error.start}); convert it") from error
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror}); check it") from error

@@ -1,0 +1,176 @@
+"""The next values of a series, in the data's own unit."""
+
+from math import ceil
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from cnncli.core.config import LossConfig
+from cnncli.core.errors import ConfigError
+from cnncli.core.registry import tasks
+from cnncli.core.spec import DataSpec, Series
+from cnncli.tasks.losses import plain_loss
+from cnncli.tasks.metrics import Sums
+from cnncli.tasks.protocol import Values, Wants
+
+LEVEL = 0.9  # of the intervals: nine of ten values lie inside
+
+
+@tasks.register("forecasting", suggests={"loss": "mse", "checkpoint.monitor": "val/loss"})
+class Forecasting:
+    """The next window of a series: MAE, RMSE, sMAPE, MASE; baselines are the seasonal-naive and the naive forecast.
+
+    Targets are ``[N, H, K, 4]``: the value the network learns, what has to be added to get the (logarithm of the)
+    series again, and the naive and the seasonal-naive forecast in the data's unit.
+    """
+
+    wants: ClassVar[Wants] = "windows"
+    unit = "windows"
+    output_shape: ClassVar[tuple[int, ...] | None] = None
+    train_metrics: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "smape", "mase")
+    metrics: ClassVar[tuple[str, ...]] = train_metrics
+    headline: ClassVar[str] = "mase"
+    lower_is_better: ClassVar[frozenset[str]] = frozenset(train_metrics)
+
+    def __init__(self, spec: DataSpec, loss: LossConfig, targets: Tensor, device: torch.device, /) -> None:
+        if not isinstance(spec.preprocess, Series):
+            raise ConfigError("task: forecasting learns from a series; use the data set series_csv")
+        self.series, self.device, self.shape = spec.preprocess, device, spec.outputs
+        chosen = [self.series.columns.index(name) for name in self.series.targets]
+        self.mean = torch.tensor([self.series.mean[i] for i in chosen], device=device)
+        self.std = torch.tensor([self.series.std[i] for i in chosen], device=device)
+        self.naive_error = torch.tensor(self.series.naive_error, device=device)
+        modules = plain_loss("forecasting", loss, ("mse", "l1", "smooth_l1", "huber"))
+        self.loss_fn, self.eval_loss_fn = (module.to(device) for module in modules)
+        self.decoding: dict[str, Any] = {}
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean over steps and columns, of standardised values: outputs ``[B, H, K]``."""
+        result: Tensor = self.loss_fn(outputs, targets[..., 0])
+        return result
+
+    def weight(self, targets: Tensor) -> int:
+        """Windows."""
+        return len(targets)
+
+    def eval_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The same loss: training adds nothing to it."""
+        return self.loss(outputs, targets)
+
+    def in_unit(self, outputs: Tensor, offsets: Tensor) -> Tensor:
+        """The network's answers ``[B, H, K]`` as values of the series."""
+        values = outputs * self.std + self.mean + offsets
+        return values.exp() if self.series.log else values
+
+    def meter(self, detailed: bool = False) -> "ForecastMeter":
+        """A fresh accumulator."""
+        return ForecastMeter(self, detailed)
+
+    def fit_decoding(self, meter: "ForecastMeter") -> None:
+        """The half width of a 90 % interval for each step, from the absolute errors on the validation part.
+
+        Before the logarithm is undone; the rank is the conformal one, so that few windows give a wide interval.
+        """
+        errors = torch.cat(meter.errors).abs().sort(dim=0).values  # [N, H, K]
+        rank = min(ceil((len(errors) + 1) * LEVEL), len(errors)) - 1
+        self.decoding = {"level": LEVEL, "half_width": errors[rank].tolist()}
+
+    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
+        """The value one period before, and the last known value."""
+        found = []
+        kinds = {f"seasonal naive ({self.series.period})": 3, "naive": 2}
+        reaching = ~targets.isnan().flatten(1).any(1)  # the first windows of a series have no season before them
+        if reaching.any():
+            targets = targets[reaching]
+        else:
+            kinds = {"naive": 2}
+        for name, column in kinds.items():
+            meter = self.meter()
+            meter.add_forecast(targets[..., column].to(self.device), targets.to(self.device))
+            values = meter.compute()
+            found.append({"name": name, **{key: values[key] for key in ("mae", "rmse", "smape", "mase")}})
+        return found
+
+    def details(self, meter: "ForecastMeter") -> dict[str, Any]:
+        """The walk-forward backtest: MAE of each step ahead, and how often the interval held the true value."""
+        absolute = torch.cat(meter.own_errors).abs().mean(dim=(0, 2))
+        steps: dict[str, Any] = {"backtest": {"windows": meter.samples, "mae_per_step": absolute.tolist()}}
+        if self.decoding:
+            inside = torch.cat(meter.errors).abs() <= torch.tensor(self.decoding["half_width"])
+            steps["backtest"] |= {"interval": LEVEL, "inside": inside.double().mean().item()}
+        true, predicted = torch.cat(meter.true), torch.cat(meter.predicted)
+        steps["forecasts"] = {
+            "target": self.series.targets[0],
+            "true": true[:, 0, 0].tolist() + true[-1, 1:, 0].tolist(),
+            "one_step": predicted[:, 0, 0].tolist(),
+            "last": predicted[-1, :, 0].tolist(),
+        }
+        return steps
+
+    def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
+        """What the network learned for the first target, before the series' own level is added."""
+        return {"prediction": (outputs * self.std + self.mean)[..., 0].cpu().tolist()}
+
+
+class ForecastMeter:
+    """Errors over windows, steps and columns; with ``detailed`` they are kept, for intervals and pictures."""
+
+    def __init__(self, task: Forecasting, detailed: bool) -> None:
+        self.task, self.detailed = task, detailed
+        self.sums = Sums(task.device, "loss", "weight", "absolute", "squared", "percent", "scaled")
+        self.samples = 0
+        self.errors: list[Tensor] = []  # before the logarithm is undone
+        self.own_errors: list[Tensor] = []
+        self.true: list[Tensor] = []
+        self.predicted: list[Tensor] = []
+
+    def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
+        """Add a batch: outputs ``[B, H, K]`` standardised, targets ``[B, H, K, 4]``."""
+        outputs = outputs.detach().float()
+        self.sums.add(loss=loss.detach() * weight, weight=weight)
+        self.add_forecast(self.task.in_unit(outputs, targets[..., 1]), targets)
+        if self.detailed:
+            self.errors.append(((outputs - targets[..., 0]) * self.task.std).cpu())
+
+    def add_forecast(self, predicted: Tensor, targets: Tensor) -> None:
+        """Add forecasts ``[B, H, K]`` in the data's own unit."""
+        true = self.task.in_unit(targets[..., 0], targets[..., 1])
+        error = predicted - true
+        size = predicted.abs() + true.abs()
+        self.sums.add(
+            absolute=error.abs().mean((1, 2)).sum(),
+            squared=error.square().mean((1, 2)).sum(),
+            percent=(2 * error.abs() / size.clamp_min(1e-12)).mean((1, 2)).sum(),
+            scaled=(error.abs() / self.task.naive_error).mean((1, 2)).sum(),
+        )
+        self.samples += len(targets)
+        if self.detailed:
+            self.own_errors.append(error.cpu())
+            self.true.append(true.cpu())
+            self.predicted.append(predicted.cpu())
+
+    def running(self) -> Values:
+        """``loss`` and the headline."""
+        values = self.compute()
+        return {name: values[name] for name in ("loss", "mase")}
+
+    def compute(self) -> Values:
+        """``loss`` of standardised values; ``mae``, ``rmse`` in the data's unit; ``smape`` (0…2); ``mase``."""
+        n = max(self.samples, 1)
+        return {
+            "loss": self.sums["loss"] / max(self.sums["weight"], 1e-12),
+            "mae": self.sums["absolute"] / n,
+            "rmse": (self.sums["squared"] / n) ** 0.5,
+            "smape": self.sums["percent"] / n,
+            "mase": self.sums["scaled"] / n,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        return {"sums": self.sums.state_dict(), "samples": self.samples}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from ``state_dict``'s sums."""
+        self.sums.load_state_dict(state["sums"])
+        self.samples = int(state["samples"])

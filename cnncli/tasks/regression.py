@@ -1,0 +1,144 @@
+"""Numbers for each sample, in their own unit."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from cnncli.core.config import LossConfig
+from cnncli.core.errors import ConfigError
+from cnncli.core.registry import tasks
+from cnncli.core.spec import DataSpec, Table
+from cnncli.tasks.losses import plain_loss
+from cnncli.tasks.metrics import Sums
+from cnncli.tasks.protocol import Values, Wants
+
+MAX_POINTS = 2_000  # predictions that a report keeps for its picture
+
+
+@tasks.register("regression", suggests={"loss": "mse", "checkpoint.monitor": "val/loss"})
+class Regression:
+    """Numbers: MAE, RMSE and R² in the targets' own unit; the baseline is the mean of the training part.
+
+    With ``standardize`` the network learns ``(target - mean) / std`` of the training part; targets are ``[N, K]``.
+    """
+
+    wants: ClassVar[Wants] = "numbers"
+    unit = "rows"
+    output_shape: ClassVar[tuple[int, ...] | None] = None
+    train_metrics: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "r2")
+    metrics: ClassVar[tuple[str, ...]] = train_metrics
+    headline: ClassVar[str] = "rmse"
+    lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mae", "rmse"})
+
+    def __init__(
+        self, spec: DataSpec, loss: LossConfig, targets: Tensor, device: torch.device, /, standardize: bool = True
+    ) -> None:
+        if not isinstance(spec.preprocess, Table):
+            raise ConfigError("task: regression learns from the columns of a table; use csv, diabetes or forecasting")
+        self.names, self.device = spec.preprocess.targets, device
+        self.center = torch.tensor(spec.preprocess.target_mean, device=device)
+        scale = torch.tensor(spec.preprocess.target_std, device=device)
+        self.mean = self.center if standardize else torch.zeros_like(self.center)
+        self.std = scale if standardize else torch.ones_like(scale)
+        allowed = ("mse", "l1", "smooth_l1", "huber")
+        self.loss_fn, self.eval_loss_fn = (module.to(device) for module in plain_loss("regression", loss, allowed))
+        self.decoding: dict[str, Any] = {}
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean training loss of outputs and targets ``[B, K]``, both standardised."""
+        result: Tensor = self.loss_fn(outputs, (targets - self.mean) / self.std)
+        return result
+
+    def weight(self, targets: Tensor) -> int:
+        """Samples."""
+        return len(targets)
+
+    def eval_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The same loss: training adds nothing to it."""
+        return self.loss(outputs, targets)
+
+    def meter(self, detailed: bool = False) -> "RegressionMeter":
+        """A fresh accumulator."""
+        return RegressionMeter(self, detailed)
+
+    def fit_decoding(self, meter: "RegressionMeter") -> None:
+        """Nothing to choose."""
+
+    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
+        """The mean of the training part, named for every sample."""
+        meter = self.meter()
+        named = (self.center - self.mean) / self.std
+        targets = targets.to(self.device)
+        outputs = named.expand_as(targets)
+        meter.update(self.eval_loss(outputs, targets), len(targets), outputs, targets)
+        return [{"name": "mean", **meter.compute()}]
+
+    def details(self, meter: "RegressionMeter") -> dict[str, Any]:
+        """``points``: true and predicted values of up to 2,000 samples, of the first target."""
+        pairs = torch.cat(meter.kept)[:MAX_POINTS] if meter.kept else torch.zeros(0, 2)
+        return {"points": {"target": self.names[0], "true": pairs[:, 0].tolist(), "predicted": pairs[:, 1].tolist()}}
+
+    def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
+        """``prediction``, or ``prediction_<target>`` where there are several, in the target's own unit."""
+        values = (outputs.float() * self.std + self.mean).cpu()
+        if len(self.names) == 1:
+            return {"prediction": values[:, 0].tolist()}
+        return {f"prediction_{name}": values[:, i].tolist() for i, name in enumerate(self.names)}
+
+
+class RegressionMeter:
+    """Loss, MAE, RMSE and R² over samples and targets; with ``detailed`` the pairs of the first target are kept."""
+
+    def __init__(self, task: Regression, detailed: bool) -> None:
+        self.task, self.detailed = task, detailed
+        self.sums = Sums(task.device, "loss", "weight")
+        zeros = torch.zeros(len(task.names), dtype=self.sums.values["loss"].dtype, device=task.device)
+        # deviations from the training mean: sums of squares of the raw values would cancel
+        self.moments = {name: zeros.clone() for name in ("absolute", "squared", "deviation", "deviation_squared")}
+        self.samples = 0
+        self.kept: list[Tensor] = []
+
+    def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
+        """Add a batch: outputs ``[B, K]`` standardised, targets ``[B, K]`` in their own unit."""
+        predicted = outputs.detach().float() * self.task.std + self.task.mean
+        dtype = self.sums.values["loss"].dtype
+        error, deviation = (predicted - targets).to(dtype), (targets - self.task.center).to(dtype)
+        for name, values in (("absolute", error.abs()), ("squared", error**2),
+                             ("deviation", deviation), ("deviation_squared", deviation**2)):  # fmt: skip
+            self.moments[name] += values.sum(0)
+        self.sums.add(loss=loss.detach() * weight, weight=weight)
+        self.samples += len(targets)
+        if self.detailed:
+            self.kept.append(torch.stack([targets[:, 0], predicted[:, 0]], dim=1).cpu())
+
+    def running(self) -> Values:
+        """``loss`` and the headline."""
+        values = self.compute()
+        return {name: values[name] for name in ("loss", "rmse")}
+
+    def compute(self) -> Values:
+        """``loss`` and, averaged over the targets, ``mae``, ``rmse`` (of all values together) and ``r2``."""
+        n = max(self.samples, 1)
+        m = self.moments
+        spread = m["deviation_squared"] - m["deviation"] ** 2 / n
+        alike = spread <= 1e-12 * m["deviation_squared"]  # scikit-learn's rule then: 1 without any error, else 0
+        r2 = torch.where(alike, (m["squared"] == 0).to(spread.dtype), 1 - m["squared"] / spread)
+        return {
+            "loss": self.sums["loss"] / max(self.sums["weight"], 1e-12),
+            "mae": (m["absolute"] / n).mean().item(),
+            "rmse": (m["squared"] / n).mean().sqrt().item(),
+            "r2": r2.mean().item() if self.samples > 1 else 0.0,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        moments = {name: value.cpu() for name, value in self.moments.items()}
+        return {"sums": self.sums.state_dict(), "moments": moments, "samples": self.samples}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from ``state_dict``'s sums."""
+        self.sums.load_state_dict(state["sums"])
+        for name, value in self.moments.items():
+            value.copy_(state["moments"][name])
+        self.samples = int(state["samples"])

@@ -1,0 +1,504 @@
+"""Rows of tables: what is fitted sees the training part only, and every fault is named with its line."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cnncli.core.config import DatasetConfig
+from cnncli.core.errors import CnncliError, ConfigError, DataError
+from cnncli.core.registry import datasets
+from cnncli.core.spec import Column, DataSpec, Preprocess, Table
+from cnncli.data.csv_table import read_table
+from cnncli.data.letters import ALPHABET, letter_picture
+from cnncli.data.raw import Opened, Wants
+from cnncli.data.sources import ArraySource
+from cnncli.data.splits import random_split
+from cnncli.data.tabular import TableData, encode_rows
+
+PEOPLE = """\
+age,town,height,job
+31,Oslo,1.72,cook
+45,Rome,1.65,cook
+28,Oslo,1.80,poet
+52,Rome,1.58,poet
+39,Bern,1.77,cook
+44,Oslo,1.69,poet
+23,Rome,1.91,cook
+61,Bern,1.75,poet
+35,Oslo,1.62,cook
+50,Rome,1.70,poet
+"""
+
+
+def untracked(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
+    return items
+
+
+def write(text: str | bytes, name: str = "rows.csv") -> str:
+    Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return name
+
+
+def opened(text: str, wants: Wants = "classes", spec: DataSpec | None = None, **options: Any) -> Opened:
+    """The CSV ``text`` opened; what the dataset section itself knows goes to it, the rest to the data set."""
+    section = {key: options.pop(key) for key in ("val_fraction", "split_seed", "normalize") if key in options}
+    raw = datasets.build("csv", file=write(text), **options)
+    return opened_raw(raw, wants, spec, **section)
+
+
+def opened_raw(raw: Any, wants: Wants = "classes", spec: DataSpec | None = None, **section: Any) -> Opened:
+    config = DatasetConfig.model_validate({"name": "csv", **section})
+    answer = raw.open(config, wants, untracked, spec)
+    assert isinstance(answer, Opened)
+    return answer
+
+
+def failure(text: str, wants: Wants = "classes", kind: type[CnncliError] = DataError, **options: Any) -> str:
+    with pytest.raises(kind) as caught:
+        opened(text, wants, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def table_of(answer: Opened) -> Table:
+    assert isinstance(answer.spec.preprocess, Table)
+    return answer.spec.preprocess
+
+
+def rows_of(answer: Opened, split: Any) -> ArraySource:
+    source = answer.sources[split]
+    assert isinstance(source, ArraySource)
+    return source
+
+
+def told(train: Sequence[str], test: Sequence[str]) -> str:
+    """A table ``a,town,y,part`` with such rows in its parts."""
+    return "a,town,y,part\n" + "".join(f"{row},train\n" for row in train) + "".join(f"{row},test\n" for row in test)
+
+
+def test_a_table_becomes_inputs_classes_and_splits() -> None:
+    answer = opened(PEOPLE, target="job")
+    assert answer.spec.classes == ("cook", "poet")
+    assert answer.spec.input_shape == (1 + 3 + 1,)
+    assert answer.spec.outputs == (2,)
+    assert {split: len(source) for split, source in answer.sources.items()} == {"train": 6, "val": 2, "test": 2}
+    rows = rows_of(answer, "train")
+    assert rows.inputs.dtype == torch.float32
+    assert rows.targets.dtype == torch.int64
+    assert [name for column in table_of(answer).columns for name in column.inputs] == [
+        "age", "town=Bern", "town=Oslo", "town=Rome", "height"
+    ]  # fmt: skip
+    assert rows.inputs[:, 0].mean().item() == pytest.approx(0, abs=1e-6)
+    assert rows.inputs[:, 4].std(correction=0).item() == pytest.approx(1, abs=1e-6)
+    assert torch.equal(rows.inputs[:, 1:4].sum(1), torch.ones(6))
+
+
+def test_no_statistic_knows_the_test_rows() -> None:
+    train = [f"{n},{town},{n % 2}" for n, town in enumerate(["Oslo", "Rome"] * 10)]
+    for wants in ("classes", "numbers"):
+        one = opened(told(train, ["5,Oslo,1", "6,Rome,0"]), wants, target="y", split_column="part", missing="fill")
+        two = opened(told(train, ["9e9,Oslo,1", ",Rome,1", "-7,,0"]), wants, target="y", split_column="part",
+                     missing="fill")  # fmt: skip
+        assert one.spec == two.spec
+        assert torch.equal(rows_of(one, "train").inputs, rows_of(two, "train").inputs)
+        assert torch.equal(rows_of(one, "val").inputs, rows_of(two, "val").inputs)
+
+
+def test_validation_rows_are_not_fitted_on_either() -> None:
+    answer = opened_raw(datasets.build("diabetes"), "numbers")
+    parts = {split: rows_of(answer, split) for split in ("train", "val", "test")}
+    table = table_of(answer)
+    for position, column in enumerate(table.columns):
+        assert parts["train"].inputs[:, position].double().mean().item() == pytest.approx(0, abs=1e-5)
+        assert column.std > 0
+    targets = parts["train"].targets.double()
+    assert table.target_mean == pytest.approx([targets.mean().item()])
+    assert table.target_std == pytest.approx([targets.std(correction=0).item()])
+    assert abs(parts["val"].inputs.mean().item()) > 1e-4
+
+
+def test_numbers_keep_their_unit_and_several_targets_their_order() -> None:
+    answer = opened(PEOPLE, "numbers", target=["height", "age"], ignore=["town"])
+    assert answer.spec.outputs == (2,)
+    assert answer.spec.classes == ()
+    table = table_of(answer)
+    assert table.targets == ("height", "age")
+    assert [len(table.target_mean), len(table.target_std)] == [2, 2]
+    everything = torch.cat([rows_of(answer, split).targets for split in ("train", "val", "test")])
+    assert everything.dtype == torch.float32
+    assert everything.shape == (10, 2)
+    assert sorted(everything[:, 1].tolist()) == [23, 28, 31, 35, 39, 44, 45, 50, 52, 61]
+
+
+def test_what_can_be_learned_follows_from_the_target() -> None:
+    path = write(PEOPLE)
+    assert datasets.build("csv", file=path, target="job").offers == ("classes",)
+    assert datasets.build("csv", file=path, target="age").offers == ("classes", "numbers")
+    assert datasets.build("csv", file=path, target=["age", "height"]).offers == ("numbers",)
+
+
+def test_a_target_is_named_or_counted() -> None:
+    path = write(PEOPLE)
+    assert datasets.build("csv", file=path, target=-1).targets == ("job",)
+    assert datasets.build("csv", file=path, target=0).targets == ("age",)
+    with pytest.raises(DataError, match="no column 4 among 4"):
+        datasets.build("csv", file=path, target=4)
+
+
+def test_columns_are_chosen_ignored_or_made_categories() -> None:
+    chosen = table_of(opened(PEOPLE, target="job", features=["height", "age"]))
+    assert [column.name for column in chosen.columns] == ["height", "age"]
+    rest = table_of(opened(PEOPLE, target="job", ignore=["town"]))
+    assert [column.name for column in rest.columns] == ["age", "height"]
+    codes = "zone,y\n" + "1,a\n2,b\n3,a\n1,b\n2,a\n3,b\n" * 3
+    column = table_of(opened(codes, target="y", categorical=["zone"])).columns[0]
+    assert column.categories == ("1", "2", "3")
+
+
+def test_a_table_without_header_numbers_its_columns() -> None:
+    text = "".join(f"{n},{n * n},{'yes' if n % 2 else 'no'}\n" for n in range(20))
+    answer = opened(text, target=2, header=False)
+    assert [column.name for column in table_of(answer).columns] == ["0", "1"]
+    assert answer.spec.classes == ("no", "yes")
+    assert sum(len(source) for source in answer.sources.values()) == 20
+    assert opened(text, target="2", header=False).spec == answer.spec
+
+
+def test_another_delimiter_quotes_blanks_and_a_byte_order_mark_are_read() -> None:
+    text = '\ufeffa; "b c" ;y\n' + '1.5;"x;y";p\n\n2.5; z ;q\n"3.5";"x;y";p\n4;z;q\n' * 4
+    answer = opened(text, target="y", delimiter=";")
+    assert table_of(answer).columns[1].categories == ("x;y", "z")
+    frame = read_table(Path(write('a,b\n"one\ntwo",3\n4,5\n')))
+    assert list(frame.index) == [2, 4], "a row's line is the one it begins in"
+
+
+def test_the_split_column_tells_the_splits() -> None:
+    text = "x,y,part\n" + "".join(f"{n},{n % 2},{part}\n" for n, part in enumerate(["train"] * 8 + ["val"] * 3))
+    answer = opened(text, target="y", split_column="part")
+    assert {split: len(source) for split, source in answer.sources.items()} == {"train": 8, "val": 3}
+    assert [column.name for column in table_of(answer).columns] == ["x"]
+    message = failure(text.replace("val", "dev"), target="y", split_column="part")
+    assert message == "rows.csv:10: column 'part' has 'dev'; it tells the splits: write train, val or test"
+    assert "calls no row train" in failure(text.replace("train", "test"), target="y", split_column="part")
+
+
+def test_test_and_validation_are_stratified_for_classes_and_do_not_move_with_the_seed() -> None:
+    text = "x,y\n" + "".join(f"{n},{'rare' if n % 10 == 0 else 'common'}\n" for n in range(200))
+    answer, other = opened(text, target="y"), opened(text, target="y", split_seed=1)
+    counts = {split: torch.bincount(source.targets).tolist() for split, source in answer.sources.items()}
+    assert counts == {"train": [130, 14], "val": [14, 2], "test": [36, 4]}
+    for split, same in (("test", True), ("val", False), ("train", False)):
+        one, two = (table_values(a, split) for a in (answer, other))
+        assert (one == two) is same
+    values = [value for split in answer.sources for value in table_values(answer, split)]
+    assert sorted(values) == list(range(200)), "every row is in one split"
+
+
+def table_values(answer: Opened, split: str) -> list[int]:
+    """The values of a table's first column, undone."""
+    column = table_of(answer).columns[0]
+    return [round(value * column.std + column.mean) for value in rows_of(answer, split).inputs[:, 0].tolist()]
+
+
+def test_a_random_split_is_seeded_and_leaves_something_on_both_sides() -> None:
+    kept, taken = random_split(100, 0.2, seed=0)
+    assert sorted([*kept.tolist(), *taken.tolist()]) == list(range(100))
+    assert len(taken) == 20
+    assert torch.equal(taken, random_split(100, 0.2, seed=0)[1])
+    assert not torch.equal(taken, random_split(100, 0.2, seed=1)[1])
+    assert [len(part) for part in random_split(2, 0.01, seed=0)] == [1, 1]
+    assert [len(part) for part in random_split(2, 0.99, seed=0)] == [1, 1]
+    with pytest.raises(DataError, match="set test_fraction: 0"):
+        random_split(1, 0.5, 0, "test_fraction")
+
+
+def test_a_fraction_of_nothing_leaves_out_the_split() -> None:
+    assert set(opened(PEOPLE, target="job", test_fraction=0.0).sources) == {"train", "val"}
+    assert set(opened(PEOPLE, target="job", val_fraction=0.0).sources) == {"train", "test"}
+
+
+def test_classes_of_whole_numbers_are_sorted_as_numbers() -> None:
+    text = "x,y\n" + "".join(f"{n},{grade}\n" for n, grade in enumerate(["10", "9.0", "2"] * 10))
+    assert opened(text, target="y").spec.classes == ("2", "9", "10")
+
+
+def test_measurements_are_no_classes() -> None:
+    many = "x,y\n" + "".join(f"1,{n}\n" for n in range(150))
+    assert failure(many, target="y") == "rows.csv: target column 'y' has 150 distinct numbers; set task: regression"
+    assert "has 2 distinct numbers; set task: regression" in failure("x,y\n1,0.5\n2,1\n" * 1, target="y")
+    assert "has 1 class" in failure("x,y\n1,a\n2,a\n", target="y")
+
+
+def test_a_text_is_no_number_to_learn() -> None:
+    message = failure(PEOPLE, "numbers", target="job", ignore=["town"])
+    assert message.startswith("rows.csv:2: column 'job' has 'cook' where a number is learned")
+
+
+def test_every_class_is_in_the_training_part() -> None:
+    message = failure(told(["1,a,p", "2,b,q"], ["3,a,new"]), target="y", split_column="part", val_fraction=0.0)
+    assert "no training row has the class 'new'" in message
+
+
+@pytest.mark.parametrize(("text", "where"), [("1,Oslo,p\n,Rome,q\n", "age"), ("1,Oslo,p\n2,NA,q\n", "town")])
+def test_a_missing_value_is_an_error_unless_chosen_otherwise(text: str, where: str) -> None:
+    message = failure("age,town,y\n" + "3,Rome,p\n" * 3 + text, target="y", test_fraction=0.0, val_fraction=0.0)
+    assert message.startswith(f"rows.csv:6: column '{where}' has no value; ")
+    assert "set missing: fill or drop" in message
+
+
+def test_rows_with_missing_values_are_dropped() -> None:
+    text = PEOPLE + ",Oslo,1.7,cook\n40,,1.7,cook\n40,Oslo,1.7,\n41,Oslo,nan,poet\n"
+    answer, whole = opened(text, target="job", missing="drop"), opened(PEOPLE, target="job")
+    assert answer.spec == whole.spec
+    assert "no row has all its values" in failure("a,y\n,p\n,q\n", target="y", missing="drop")
+
+
+def test_missing_values_are_filled_with_the_training_mean_or_a_category_of_their_own() -> None:
+    train = ["1,Oslo,p", "3,Rome,q", ",Oslo,p", "8,,q"]
+    answer = opened(told(train, [",Paris,p"]), target="y", split_column="part", missing="fill", val_fraction=0.0)
+    age, town = table_of(answer).columns
+    assert age.fill == age.mean == 4
+    assert age.std == pytest.approx(np.std([1, 3, 8]))
+    assert town.inputs == ("town=Oslo", "town=Rome", "town=(missing)")
+    assert rows_of(answer, "train").inputs[2].tolist() == [0, 1, 0, 0]
+    assert rows_of(answer, "train").inputs[3, 1:].tolist() == [0, 0, 1]
+    assert rows_of(answer, "test").inputs[0].tolist() == [0, 0, 0, 1], "a town never seen is like none"
+
+
+@pytest.mark.parametrize("missing", ["error", "fill"])
+def test_a_missing_target_is_never_filled(missing: str) -> None:
+    assert failure(PEOPLE + "40,Oslo,1.7,\n", target="job", missing=missing) == (
+        "rows.csv:12: column 'job' has no value to learn; remove the row, or set missing: drop"
+    )
+
+
+def test_a_column_that_never_changes_divides_by_one() -> None:
+    text = "a,b,y\n" + "0.1,1,p\n0.1,2,q\n0.1,3,p\n" * 5
+    column = table_of(opened(text, target="y")).columns[0]
+    assert column.std == 1
+    assert column.mean == pytest.approx(0.1)
+
+
+def test_numbers_can_stay_as_they_are() -> None:
+    answer = opened(PEOPLE, target="job", normalize="none", missing="fill")
+    age = table_of(answer).columns[0]
+    assert (age.mean, age.std) == (0, 1)
+    assert age.fill is not None
+    assert age.fill > 20, "the mean still stands in"
+    assert rows_of(answer, "train").inputs[:, 0].min() >= 23
+
+
+@pytest.mark.parametrize("normalize", ["half", "imagenet", {"mean": [0.0], "std": [1.0]}])
+def test_statistics_of_pictures_are_refused(normalize: object) -> None:
+    assert failure(PEOPLE, kind=ConfigError, target="job", normalize=normalize) == (
+        "normalize: rows of a table take dataset or none"
+    )
+
+
+def test_a_checkpoint_brings_table_and_classes() -> None:
+    spec = opened(PEOPLE, target="job").spec
+    shuffled = "extra,job,height,town,age\n" + "".join(
+        f"0,{job},{height},{town},{age}\n"
+        for age, town, height, job in (row.split(",") for row in PEOPLE.splitlines()[1:4])
+    )
+    answer = opened(shuffled, spec=spec, target="job", val_fraction=0.0, test_fraction=0.0)
+    assert answer.spec is spec
+    expected = encode_rows(read_table(Path(write(PEOPLE))), table_of(answer))[:3]
+    assert torch.equal(rows_of(answer, "train").inputs, expected)
+    again = DataSpec.from_dict(spec.to_dict())
+    assert again == spec
+    one: dict[str, Any] = {"target": "job", "spec": spec, "val_fraction": 0.0, "test_fraction": 0.0}
+    assert "has the class 'king', unknown in training (known: cook, poet)" in failure(PEOPLE + "1,Oslo,1,king\n", **one)
+    assert "the checkpoint was trained for job" in failure(PEOPLE, **{**one, "target": "age"})
+    assert "'town' is missing" in failure(PEOPLE.replace("town", "city"), **one)
+    pictures = DataSpec((1, 2, 2), ("a", "b"), Preprocess((0.0,), (1.0,)))
+    assert "trained on pictures" in failure(PEOPLE, **{**one, "spec": pictures})
+
+
+TABLE = Table((Column("age", 30.0, 10.0), Column("town", categories=("Oslo", "Rome"))), ("y",))
+
+
+def test_the_order_of_columns_does_not_matter_and_others_are_passed_over() -> None:
+    frame = pd.DataFrame({"town": ["Rome", "Oslo"], "name": ["a", "b"], "age": [40, 25.0], "y": [1, 2]})
+    expected = torch.tensor([[1.0, 0, 1], [-0.5, 1, 0]])
+    assert torch.equal(encode_rows(frame, TABLE), expected)
+    assert torch.equal(encode_rows(frame[["y", "age", "town"]].astype(str), TABLE), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Age,town\n1,Oslo\n", "rows.csv: column 'age' is missing (extra: 'Age'); did you mean 'Age'?"),
+        ("x\n1\n", "rows.csv: columns 'age' and 'town' are missing (extra: 'x'); add them"),
+        ("age,y\n1,2\n", "rows.csv: column 'town' is missing; add it"),
+        ("town,age\nOslo,1\nRome,old\n", "rows.csv:3: column 'age' has 'old' where a number is expected; mend it"),
+        ("town,age\nOslo,1\nRome,-inf\n", "rows.csv:3: column 'age' has '-inf' where a number is expected; mend it"),
+        ("town,age\nOslo,1\n\nParis,2\n", "rows.csv:4: column 'town' has 'Paris', unknown in training "
+                                          "(known: Oslo, Rome); mend it, or set missing: fill"),
+        ("town,age\nOslo,\n", "rows.csv:2: column 'age' has no value; give one, or set missing: fill or drop"),
+        ("town,age\n ,1\n", "rows.csv:2: column 'town' has no value; give one, or set missing: fill or drop"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_encoded_is_named(text: str, message: str) -> None:
+    frame = read_table(Path(write(text)))
+    with pytest.raises(DataError) as caught:
+        encode_rows(frame, TABLE, "rows.csv")
+    assert str(caught.value).startswith(message)
+
+
+def test_rows_that_come_from_no_file_are_counted_by_their_index() -> None:
+    frame = pd.DataFrame({"age": [1.0, None], "town": ["Oslo", "Rome"]}, index=[7, 8])
+    with pytest.raises(DataError, match="rows: row 8: column 'age' has no value"):
+        encode_rows(frame, TABLE)
+    double = pd.DataFrame([[1, 2, "Oslo"]], columns=["age", "age", "town"])
+    with pytest.raises(DataError, match="2 columns called 'age'"):
+        encode_rows(double, TABLE)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (b"", {}, "rows.csv: is empty"),
+        (b"\n\n", {}, "rows.csv: is empty"),
+        (b"a,y\n", {}, "rows.csv: has a header but no rows"),
+        (b"a,y\n1,p\n2\n", {}, "rows.csv:3: has 1 values where 2 columns are expected; mend the line"),
+        (b"a,y\n1,p,3\n", {}, "rows.csv:2: has 3 values where 2 columns are expected; mend the line"),
+        (b"a,y\n1,\xe9\n", {}, "rows.csv: cannot be read as CSV (it is not UTF-8); save it as CSV in UTF-8"),
+        (b'a,y\n"1,p\n', {}, "rows.csv: cannot be read as CSV (unexpected end of data)"),
+        (b"a,a,y\n1,2,p\n", {}, "rows.csv:1: two columns are called 'a'; rename one"),
+        (b"a,,y\n1,2,p\n", {}, "rows.csv:1: column 2 has no name"),
+        (b"a,label\n1,p\n", {"target": "labels"}, "rows.csv: there is no target column 'labels'; did you mean 'label'"),
+        (b"a;y\n1;p\n", {}, "rows.csv: there is no target column 'y'; known: a;y"),
+        (b"y\np\nq\n", {}, "rows.csv: no feature column is left of y; are delimiter ',' and ignore right?"),
+        (b"a,y\n1,p\n", {"features": ["b"]}, "rows.csv: there is no column 'b'; known: a, y"),
+        (b"a,y\n1,p\n", {"features": ["y"]}, "rows.csv: 'y' is among the features and also the target"),
+        (b"a,y\n1,p\n", {"ignore": ["c"]}, "rows.csv: there is no column 'c'"),
+        (b"a,y\n1,p\n", {"categorical": ["y"]}, "rows.csv: there is no feature 'y'"),
+        (b"a,y\n1,p\n", {"split_column": "part"}, "rows.csv: there is no column 'part'"),
+        (b"a,y\n1,p\n", {"target": []}, "rows.csv: target names 0 columns"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_table_is_refused_in_one_line(content: bytes, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        datasets.build("csv", **{"file": write(content), "target": "y", **options})
+    assert str(caught.value).startswith(message)
+    assert len(caught.value.lines()) == 1
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        datasets.build("csv", file="nowhere.csv", target="y")
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        datasets.build("csv", file=str(tmp_path), target="y")
+    (tmp_path / "store").mkdir()
+    write(PEOPLE, "store/people.csv")
+    monkeypatch.setenv("CNNCLI_DATA", str(tmp_path / "store"))
+    assert datasets.build("csv", file="people.csv", target="job").name == "people.csv"
+
+
+def test_a_slip_among_numbers_is_no_category() -> None:
+    text = PEOPLE.replace("1.69", "1,69".replace(",", ";"))
+    message = failure(text, target="job", test_fraction=0.0, val_fraction=0.0)
+    assert message.startswith("rows.csv:7: column 'height' has '1;69' where a number is expected")
+
+
+def test_texts_that_are_all_different_are_not_made_categories_unasked() -> None:
+    text = "name,x,y\n" + "".join(f"n{n},{n},{n % 2}\n" for n in range(150))
+    options: dict[str, Any] = {"target": "y", "test_fraction": 0.0, "val_fraction": 0.0}
+    assert "column 'name' has 150 different texts; name it in ignore" in failure(text, **options)
+    assert opened(text, **options, categorical=["name"]).spec.input_shape == (151,)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "shape", "samples"),
+    [
+        ("iris", ("setosa", "versicolor", "virginica"), (4,), 150),
+        ("wine", ("class_0", "class_1", "class_2"), (13,), 178),
+        ("breast_cancer", ("benign", "malignant"), (30,), 569),
+    ],
+)
+def test_the_small_tables_have_their_classes(
+    name: str, classes: tuple[str, ...], shape: tuple[int, ...], samples: int
+) -> None:
+    raw = datasets.build(name)
+    assert isinstance(raw, TableData)
+    answer = opened_raw(raw)
+    assert (answer.spec.classes, answer.spec.input_shape) == (classes, shape)
+    assert sum(len(source) for source in answer.sources.values()) == samples
+
+
+def test_diabetes_keeps_its_units() -> None:
+    answer = opened_raw(datasets.build("diabetes"), "numbers")
+    table = table_of(answer)
+    assert table.targets == ("progression",)
+    age = next(column for column in table.columns if column.name == "age")
+    assert 40 < age.mean < 60, "years"
+    assert sum(len(source) for source in answer.sources.values()) == 442
+
+
+def test_synthetic_rows_lie_on_the_line_that_they_were_made_from() -> None:
+    raw = datasets.build("synthetic_linear", weights=[1.5, -2.0, 0.5], bias=3.0, noise=0.1, samples=2000)
+    answer = opened_raw(raw, "numbers", val_fraction=0.0, normalize="none")
+    assert table_of(answer).truth == (1.5, -2.0, 0.5, 3.0)
+    rows = rows_of(answer, "train")
+    assert {split: len(source) for split, source in answer.sources.items()} == {"train": 2000, "test": 200}
+    inputs = torch.cat([rows.inputs, torch.ones(2000, 1)], dim=1)
+    found = torch.linalg.lstsq(inputs, rows.targets).solution.flatten()
+    assert found.tolist() == pytest.approx([1.5, -2.0, 0.5, 3.0], abs=0.01)
+    rest = (rows.targets.flatten() - inputs @ torch.tensor([1.5, -2.0, 0.5, 3.0])).std().item()
+    assert rest == pytest.approx(0.1, rel=0.1)
+    again = datasets.build("synthetic_linear", weights=[1.5, -2.0, 0.5], bias=3.0, noise=0.1, samples=2000)
+    assert raw.frame.equals(again.frame)
+    assert not raw.frame.equals(datasets.build("synthetic_linear", weights=[1.5, -2.0, 0.5], seed=1).frame)
+    assert [c.name for c in table_of(answer).columns] == ["x1", "x2", "x3"]
+
+
+def letters(letter: str | None) -> tuple[Any, ArraySource, ArraySource]:
+    raw = datasets.build("letters5x5", letter=letter)
+    assert isinstance(raw.train, ArraySource)
+    assert isinstance(raw.test, ArraySource)
+    return raw, raw.train, raw.test
+
+
+def test_the_letters_are_far_enough_apart() -> None:
+    pictures = torch.stack([letter_picture(name).flatten() > 0 for name in ALPHABET]).int()
+    distances = (pictures[:, None] != pictures[None]).sum(-1)
+    distances.fill_diagonal_(25)
+    assert len(ALPHABET) == 26
+    assert distances.min() >= 3, "else a flip of one letter were a flip of another"
+    assert distances["ABCDEFGHIJKLMNOPQRSTUVWXYZ".index("X")].min() >= 4
+
+
+def test_letters_are_learned_clean_and_flipped_and_tested_on_other_flips() -> None:
+    raw, train, test = letters(None)
+    assert raw.classes == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert (len(train), len(test)) == (26 + 26 * 25 // 2, 26 * 25 // 2)
+    assert train.inputs.dtype == torch.uint8
+    assert train.inputs.shape[1:] == (1, 5, 5)
+    assert set(train.inputs.unique().tolist()) == {0, 255}
+    seen: dict[str, list[int]] = {}
+    for part in (train, test):
+        for picture, target in zip(part.inputs, part.targets.tolist(), strict=True):
+            flips = int((picture != letter_picture(raw.classes[target])).sum())
+            assert flips == 1 or (flips == 0 and part is train)
+            seen.setdefault(str(picture.flatten().tolist()), []).append(target)
+    assert len(seen) == 26 * 26, "every picture is there once, and in one part alone"
+    assert math.isclose(min(torch.bincount(test.targets).tolist()), 12)
+    assert torch.equal(letters(None)[1].inputs, train.inputs)
+
+
+def test_one_letter_is_told_from_all_others() -> None:
+    raw, train, test = letters("X")
+    assert raw.classes == ("other", "X")
+    assert torch.equal(train.inputs, letters(None)[1].inputs)
+    assert int(train.targets.sum()) + int(test.targets.sum()) == 26
+    assert torch.equal(train.inputs[train.targets == 1][0], letter_picture("X"))
+    with pytest.raises(ConfigError, match="letter"):
+        datasets.build("letters5x5", letter="x")

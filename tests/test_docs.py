@@ -1,0 +1,53 @@
+"""The pages under docs show commands that work, one after the other, as written."""
+
+import math
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Answer
+
+PAGE = (ROOT / "docs" / "other-nets.md").read_text()
+QUICK = {
+    "configs/text/python-stdlib.yaml": ["dataset.characters=20000", "model.hidden=16"],
+    "own-table.yaml": ["dataset.batch_size=16"],
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with the shipped configs, the page's own files, and small data under the names that it uses."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
+        name = re.match(r"# (\S+\.yaml)\n", block)
+        assert name is not None
+        (tmp_path / name[1]).write_text(block)
+    rows = [f"{i},{i % 7},{'north' if i % 3 else 'south'},{2 * (i % 7) + 5 * (i % 3 > 0)}" for i in range(120)]
+    (tmp_path / "measurements.csv").write_text("\n".join(["id,rooms,side,price", *rows]) + "\n")
+    (tmp_path / "new-rows.csv").write_text("side,rooms\nnorth,3\nsouth,5\n")
+    months = [f"{1949 + i // 12}-{i % 12 + 1:02d},{100 + i + 20 * math.sin(i / 12 * math.tau):.1f}" for i in range(144)]
+    (tmp_path / "airline-passengers.csv").write_text("\n".join(["Month,Passengers", *months]) + "\n")
+    return tmp_path
+
+
+def test_the_commands_of_other_nets_run_in_a_row(place: Path, cnncli: Callable[..., Answer]) -> None:
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+    assert len(lines) > 12
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        if words[0] == "train":
+            words += ["train.epochs=1", "logging.tensorboard=false", *QUICK.get(words[1], [])]
+        answer = cnncli(*words)
+        assert answer.code == 0, f"{line}\n{answer.err}"
+    assert (place / "predicted.csv").read_text().splitlines()[0] == "side,rooms,prediction"
+    assert len((place / "next-years.csv").read_text().splitlines()) == 25
+    assert (place / "next-years.png").stat().st_size > 1000
+
+
+def test_its_pictures_are_there() -> None:
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", PAGE):
+        assert (ROOT / "docs" / picture).is_file(), picture
