@@ -13,6 +13,8 @@ from cnncli.core.config import Count, DatasetConfig, Fraction
 from cnncli.core.errors import ConfigError, DataError, did_you_mean
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Series
+from cnncli.data.columns import is_numeric, numbers, refuse
+from cnncli.data.csv_table import read_table
 from cnncli.data.raw import Opened, Split, Track, Wants, find_data
 from cnncli.data.sources import ArraySource, Source
 
@@ -73,6 +75,12 @@ class SeriesData:
                 raise DataError(
                     f"{self.name}: has the {what} {', '.join(own)}, the checkpoint was trained on "
                     f"{', '.join(trained)}; use the data it was trained on"
+                )
+        for key in ("period", "log", "difference"):
+            if getattr(self, key) != getattr(series, key):
+                raise DataError(
+                    f"{self.name}: {key} is {getattr(self, key)}, the checkpoint was trained with "
+                    f"{getattr(series, key)}; leave it as it was"
                 )
         window, horizon = spec.input_shape[0], spec.outputs[0]
         if (self.window, self.horizon) != (window, horizon):
@@ -199,20 +207,19 @@ def read_series(path: Path, columns: list[str] | None, delimiter: str = ",") -> 
 
     Raises ``DataError`` naming file, line and column of what is missing or no number.
     """
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path, sep=delimiter)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"{path}: cannot be read as CSV ({str(error).splitlines()[0]}); mend it") from error
-    names = columns or [name for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])]
+    frame = read_table(path, delimiter=delimiter)
+    lines = frame.index.to_numpy()
+    if len(gap := np.flatnonzero(np.diff(lines) != 1)):
+        raise DataError(f"{path}:{lines[gap[0]] + 1}: is blank; a step is missing here: fill the gap")
+    names = columns or [name for name in frame.columns if is_numeric(frame[name])]
     if not names:
         raise DataError(f"{path}: has no column of numbers; check dataset.delimiter")
+    values = []
     for name in names:
         if name not in frame.columns:
             raise DataError(f"{path}: no column '{name}'; {did_you_mean(name, list(frame.columns))}")
-        bad = pd.to_numeric(frame[name], errors="coerce").isna()
-        if bad.any():
-            line = int(bad.to_numpy().argmax()) + 2  # the header is line 1
-            raise DataError(f"{path}:{line}: {name}: '{frame[name].iloc[line - 2]}' is no number; fill the gap")
-    return frame[list(names)].to_numpy(dtype=np.float64), tuple(map(str, names))
+        found, bad = numbers(frame[name])
+        refuse(frame[name], bad, str(path), "has {} where a number is expected; mend it")
+        refuse(frame[name], np.isnan(found), str(path), "has no value; a step is missing here: fill the gap")
+        values.append(found)
+    return np.stack(values, axis=1), tuple(names)

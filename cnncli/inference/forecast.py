@@ -72,7 +72,7 @@ def forecast(trained: Trained, steps: int, csv: Path | None = None) -> Forecast:
 def _known(trained: Trained, series: Series, csv: Path | None) -> Array:
     config = trained.config.dataset
     if csv is not None:
-        values, _ = read_series(csv, list(series.columns), config.args.get("delimiter", ","))
+        values, _ = read_series(find_data(str(csv)), list(series.columns), config.args.get("delimiter", ","))
     else:
         data: SeriesData = datasets.build(config.name, **config.args)
         lost = [name for name in series.columns if name not in data.columns]
@@ -103,7 +103,9 @@ def _roll(trained: Trained, series: Series, known: Array, steps: int) -> tuple[f
         widths.append(width * np.sqrt(number + 1))
         ahead = np.exp(found[-1]) if series.log else found[-1]
         if number + 1 < horizons:  # then all columns are targets, if in another order
-            values = np.concatenate([values, ahead[:, [series.targets.index(name) for name in series.columns]]])
+            values = np.concatenate(
+                [values[-needed:], ahead[:, [series.targets.index(name) for name in series.columns]]]
+            )
     level = float(trained.decoding.get("level", 0.0))
     return level, np.concatenate(found)[:steps], np.concatenate(widths)[:steps]
 
@@ -115,7 +117,7 @@ def future_times(trained: Trained, steps: int, csv: Path | None) -> Sequence[str
     config = trained.config.dataset
     if csv is None and "file" not in config.args:
         return None
-    path = csv if csv is not None else find_data(str(config.args["file"]))
+    path = find_data(str(config.args["file"] if csv is None else csv))
     column = pd.read_csv(path, sep=config.args.get("delimiter", ",")).iloc[:, 0]
     if pd.api.types.is_numeric_dtype(column):
         return None

@@ -14,6 +14,7 @@ from cnncli.tasks.losses import plain_loss
 from cnncli.tasks.metrics import Sums, per_class
 from cnncli.tasks.protocol import Values, Wants
 
+MAX_LEVELS = 1_000  # different scores that a threshold is looked for between; more are thinned out
 Goal = Literal["accuracy", "balanced_accuracy", "f1"]
 
 
@@ -108,6 +109,8 @@ class Binary:
             return
         scores, truth = meter.scores()
         levels = torch.cat([torch.zeros(1), scores.unique(), torch.ones(1)])  # always yes and never yes are among them
+        if len(levels) > MAX_LEVELS:
+            levels = levels[torch.linspace(0, len(levels) - 1, MAX_LEVELS).long()]
         candidates = torch.cat([torch.tensor([0.5]), (levels[1:] + levels[:-1]) / 2])
         values = [at_threshold(scores, truth, float(t))[self.choose] for t in candidates]
         self.decoding = {"threshold": float(candidates[int(torch.tensor(values).argmax())])}

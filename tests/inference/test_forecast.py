@@ -154,7 +154,7 @@ def test_without_options_it_prints_a_table(cnncli: Run) -> None:
     [
         ([f"{np.datetime64('2021-01-01') + i}" for i in range(72)], ["2021-03-14", "2021-03-15"]),
         ([f"{np.datetime64('2021-01-04') + 7 * i}" for i in range(72)], ["2022-05-23", "2022-05-30"]),
-        ([f"{np.datetime64('2021-01-01T00') + i}:00" for i in range(72)], ["2021-01-04T00:00:00", "2021-01-04T01:00:00"]),
+        ([f"{np.datetime64('2021-01-01T00') + i}:00" for i in range(72)], [f"2021-01-04T0{i}:00:00" for i in (0, 1)]),
         ([f"week {i}" for i in range(72)], None),
         ([f"{np.datetime64('2021-01-01') + i * i}" for i in range(72)], None),
     ],
@@ -244,7 +244,7 @@ def test_files_that_do_not_fit_are_refused_in_one_line(cnncli: Run) -> None:
     Path("zero.csv").write_text(enough.read_text() + "1957-01,0\n")
     refused(cnncli("forecast", "--ckpt", run, "--csv", "zero.csv"), 3, "is not positive")
     Path("gap.csv").write_text(enough.read_text() + "1957-01,\n")
-    refused(cnncli("forecast", "--ckpt", run, "--csv", "gap.csv"), 3, "gap.csv:26: passengers: 'nan' is no number")
+    refused(cnncli("forecast", "--ckpt", run, "--csv", "gap.csv"), 3, "gap.csv:26: column 'passengers' has no value")
     Path("series.csv").unlink()
     refused(cnncli("forecast", "--ckpt", run), 3, "series.csv: no such file")
 
