@@ -86,7 +86,8 @@ def train(
 def evaluate(
     ckpt: Checkpoint,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="dataset.…, device or precision set anew.")
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="dataset.…, task.threshold, device or precision set anew."),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
     plugin: Plugin = None,

@@ -84,7 +84,9 @@ def build_data(
     """
     raw: Raw = datasets.build(config.name, **config.args)
     if wants not in raw.offers:
-        raise ConfigError(f"{config.name} has {' or '.join(raw.offers)} to learn, the task wants {wants}; name another")
+        raise ConfigError(
+            f"{config.name} has {' or '.join(raw.offers)} to learn, the task wants {wants}; use another task"
+        )
     spec, sources = raw.open(config, wants, track, spec)
     return DataBundle(config, spec, sources, track)
 

@@ -83,7 +83,8 @@ class MemoryLoader:
         self.order, self.normalizer, self.augment = order, normalizer, augment
         # augmentation works picture by picture on the CPU; without it everything stays on the device
         self.inputs = source.inputs if augment else source.inputs.to(device)
-        self.targets = source.targets.to(device)
+        wide = source.targets.dtype == torch.float64 and device.type == "mps"  # which has no float64
+        self.targets = (source.targets.float() if wide else source.targets).to(device)
 
     def __len__(self) -> int:
         return len(self.order)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -14,9 +14,12 @@ from cnncli.core.errors import ConfigError, DataError, did_you_mean
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.columns import is_numeric, numbers, refuse
-from cnncli.data.csv_table import read_table
+from cnncli.data.csv_table import Delimiter, read_table
 from cnncli.data.raw import Opened, Split, Track, Wants, find_data
 from cnncli.data.sources import ArraySource, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -42,6 +45,8 @@ class SeriesData:
 
         A window belongs to the split that its targets lie in; its inputs may reach back into the one before.
         """
+        if config.normalize != "dataset":
+            raise ConfigError("dataset.normalize: a series is always scaled by its training part; leave it out")
         test = round(len(self.values) * (1 - self.test_fraction))
         val = round(test * (1 - config.val_fraction))
         if spec is None:
@@ -113,8 +118,8 @@ def transformed(values: Array, log: bool) -> Array:
     if not log:
         return values
     if (values <= 0).any():
-        line = int(np.argwhere(values <= 0)[0, 0]) + 1
-        raise DataError(f"dataset.log: value {line} is not positive; set log: false")
+        row = int(np.argwhere(values <= 0)[0, 0]) + 1
+        raise DataError(f"the series' row {row} is not positive and has no logarithm; train with log: false")
     return np.log(values)
 
 
@@ -154,7 +159,7 @@ def make_windows(values: Array, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]
     assert isinstance(series, Series)
     window, horizon = spec.input_shape[0], spec.outputs[0]
     lost = series.difference or 0
-    starts = torch.arange(lost, len(values) - window - horizon + 1)
+    starts = torch.arange(lost, max(len(values) - window - horizon + 1, lost))
     if len(starts) == 0:
         raise DataError(
             f"the series has {len(values)} steps; a window of {window}, a horizon of {horizon}"
@@ -171,7 +176,7 @@ def make_windows(values: Array, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]
     seasons = torch.tensor([h - series.period * ceil((h + 1) / series.period) for h in range(horizon)])
     back = (end[:, None] + seasons).numpy()
     seasonal = np.where(back[..., None] >= 0, own[np.maximum(back, 0)], np.nan)
-    targets = torch.from_numpy(np.stack([learned, offsets, naive, seasonal], axis=-1)).float()
+    targets = torch.from_numpy(np.stack([learned, offsets, naive, seasonal], axis=-1))
     return window_inputs(values, spec)[: len(starts)], targets, starts
 
 
@@ -185,7 +190,7 @@ def series_csv(
     period: Count = 12,
     log: bool = False,
     difference: Count | None = None,
-    delimiter: str = ",",
+    delimiter: Delimiter = ",",
     test_fraction: Fraction = 0.2,
 ) -> SeriesData:
     """Numbers over time from a CSV file, a row a step: `columns` (all numeric ones) tell the next `targets` (the same).
@@ -195,7 +200,10 @@ def series_csv(
     """
     path = find_data(file)
     values, names = read_series(path, columns, delimiter)
-    wanted = tuple(targets) if targets else names
+    wanted = names if targets is None else tuple(targets)
+    for key, given in (("columns", columns), ("targets", targets)):
+        if given is not None and (not given or len(set(given)) < len(given)):
+            raise ConfigError(f"dataset.{key}: names {len(given)} columns, some twice or none; name each once")
     for name in wanted:
         if name not in names:
             raise ConfigError(f"dataset.targets: no column '{name}'; {did_you_mean(name, names)}")
@@ -211,6 +219,10 @@ def read_series(path: Path, columns: list[str] | None, delimiter: str = ",") -> 
     lines = frame.index.to_numpy()
     if len(gap := np.flatnonzero(np.diff(lines) != 1)):
         raise DataError(f"{path}:{lines[gap[0]] + 1}: is blank; a step is missing here: fill the gap")
+    first = list(frame.columns)
+    if any(name.replace(".", "", 1).removeprefix("-").isdecimal() for name in first):
+        raise DataError(f"{path}:1: a column is called '{first[-1]}'; the first line must name the columns")
+    _require_order(frame, str(path))
     names = columns or [name for name in frame.columns if is_numeric(frame[name])]
     if not names:
         raise DataError(f"{path}: has no column of numbers; check dataset.delimiter")
@@ -223,3 +235,18 @@ def read_series(path: Path, columns: list[str] | None, delimiter: str = ",") -> 
         refuse(frame[name], np.isnan(found), str(path), "has no value; a step is missing here: fill the gap")
         values.append(found)
     return np.stack(values, axis=1), tuple(names)
+
+
+def _require_order(frame: "pd.DataFrame", path: str) -> None:
+    """Raise ``DataError`` when the first column holds dates and one does not follow the one before it."""
+    import pandas as pd
+
+    try:
+        times = pd.to_datetime(frame.iloc[:, 0], format="ISO8601")
+    except ValueError:  # no dates
+        return
+    if is_numeric(frame.iloc[:, 0]):
+        return
+    back = np.flatnonzero(np.diff(times.to_numpy().astype("int64")) <= 0)
+    if len(back):
+        refuse(frame.iloc[:, 0], np.arange(len(frame)) == back[0] + 1, path, "has {}, not after the line before; sort")

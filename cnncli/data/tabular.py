@@ -51,7 +51,7 @@ class TableData:
         return ("classes", "numbers") if is_numeric(self.frame[self.targets[0]]) else ("classes",)
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
-        """Splits of float32 rows ``[N, F]`` with int64 classes ``[N]`` or float32 numbers ``[N, K]``.
+        """Splits of float32 rows ``[N, F]`` with int64 classes ``[N]`` or float64 numbers ``[N, K]``.
 
         Raises ``DataError`` naming line and column of what cannot be learned from.
         """
@@ -106,13 +106,13 @@ class TableData:
         return frame
 
     def _numbers(self, frame: "pd.DataFrame") -> Tensor:
-        """The targets as float32 ``[N, K]``."""
+        """The targets as float64 ``[N, K]``: float32 would round away small changes of large numbers."""
         columns = []
         for target in self.targets:
             values, bad = numbers(frame[target])
             refuse(frame[target], bad, self.name, "has {} where a number is learned; mend it, or set another task")
             columns.append(values)
-        return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
+        return torch.from_numpy(np.stack(columns, axis=1))
 
     def _parts(self, frame: "pd.DataFrame", targets: Tensor, config: DatasetConfig) -> dict[Split, Tensor]:
         """The positions of every split's rows, int64 ``[n]`` each."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cnncli.core.config import Count, DatasetConfig, Fraction
-from cnncli.core.errors import DataError
+from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Text
 from cnncli.data.raw import Opened, Split, Track, Wants, find_data
@@ -32,6 +32,8 @@ class TextData:
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
         """Blocks ``[N, T]`` of ids and of the ids one character later; the vocabulary is the training part's."""
+        if config.normalize != "dataset":
+            raise ConfigError("dataset.normalize: characters are not scaled; leave it out")
         parts = self._parts(config.val_fraction)
         if spec is None:
             vocabulary = (UNKNOWN, *sorted(set(parts["train"]) - {UNKNOWN}))

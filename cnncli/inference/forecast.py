@@ -28,16 +28,17 @@ class Forecast:
     values: Array
     lower: Array
     upper: Array
-    level: float  # share of true values that the interval is made to hold
+    level: float  # share of true values that the interval is made to hold; 0: there was no validation, no interval
 
     def rows(self) -> list[dict[str, float]]:
-        """One object a step: ``step``, and ``<target>``, ``<target>_lower``, ``<target>_upper``."""
+        """One object a step: ``step``, ``<target>`` and, with an interval, ``<target>_lower``, ``<target>_upper``."""
         found = []
         for step in range(len(self.values)):
             row: dict[str, float] = {"step": step + 1}
             for k, name in enumerate(self.targets):
-                row |= {name: float(self.values[step, k]), f"{name}_lower": float(self.lower[step, k]),
-                        f"{name}_upper": float(self.upper[step, k])}  # fmt: skip
+                row[name] = float(self.values[step, k])
+                if self.level:
+                    row |= {f"{name}_lower": float(self.lower[step, k]), f"{name}_upper": float(self.upper[step, k])}
             found.append(row)
         return found
 

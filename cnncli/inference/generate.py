@@ -15,6 +15,7 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.spec import Text
 from cnncli.inference.evaluate import Trained
 
+MAX_BEAMS = 4096  # each is a row of the batch, with a cache of its own
 UNKNOWN = 0
 """The id that stands for every character unknown to the training part."""
 
@@ -141,7 +142,7 @@ def generate(
     _check(0 <= temperature < inf, f"--temperature {temperature}: use 0 (the most probable) or more")
     _check(top_k is None or top_k >= 1, f"--top-k {top_k}: use 1 or more")
     _check(top_p is None or 0 < top_p <= 1, f"--top-p {top_p}: use a number above 0 and at most 1")
-    _check(0 <= seed < 2**63, f"--seed {seed}: use 0 or more")
+    _check(0 <= seed < 2**63, f"--seed {seed}: use 0 or more, below 2^63")
     drawn = sample(model, ids, length, temperature, top_k, top_p, seed)
     return (text.vocabulary[number] for number in drawn)
 
@@ -149,7 +150,7 @@ def generate(
 def most_probable(trained: Trained, prompt: str, length: int, beams: int) -> tuple[str, float]:
     """The continuation that beam search finds, and its log-probability; raises ``ConfigError`` as ``generate``."""
     text, model, ids = _begin(trained, prompt, length)
-    _check(beams >= 1, f"--beam {beams}: use 1 or more")
+    _check(1 <= beams <= MAX_BEAMS, f"--beam {beams}: use 1 to {MAX_BEAMS}")
     found, log_probability = beam_search(model, ids, length, beams)
     return "".join(text.vocabulary[number] for number in found), log_probability
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnncli.core.errors import ConfigError, did_you_mean
+from cnncli.core.errors import ConfigError, DataError, did_you_mean
 from cnncli.core.spec import Table
 from cnncli.data.columns import encode_rows, numbers, texts
 from cnncli.data.csv_table import read_table
@@ -39,6 +39,8 @@ def predict_rows(trained: Trained, rows: "pd.DataFrame | Path | str", runtime: R
     if not isinstance(table, Table):
         raise ConfigError(f"{trained.path}: it learned from {table.kind}; {OTHER_COMMANDS[table.kind]}")
     frame, name = _read(trained, rows) if isinstance(rows, str | Path) else (rows, "rows")
+    if "prediction" in frame.columns:
+        raise DataError(f"{name}: has a column 'prediction' already; rename it")
     outputs = _outputs(trained, encode_rows(frame, table, name), runtime)
     nothing = torch.zeros(0, dtype=torch.int64)  # training targets tell only what training and baselines need
     task = build_task(trained.config, trained.spec, nothing, runtime.device)
@@ -88,7 +90,8 @@ def _plain(column: "pd.Series[Any]") -> list[Any]:
     """A column's values for JSON: numbers where all are, else text; None where there is none."""
     values, bad = numbers(column)
     text = texts(column).tolist()
-    if bad.any() or np.isnan(values).all():
+    padded = any(given is not None and len(given) > 1 and given[0] == "0" and given.isdecimal() for given in text)
+    if bad.any() or padded or np.isnan(values).all():  # 00123 is a name made of digits
         return text
     plain = [float(f"{value:.7g}") if column.dtype.kind == "f" else float(value) for value in values]
     return [

@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from torch import Tensor, nn
 
 from cnncli.core.config import LossConfig, Probability
-from cnncli.core.errors import ConfigError, did_you_mean
+from cnncli.core.errors import ConfigError, Fault, did_you_mean
 from cnncli.core.registry import losses, tasks
 from cnncli.core.spec import DataSpec
 from cnncli.tasks.losses import plain_loss
@@ -47,15 +47,22 @@ class Binary:
         choose: Goal | None = None,
     ) -> None:
         if len(spec.classes) != 2:
-            raise ConfigError(f"task: binary is for two classes, the data have {len(spec.classes)}; use classification")
+            raise ConfigError(
+                Fault("", "task", f"binary is for two classes, the data have {len(spec.classes)}; use classification")
+            )
         if positive is not None and positive not in spec.classes:
-            raise ConfigError(f"task.positive: no class '{positive}'; {did_you_mean(positive, spec.classes)}")
+            raise ConfigError(
+                Fault("", "task.positive", f"no class '{positive}'; {did_you_mean(positive, spec.classes)}")
+            )
         if threshold is not None and choose is not None:
-            raise ConfigError("task.threshold and task.choose exclude each other; remove one")
+            raise ConfigError(
+                Fault("", "task.threshold", "excludes task.choose; remove one of them (task.choose=null)")
+            )
         self.classes, self.device = spec.classes, device
         self.unit = "images" if spec.kind == "pictures" else spec.kind
         self.positive = 1 if positive is None else spec.classes.index(positive)
         self.choose = choose
+        self.needs_validation = choose is not None
         self.positives, self.samples = int((targets == self.positive).sum()), len(targets)
         self.decoding: dict[str, Any] = {"threshold": 0.5 if threshold is None else threshold}
         self.given = threshold is not None
@@ -182,8 +189,9 @@ class BinaryMeter:
             at = at_threshold(scores, truth, self.task.decoding["threshold"])
             values |= {name: at[name] for name in ("accuracy", "precision", "recall", "f1")}
             both = bool(truth.any()) and not bool(truth.all())  # of one class alone there is no order to judge
-            values["roc_auc"] = float(roc_auc_score(truth.numpy(), scores.numpy())) if both else 0.5
-            values["average_precision"] = float(average_precision_score(truth, scores)) if both else float(truth.any())
+            if both:
+                values["roc_auc"] = float(roc_auc_score(truth.numpy(), scores.numpy()))
+                values["average_precision"] = float(average_precision_score(truth.numpy(), scores.numpy()))
         return values
 
     def state_dict(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Classification:
         self.unit = "images" if spec.kind == "pictures" else spec.kind
         self.counts = torch.bincount(targets, minlength=len(spec.classes))
         self.decoding: dict[str, Any] = {}
+        self.needs_validation = False
         self.form = form_of(loss.name)
         args = dict(loss.args)
         self.divisors: Tensor | None = None

@@ -11,7 +11,7 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
 from cnncli.core.spec import DataSpec, Series
 from cnncli.tasks.losses import plain_loss
-from cnncli.tasks.metrics import Sums
+from cnncli.tasks.metrics import Sums, wide_type
 from cnncli.tasks.protocol import Values, Wants
 
 LEVEL = 0.9  # of the intervals: nine of ten values lie inside
@@ -38,16 +38,18 @@ class Forecasting:
             raise ConfigError("task: forecasting learns from a series; use the data set series_csv")
         self.series, self.device, self.shape = spec.preprocess, device, spec.outputs
         chosen = [self.series.columns.index(name) for name in self.series.targets]
-        self.mean = torch.tensor([self.series.mean[i] for i in chosen], device=device)
-        self.std = torch.tensor([self.series.std[i] for i in chosen], device=device)
-        self.naive_error = torch.tensor(self.series.naive_error, device=device)
+        wide = wide_type(device)
+        self.mean = torch.tensor([self.series.mean[i] for i in chosen], device=device, dtype=wide)
+        self.std = torch.tensor([self.series.std[i] for i in chosen], device=device, dtype=wide)
+        self.naive_error = torch.tensor(self.series.naive_error, device=device, dtype=wide)
         modules = plain_loss("forecasting", loss, ("mse", "l1", "smooth_l1", "huber"))
         self.loss_fn, self.eval_loss_fn = (module.to(device) for module in modules)
         self.decoding: dict[str, Any] = {}
+        self.needs_validation = False
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over steps and columns, of standardised values: outputs ``[B, H, K]``."""
-        result: Tensor = self.loss_fn(outputs, targets[..., 0])
+        result: Tensor = self.loss_fn(outputs, targets[..., 0].to(outputs.dtype))
         return result
 
     def weight(self, targets: Tensor) -> int:
@@ -70,11 +72,12 @@ class Forecasting:
     def fit_decoding(self, meter: "ForecastMeter") -> None:
         """The half width of a 90 % interval for each step, from the absolute errors on the validation part.
 
-        Before the logarithm is undone; the rank is the conformal one, so that few windows give a wide interval.
+        Before the logarithm is undone. The rank is the conformal one; fewer than nine windows give a lower level.
         """
         errors = torch.cat(meter.errors).abs().sort(dim=0).values  # [N, H, K]
-        rank = min(ceil((len(errors) + 1) * LEVEL), len(errors)) - 1
-        self.decoding = {"level": LEVEL, "half_width": errors[rank].tolist()}
+        n = len(errors)
+        rank = min(ceil((n + 1) * LEVEL), n)
+        self.decoding = {"level": min(LEVEL, rank / (n + 1)), "half_width": errors[rank - 1].tolist()}
 
     def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
         """The value one period before, and the last known value."""
@@ -97,8 +100,8 @@ class Forecasting:
         absolute = torch.cat(meter.own_errors).abs().mean(dim=(0, 2))
         steps: dict[str, Any] = {"backtest": {"windows": meter.samples, "mae_per_step": absolute.tolist()}}
         if self.decoding:
-            inside = torch.cat(meter.errors).abs() <= torch.tensor(self.decoding["half_width"])
-            steps["backtest"] |= {"interval": LEVEL, "inside": inside.double().mean().item()}
+            inside = torch.cat(meter.errors).abs() <= torch.tensor(self.decoding["half_width"], dtype=self.std.dtype)
+            steps["backtest"] |= {"interval": self.decoding["level"], "inside": inside.double().mean().item()}
         true, predicted = torch.cat(meter.true), torch.cat(meter.predicted)
         steps["forecasts"] = {
             "target": self.series.targets[0],
@@ -127,7 +130,7 @@ class ForecastMeter:
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: outputs ``[B, H, K]`` standardised, targets ``[B, H, K, 4]``."""
-        outputs = outputs.detach().float()
+        outputs = outputs.detach().to(self.task.std.dtype)
         self.sums.add(loss=loss.detach() * weight, weight=weight)
         self.add_forecast(self.task.in_unit(outputs, targets[..., 1]), targets)
         if self.detailed:

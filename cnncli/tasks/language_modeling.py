@@ -38,6 +38,7 @@ class LanguageModeling:
         modules = plain_loss("language_modeling", loss, ("cross_entropy",))
         self.loss_fn, self.eval_loss_fn = (module.to(device) for module in modules)
         self.decoding: dict[str, Any] = {}
+        self.needs_validation = False
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over all characters: logits ``[B, T, V]``, targets ``[B, T]``; in nats."""

@@ -8,13 +8,16 @@ from torch import Tensor
 from cnncli.tasks.protocol import Values
 
 
+def wide_type(device: torch.device) -> torch.dtype:
+    """float64, but for mps, which has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 class Sums:
     """Named sums on the device, float64 where there is such a thing; read once, at the end."""
 
     def __init__(self, device: torch.device, *names: str) -> None:
-        # mps has no float64; its sums are of one epoch only
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        self.values = {name: torch.zeros((), dtype=dtype, device=device) for name in names}
+        self.values = {name: torch.zeros((), dtype=wide_type(device), device=device) for name in names}
 
     def add(self, **amounts: Tensor | float) -> None:
         """Add to each named sum."""

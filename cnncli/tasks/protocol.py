@@ -39,6 +39,7 @@ class Task(Protocol):
     metrics: ClassVar[tuple[str, ...]]  # of validation and test
     headline: ClassVar[str]  # the one beside the loss in a line, and the one that is compared with the baseline
     lower_is_better: ClassVar[frozenset[str]]
+    needs_validation: bool  # whether part of the decoding is chosen on the validation part
     decoding: dict[str, Any]  # what was chosen on validation, in plain types: part of the checkpoint
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

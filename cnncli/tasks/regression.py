@@ -10,7 +10,7 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
 from cnncli.core.spec import DataSpec, Table
 from cnncli.tasks.losses import plain_loss
-from cnncli.tasks.metrics import Sums
+from cnncli.tasks.metrics import Sums, wide_type
 from cnncli.tasks.protocol import Values, Wants
 
 MAX_POINTS = 2_000  # predictions that a report keeps for its picture
@@ -37,17 +37,19 @@ class Regression:
         if not isinstance(spec.preprocess, Table):
             raise ConfigError("task: regression learns from the columns of a table; use csv, diabetes or forecasting")
         self.names, self.device = spec.preprocess.targets, device
-        self.center = torch.tensor(spec.preprocess.target_mean, device=device)
-        scale = torch.tensor(spec.preprocess.target_std, device=device)
+        wide = wide_type(device)
+        self.center = torch.tensor(spec.preprocess.target_mean, device=device, dtype=wide)
+        scale = torch.tensor(spec.preprocess.target_std, device=device, dtype=wide)
         self.mean = self.center if standardize else torch.zeros_like(self.center)
         self.std = scale if standardize else torch.ones_like(scale)
         allowed = ("mse", "l1", "smooth_l1", "huber")
         self.loss_fn, self.eval_loss_fn = (module.to(device) for module in plain_loss("regression", loss, allowed))
         self.decoding: dict[str, Any] = {}
+        self.needs_validation = False
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean training loss of outputs and targets ``[B, K]``, both standardised."""
-        result: Tensor = self.loss_fn(outputs, (targets - self.mean) / self.std)
+        result: Tensor = self.loss_fn(outputs, ((targets - self.mean) / self.std).to(outputs.dtype))
         return result
 
     def weight(self, targets: Tensor) -> int:
@@ -81,7 +83,7 @@ class Regression:
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """``prediction``, or ``prediction_<target>`` where there are several, in the target's own unit."""
-        values = (outputs.float() * self.std + self.mean).cpu()
+        values = (outputs.to(self.std) * self.std + self.mean).cpu()
         if len(self.names) == 1:
             return {"prediction": values[:, 0].tolist()}
         return {f"prediction_{name}": values[:, i].tolist() for i, name in enumerate(self.names)}
@@ -101,7 +103,7 @@ class RegressionMeter:
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: outputs ``[B, K]`` standardised, targets ``[B, K]`` in their own unit."""
-        predicted = outputs.detach().float() * self.task.std + self.task.mean
+        predicted = outputs.detach().to(self.task.std.dtype) * self.task.std + self.task.mean
         dtype = self.sums.values["loss"].dtype
         error, deviation = (predicted - targets).to(dtype), (targets - self.task.center).to(dtype)
         for name, values in (("absolute", error.abs()), ("squared", error**2),

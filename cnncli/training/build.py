@@ -59,6 +59,10 @@ def build_experiment(loaded: LoadedConfig, track: Track) -> Experiment:
         model = build_model(config, data.spec).to(runtime.device)
     with blaming(loaded, "loss"):
         task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
+    if task.needs_validation and "val" not in data.sources:
+        raise loaded.located(
+            ConfigError(Fault("", "task", "what it chooses needs validation data; set dataset.val_fraction above 0"))
+        )
     with blaming(loaded, "optimizer"):
         optimizer = build_optimizer(config.optimizer, model)
     with blaming(loaded, "dataset"):

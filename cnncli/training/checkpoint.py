@@ -50,6 +50,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: no such checkpoint; check the path") from None
     except Exception as error:  # damaged bytes make torch's readers raise nearly anything, IndexError among them
         cause = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        if "weights_only" in cause:  # torch's advice to load it with a pickle that can run code is not ours
+            cause = "is not a file of torch.save, or holds more than tensors"
         raise CheckpointError(f"{path}: cannot be read ({cause}); {_others(path)}") from error
     if not isinstance(checkpoint, dict) or not set(checkpoint) >= _KEYS:
         raise CheckpointError(f"{path}: is not a checkpoint of cnncli's; name a best.pt or last.pt of a run")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.core.errors import ConfigError, Interrupted
-from cnncli.core.spec import Text
+from cnncli.core.spec import Series, Text
 from cnncli.data.raw import Split
 from cnncli.models.inspect import count_parameters
 from cnncli.optim.schedulers import SMOOTH
@@ -111,6 +111,8 @@ def describe(experiment: Experiment) -> dict[str, str]:
     sizes = " + ".join(f"{len(source):,} {split}" for split, source in experiment.data.sources.items())
     shown = {"pictures": "N, C, H, W", "rows": "N, F", "series": "N, T, F", "text": "N, T"}[spec.kind]
     classes = f", {len(spec.classes)} classes" if spec.classes else ""
+    if isinstance(spec.preprocess, Series):
+        classes = f", {', '.join(spec.preprocess.columns)} → {', '.join(spec.preprocess.targets)}"
     if isinstance(spec.preprocess, Text):
         sizes, classes = f"{sizes} blocks", f", {len(spec.preprocess.vocabulary)} characters in the vocabulary"
     batch = [config.dataset.batch_size, *spec.input_shape]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cnncli.core.errors import CheckpointError, Interrupted, TrainingError
+from cnncli.core.errors import CheckpointError, DataError, Interrupted, TrainingError
 from cnncli.data.raw import Split
 from cnncli.tasks.protocol import Meter
 from cnncli.training.best import Best
@@ -16,7 +16,7 @@ from cnncli.training.checkpoint import load_checkpoint, load_weights, save_check
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
 from cnncli.training.interrupt import StopSignal
-from cnncli.training.report import inputs_of
+from cnncli.training.report import ranked_baselines
 from cnncli.training.run_folder import RunFolder
 from cnncli.training.tracking import Record, Tracker
 
@@ -39,7 +39,7 @@ class Fit:
         source = self.experiment.data.sources.get("val")
         if source is None:
             return {}
-        found = self.experiment.task.baselines(source.targets, inputs_of(source))[0]
+        found = ranked_baselines(self.experiment.task, source)[0]
         return {name: value for name, value in found.items() if isinstance(value, float)}
 
     def restore(self, path: Path) -> None:
@@ -130,7 +130,7 @@ class Fit:
             self.record |= {f"val/{name}": value for name, value in evaluated.compute().items()}
             self.record |= {f"baseline/{name}": value for name, value in self.baseline.items()}
             self._check_finite("val/loss", self.record["val/loss"])
-        monitored = self.record[self.config.checkpoint.monitor]
+        monitored = self._monitored()
         state.schedule.end_epoch(monitored)
         state.epoch, state.batch = state.epoch + 1, 0
         is_best = self.best.update(monitored, state.epoch)
@@ -139,6 +139,13 @@ class Fit:
         self._keep(is_best)
         tracker.epoch(self.record)
         self.display.epoch(self.record, self.config.train.epochs, is_best, self.experiment.task)
+
+    def _monitored(self) -> float:
+        """The metric that picks the best epoch; raises ``DataError`` where the validation part has no such thing."""
+        monitor = self.config.checkpoint.monitor
+        if monitor not in self.record:
+            raise DataError(f"{monitor} cannot be computed: validation has one class only; set checkpoint.monitor")
+        return self.record[monitor]
 
     def _check_finite(self, name: str, loss: float) -> None:
         """Weights whose loss is no number are never kept: the accuracy of NaN logits can look fine."""

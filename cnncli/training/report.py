@@ -1,9 +1,10 @@
 """One look at a split, in full: metrics, details of each class, and the baseline beside them."""
 
+import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cnncli.core.spec import DataSpec, Table
 from cnncli.data.bundle import DataBundle
@@ -35,7 +36,7 @@ def report_split(
     if stop.requested:
         return {}
     source = data.sources[split]
-    baselines = task.baselines(source.targets, inputs_of(source))
+    baselines = ranked_baselines(task, source)
     return {
         "metrics": {"n": len(source), **meter.compute()},
         "headline": {"metric": task.headline, "lower_is_better": task.headline in task.lower_is_better},
@@ -46,9 +47,14 @@ def report_split(
     }
 
 
-def inputs_of(source: Source) -> Tensor | None:
-    """The inputs of samples that lie in memory; those in files are not read for a baseline."""
-    return source.inputs if isinstance(source, ArraySource) else None
+def ranked_baselines(task: Task, source: Source) -> list[dict[str, Any]]:
+    """The task's baselines on a split, the strongest by the task's headline first: the one to beat.
+
+    The inputs of samples in files are not read for a baseline.
+    """
+    found = task.baselines(source.targets, source.inputs if isinstance(source, ArraySource) else None)
+    lower = task.headline in task.lower_is_better
+    return sorted(found, key=lambda baseline: float(baseline[task.headline]), reverse=not lower)
 
 
 def coefficients(model: nn.Module, spec: DataSpec, task: Task) -> dict[str, list[dict[str, Any]]]:
@@ -62,9 +68,11 @@ def coefficients(model: nn.Module, spec: DataSpec, task: Task) -> dict[str, list
     # a row of raw zeros gives the intercept, one with a single 1 the weight added to it
     zero = [v for c in table.columns for v in ([-c.mean / c.std] if c.categories is None else [0.0] * len(c.inputs))]
     step = [v for c in table.columns for v in ([1 / c.std] if c.categories is None else [1.0] * len(c.inputs))]
-    rows = torch.tensor([zero, *([*zero[:i], zero[i] + step[i], *zero[i + 1 :]] for i in range(len(zero)))])
+    rows = torch.tensor(
+        [zero, *([*zero[:i], zero[i] + step[i], *zero[i + 1 :]] for i in range(len(zero)))], dtype=torch.float64
+    )
     with torch.inference_mode():
-        intercept, *sums = task.predictions(model(rows.to(next(model.parameters()).device)))["prediction"]
+        intercept, *sums = task.predictions(copy.deepcopy(model).cpu().double()(rows))["prediction"]
     names = [*(name for column in table.columns for name in column.inputs), "intercept"]
     learned = [*(value - intercept for value in sums), intercept]
     found: list[dict[str, Any]] = [{"name": n, "learned": value} for n, value in zip(names, learned, strict=True)]

@@ -171,7 +171,7 @@ def test_dry_run_plans_and_writes_nothing(tiny: Path, cnncli: Cli) -> None:
         "1,210 parameters",
         "2 epochs × 11 = 22",
         "runs/tiny",
-        "logits [128, 10]",
+        "outputs [128, 10]",
     ):
         assert part in answer.out
     assert cnncli("train", tiny, "--dry-run", "--json").json["precision"] == "fp32"

@@ -290,7 +290,7 @@ def test_there_is_no_logarithm_of_zero() -> None:
     for position in (3, 80):
         changed = values.copy()
         changed[position, 1] = 0.0
-        with pytest.raises(DataError, match=f"value {position + 1} is not positive; set log: false"):
+        with pytest.raises(DataError, match=f"row {position + 1} is not positive"):
             opened(data_of(changed, log=True))
 
 
@@ -343,3 +343,28 @@ def test_a_blank_line_is_a_gap_and_infinity_is_no_number() -> None:
         written("sold\n3\n\n4\n5\n")
     with pytest.raises(DataError, match=r"s\.csv:3: column 'sold' has 'inf'"):
         written("sold\n3\ninf\n4\n5\n")
+
+
+def test_dates_that_go_back_are_named_with_their_line() -> None:
+    with pytest.raises(DataError, match=r"s\.csv:4: column 'day' has '2001-01', not after"):
+        written("day,sold\n2001-02,3\n2001-03,4\n2001-01,5\n")
+
+
+def test_a_line_of_numbers_is_no_header_and_a_decimal_comma_no_column() -> None:
+    with pytest.raises(DataError, match=r"s\.csv:1: a column is called '3'"):
+        written("3\n4\n5\n")
+    with pytest.raises(DataError, match=r"s\.csv:2: has 2 values where 1 columns are expected"):
+        written("day;sold\n2001-01;3,5\n")
+
+
+@pytest.mark.parametrize("names", [[], ["sold", "sold"]])
+@pytest.mark.parametrize("key", ["columns", "targets"])
+def test_lists_of_columns_name_each_once(key: str, names: list[str]) -> None:
+    Path("s.csv").write_text("sold,spoilt\n3,1\n4,2\n")
+    with pytest.raises(ConfigError, match=f"dataset.{key}: names {len(names)} columns"):
+        datasets.build("series_csv", file="s.csv", **{key: names})
+
+
+def test_a_window_longer_than_the_series_is_refused() -> None:
+    with pytest.raises(DataError, match="need more"):
+        opened(data_of(series_of(), window=5000))

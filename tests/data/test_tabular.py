@@ -132,7 +132,7 @@ def test_numbers_keep_their_unit_and_several_targets_their_order() -> None:
     assert table.targets == ("height", "age")
     assert [len(table.target_mean), len(table.target_std)] == [2, 2]
     everything = torch.cat([rows_of(answer, split).targets for split in ("train", "val", "test")])
-    assert everything.dtype == torch.float32
+    assert everything.dtype == torch.float64
     assert everything.shape == (10, 2)
     assert sorted(everything[:, 1].tolist()) == [23, 28, 31, 35, 39, 44, 45, 50, 52, 61]
 
@@ -449,10 +449,10 @@ def test_synthetic_rows_lie_on_the_line_that_they_were_made_from() -> None:
     assert table_of(answer).truth == (1.5, -2.0, 0.5, 3.0)
     rows = rows_of(answer, "train")
     assert {split: len(source) for split, source in answer.sources.items()} == {"train": 2000, "test": 200}
-    inputs = torch.cat([rows.inputs, torch.ones(2000, 1)], dim=1)
+    inputs = torch.cat([rows.inputs, torch.ones(2000, 1)], dim=1).double()
     found = torch.linalg.lstsq(inputs, rows.targets).solution.flatten()
     assert found.tolist() == pytest.approx([1.5, -2.0, 0.5, 3.0], abs=0.01)
-    rest = (rows.targets.flatten() - inputs @ torch.tensor([1.5, -2.0, 0.5, 3.0])).std().item()
+    rest = (rows.targets.flatten() - inputs @ torch.tensor([1.5, -2.0, 0.5, 3.0]).double()).std().item()
     assert rest == pytest.approx(0.1, rel=0.1)
     again = datasets.build("synthetic_linear", weights=[1.5, -2.0, 0.5], bias=3.0, noise=0.1, samples=2000)
     assert raw.frame.equals(again.frame)

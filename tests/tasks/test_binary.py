@@ -152,7 +152,7 @@ def test_choosing_can_change_the_threshold_and_without_it_nothing_is_chosen() ->
 
 
 def test_threshold_and_choose_exclude_each_other() -> None:
-    with pytest.raises(ConfigError, match=r"task\.threshold and task\.choose exclude each other"):
+    with pytest.raises(ConfigError, match=r"task\.threshold: excludes task\.choose"):
         task(threshold=0.5, choose="f1")
 
 
@@ -206,7 +206,7 @@ def test_of_one_class_alone_there_is_no_order_to_judge_and_no_warning(target: in
     meter = metered(binary, logits, torch.full((9,), target))
     binary.fit_decoding(meter)
     values = meter.compute()
-    assert (values["roc_auc"], values["average_precision"]) == (0.5, float(target))
+    assert not {"roc_auc", "average_precision"} & set(values)
     details = binary.details(meter)
     assert "roc" not in details, "a curve through undefined rates"
     assert sum(map(sum, details["confusion"])) == 9

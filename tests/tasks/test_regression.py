@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from cnncli.core.config import LossConfig
 from cnncli.core.errors import ConfigError
-from cnncli.core.spec import DataSpec, Preprocess, Table
+from cnncli.core.spec import Column, DataSpec, Preprocess, Table
 from cnncli.tasks.regression import Regression
 from cnncli.training.catalog import fill_registries
 
@@ -177,3 +177,14 @@ def test_details_keep_true_and_predicted_values_of_the_first_target() -> None:
     assert points["target"] == "price"
     assert points["true"] == true[:, 0].tolist()
     assert points["predicted"] == pytest.approx(predicted[:, 0].tolist(), rel=1e-5)
+
+
+def test_small_changes_of_large_numbers_are_not_rounded_away() -> None:
+    targets = torch.tensor([[1e8 + 1.0], [1e8 + 2.0], [1e8 + 4.0]], dtype=torch.float64)
+    spec = DataSpec((1,), (), Table((Column("x"),), ("y",), (1e8 + 2.0,), (1.0,)), (1,))
+    large = Regression(spec, LossConfig(name="mse"), targets, torch.device("cpu"))
+    meter = large.meter()
+    outputs = torch.tensor([[-1.0], [0.5], [2.0]])
+    meter.update(large.loss(outputs, targets), 3, outputs, targets)
+    assert meter.compute()["mae"] == pytest.approx(0.5 / 3, rel=1e-6)
+    assert large.predictions(outputs)["prediction"][1] == 1e8 + 2.5
