@@ -203,6 +203,7 @@ def test_characters_come_one_at_a_time(trained: Callable[..., Trained]) -> None:
         ({"top_p": 0.0}, "--top-p 0.0"),
         ({"top_p": 1.1}, "--top-p 1.1"),
         ({"beams": 0}, "--beam 0"),
+        ({"beams": 10**9}, "--beam 1000000000"),
         ({"length": 0}, "--length 0"),
         ({"length": 0, "beams": 2}, "--length 0"),
         ({"seed": -1}, "--seed -1"),

@@ -139,3 +139,14 @@ def test_a_network_of_pictures_is_refused(cnncli: Run, tiny: Path) -> None:
     assert "it learned from pictures; predict takes tables so far" in answer.err
     with pytest.raises(ConfigError, match="predict takes tables"):
         predict_rows(load_trained(Path("runs/tiny/one")), pd.DataFrame({"a": [1]}), make_runtime("cpu", "fp32", 0))
+
+
+def test_a_column_of_that_name_is_not_overwritten_and_padded_digits_stay(cnncli: Run) -> None:
+    run = trained(cnncli, "target: price, ignore: [sold]", "regression")
+    Path("codes.csv").write_text("code,area,kind\n00123,50,flat\n00124,60,villa\n")
+    records = json.loads(cnncli("predict", "--ckpt", run, "codes.csv", "--format", "json").out)
+    assert [record["code"] for record in records] == ["00123", "00124"]
+    Path("mine.csv").write_text("area,kind,prediction\n50,flat,mine\n")
+    answer = cnncli("predict", "--ckpt", run, "mine.csv")
+    assert answer.code == 3
+    assert answer.err == "error: mine.csv: has a column 'prediction' already; rename it\n"

@@ -274,6 +274,28 @@ def test_coefficients_are_in_the_units_of_the_columns_and_only_of_linear_network
     assert "coefficients" not in train(Path("flats.yaml"), "two", "model=mlp", "train.epochs=1")
 
 
+def test_small_coefficients_of_large_values_are_not_lost() -> None:
+    lines = [
+        f"{1_600_000_000 + 86_400 * i},{i * 7 % 11},{3 * (i * 7 % 11) + 1e-4 * 86_400 * i:.4f}" for i in range(300)
+    ]
+    Path("times.csv").write_text("time,b,y\n" + "\n".join(lines) + "\n")
+    Path("times.yaml").write_text(
+        "dataset: {name: csv, file: times.csv, target: y, batch_size: 300}\nmodel: linear\ntask: regression\n"
+        "optimizer: {name: lbfgs, lr: 0.5}\ntrain: {epochs: 10}\nlogging: {tensorboard: false, pictures: false}\n"
+    )
+    found = {row["name"]: row["learned"] for row in train(Path("times.yaml"), "one")["coefficients"]}
+    assert found["time"] == pytest.approx(1e-4, rel=0.01)
+    assert found["b"] == pytest.approx(3, rel=0.01)
+
+
+def test_what_is_chosen_on_validation_needs_validation(cnncli: Cli) -> None:
+    Path("cancer.yaml").write_text(
+        "dataset: {name: breast_cancer, val_fraction: 0}\nmodel: linear\ntask: {name: binary, choose: f1}\n"
+        "checkpoint: {monitor: train/loss}\n"
+    )
+    one_line(cnncli("train", "cancer.yaml"), 2, "cancer.yaml:3: task: what it chooses needs validation data")
+
+
 def one_line(answer: Answer, code: int, *parts: str) -> None:
     assert answer.code == code, answer.err
     errors = [line for line in answer.err.splitlines() if line.startswith("error: ")]
