@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+Wants = Literal["classes", "numbers", "windows", "characters"]
+"""What data offer and a task learns to give: a class, numbers, the next window of a series, the next character."""
+
 _PLAIN = ConfigDict(extra="forbid")
 
 

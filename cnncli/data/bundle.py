@@ -7,9 +7,9 @@ import torch
 from cnncli.core.config import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets, transforms
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Preprocess, Wants
 from cnncli.data.loaders import Loader, MemoryLoader, Normalizer, Order, StreamLoader
-from cnncli.data.raw import Raw, Split, Track, Wants, decode, in_memory, workers
+from cnncli.data.raw import Raw, Split, Track, decode, in_memory, workers
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.transforms import Augment
 

@@ -14,14 +14,12 @@ from torch import Tensor
 
 from cnncli.core.config import DatasetConfig, Statistics
 from cnncli.core.errors import DataError
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Preprocess, Wants
 from cnncli.data.loaders import into_memory
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.splits import stratified_split
 
 Split = Literal["train", "val", "test"]
-Wants = Literal["classes", "numbers", "windows", "characters"]
-"""What a task learns to give: a class, numbers, the next window of a series, the next character."""
 Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """Shows progress over an iterable: ``(items, how many, what is being done)`` → the same items."""
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from cnncli.core.config import Count, DatasetConfig, Fraction
 from cnncli.core.errors import ConfigError, DataError, did_you_mean
 from cnncli.core.registry import datasets
-from cnncli.core.spec import DataSpec, Series
+from cnncli.core.spec import DataSpec, Series, Wants
 from cnncli.data.columns import is_numeric, numbers, refuse
 from cnncli.data.csv_table import Delimiter, read_table
-from cnncli.data.raw import Opened, Split, Track, Wants, find_data
+from cnncli.data.raw import Opened, Split, Track, find_data
 from cnncli.data.sources import ArraySource, Source
 
 if TYPE_CHECKING:
@@ -237,16 +237,23 @@ def read_series(path: Path, columns: list[str] | None, delimiter: str = ",") -> 
     return np.stack(values, axis=1), tuple(names)
 
 
-def _require_order(frame: "pd.DataFrame", path: str) -> None:
-    """Raise ``DataError`` when the first column holds dates and one does not follow the one before it."""
+def read_times(frame: "pd.DataFrame") -> "pd.DatetimeIndex | None":
+    """The first column of a table as times; None where it holds no dates in the form of ISO 8601."""
     import pandas as pd
 
+    column = frame.iloc[:, 0]
+    if is_numeric(column):
+        return None
     try:
-        times = pd.to_datetime(frame.iloc[:, 0], format="ISO8601")
-    except ValueError:  # no dates
+        return pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
+    except ValueError:
+        return None
+
+
+def _require_order(frame: "pd.DataFrame", path: str) -> None:
+    """Raise ``DataError`` when the first column holds dates and one does not follow the one before it."""
+    times = read_times(frame)
+    if times is None:
         return
-    if is_numeric(frame.iloc[:, 0]):
-        return
-    back = np.flatnonzero(np.diff(times.to_numpy().astype("int64")) <= 0)
-    if len(back):
-        refuse(frame.iloc[:, 0], np.arange(len(frame)) == back[0] + 1, path, "has {}, not after the line before; sort")
+    later = np.append(True, times[1:] > times[:-1])
+    refuse(frame.iloc[:, 0], ~later, path, "has {}, not after the line before; sort")

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from cnncli.core.config import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.spec import DataSpec, Table
+from cnncli.core.spec import DataSpec, Table, Wants
 from cnncli.data.columns import encode_labels, encode_rows, fit_table, is_numeric, mean_and_std, numbers, refuse, texts
-from cnncli.data.raw import Opened, Split, Track, Wants
+from cnncli.data.raw import Opened, Split, Track
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.splits import random_split, stratified_split
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from cnncli.core.config import Count, DatasetConfig, Fraction
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
-from cnncli.core.spec import DataSpec, Text
-from cnncli.data.raw import Opened, Split, Track, Wants, find_data
+from cnncli.core.spec import DataSpec, Text, Wants
+from cnncli.data.raw import Opened, Split, Track, find_data
 from cnncli.data.sources import ArraySource, Source
 
 UNKNOWN = "\ufffd"  # id 0: every character that the training part does not have

@@ -11,8 +11,9 @@ import torch
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Series
+from cnncli.data.csv_table import read_table
 from cnncli.data.raw import find_data
-from cnncli.data.series import Array, SeriesData, offsets_at, read_series, transformed, window_inputs
+from cnncli.data.series import Array, SeriesData, offsets_at, read_series, read_times, transformed, window_inputs
 from cnncli.inference.evaluate import Trained
 from cnncli.training.plots import draw_forecast
 
@@ -119,18 +120,19 @@ def future_times(trained: Trained, steps: int, csv: Path | None) -> Sequence[str
     if csv is None and "file" not in config.args:
         return None
     path = find_data(str(config.args["file"] if csv is None else csv))
-    column = pd.read_csv(path, sep=config.args.get("delimiter", ",")).iloc[:, 0]
-    if pd.api.types.is_numeric_dtype(column):
+    frame = read_table(path, delimiter=config.args.get("delimiter", ","))
+    times = read_times(frame)
+    if times is None:
         return None
-    first = str(column.iloc[0])
+    rhythm = pd.DatetimeIndex(times, freq="infer").freq
+    if rhythm is None:  # fewer than three, or not evenly spaced
+        return None
+    first = str(frame.iloc[0, 0])
     shape = "%Y-%m" if first.count("-") == 1 else "%Y-%m-%d" if len(first) <= 10 else None
     try:
-        times = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"), freq="infer")
-        if times.freq is None:  # fewer than three, or not evenly spaced
-            return None
-        ahead = pd.date_range(times[-1], periods=steps + 1, freq=times.freq)[1:]
+        ahead = pd.date_range(times[-1], periods=steps + 1, freq=rhythm)[1:]
         return [time.strftime(shape) if shape else time.isoformat() for time in ahead]
-    except (ValueError, NotImplementedError):  # no dates, or beyond the end of the calendar
+    except (ValueError, NotImplementedError):  # pandas' two answers to dates beyond the end of its calendar
         return None
 
 
@@ -145,5 +147,5 @@ def draw(found: Forecast, path: Path) -> None:
     if path.suffix.lower() not in (".png", ".svg", ".pdf", ".jpg"):
         raise ConfigError(f"--plot {path}: end the name in .png, .svg, .pdf or .jpg")
     shown = found.history[-max(4 * len(found.values), 100) :, 0].tolist()
-    columns = (found.values[:, 0].tolist(), found.lower[:, 0].tolist(), found.upper[:, 0].tolist())
-    draw_forecast(shown, *columns, found.targets[0], path)
+    interval = (found.lower[:, 0].tolist(), found.upper[:, 0].tolist()) if found.level else None
+    draw_forecast(shown, found.values[:, 0].tolist(), interval, found.targets[0], path)

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from cnncli.core.config import LossConfig, Probability
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
 from cnncli.core.registry import losses, tasks
-from cnncli.core.spec import DataSpec
+from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.losses import plain_loss
-from cnncli.tasks.metrics import Sums, per_class
-from cnncli.tasks.protocol import Values, Wants
+from cnncli.tasks.metrics import SummingMeter, per_class
+from cnncli.tasks.protocol import Values
 
 MAX_LEVELS = 1_000  # different scores that a threshold is looked for between; more are thinned out
 Goal = Literal["accuracy", "balanced_accuracy", "f1"]
@@ -65,7 +65,6 @@ class Binary:
         self.needs_validation = choose is not None
         self.positives, self.samples = int((targets == self.positive).sum()), len(targets)
         self.decoding: dict[str, Any] = {"threshold": 0.5 if threshold is None else threshold}
-        self.given = threshold is not None
         modules = plain_loss("binary", loss, ("bce_with_logits", "soft_margin"))
         self.signed = loss.name == "soft_margin"
         self.loss_fn, self.eval_loss_fn = (module.to(device) for module in modules)
@@ -152,13 +151,12 @@ class Binary:
         return {"prediction": named, f"probability_{self.classes[self.positive]}": scores.tolist()}
 
 
-class BinaryMeter:
+class BinaryMeter(SummingMeter):
     """Loss and accuracy; with ``detailed`` every score is kept, for what depends on their order."""
 
     def __init__(self, task: Binary, detailed: bool) -> None:
+        super().__init__(task.device, "correct")
         self.task, self.detailed = task, detailed
-        self.sums = Sums(task.device, "loss", "weight", "correct")
-        self.samples = 0
         self._kept: list[tuple[Tensor, Tensor]] = []
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
@@ -177,7 +175,7 @@ class BinaryMeter:
     def running(self) -> Values:
         """``loss`` and ``accuracy``."""
         return {
-            "loss": self.sums["loss"] / max(self.sums["weight"], 1e-12),
+            "loss": self.mean_loss(),
             "accuracy": self.sums["correct"] / max(self.samples, 1),
         }
 
@@ -193,15 +191,6 @@ class BinaryMeter:
                 values["roc_auc"] = float(roc_auc_score(truth.numpy(), scores.numpy()))
                 values["average_precision"] = float(average_precision_score(truth.numpy(), scores.numpy()))
         return values
-
-    def state_dict(self) -> dict[str, Any]:
-        """The sums so far."""
-        return {"sums": self.sums.state_dict(), "samples": self.samples}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict``'s sums."""
-        self.sums.load_state_dict(state["sums"])
-        self.samples = int(state["samples"])
 
 
 def at_threshold(scores: Tensor, truth: Tensor, threshold: float) -> Values:

@@ -9,10 +9,9 @@ from cnncli.core.config import LossConfig
 from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses, tasks
-from cnncli.core.spec import DataSpec
+from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.losses import form_of
 from cnncli.tasks.metrics import ClassificationMeter, per_class
-from cnncli.tasks.protocol import Wants
 
 
 @tasks.register("classification", suggests={"loss": "cross_entropy", "checkpoint.monitor": "val/accuracy"})

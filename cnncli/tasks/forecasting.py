@@ -9,10 +9,10 @@ from torch import Tensor
 from cnncli.core.config import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
-from cnncli.core.spec import DataSpec, Series
+from cnncli.core.spec import DataSpec, Series, Wants
 from cnncli.tasks.losses import plain_loss
-from cnncli.tasks.metrics import Sums, wide_type
-from cnncli.tasks.protocol import Values, Wants
+from cnncli.tasks.metrics import SummingMeter, wide_type
+from cnncli.tasks.protocol import Values
 
 LEVEL = 0.9  # of the intervals: nine of ten values lie inside
 
@@ -116,13 +116,12 @@ class Forecasting:
         return {"prediction": (outputs * self.std + self.mean)[..., 0].cpu().tolist()}
 
 
-class ForecastMeter:
+class ForecastMeter(SummingMeter):
     """Errors over windows, steps and columns; with ``detailed`` they are kept, for intervals and pictures."""
 
     def __init__(self, task: Forecasting, detailed: bool) -> None:
+        super().__init__(task.device, "absolute", "squared", "percent", "scaled")
         self.task, self.detailed = task, detailed
-        self.sums = Sums(task.device, "loss", "weight", "absolute", "squared", "percent", "scaled")
-        self.samples = 0
         self.errors: list[Tensor] = []  # before the logarithm is undone
         self.own_errors: list[Tensor] = []
         self.true: list[Tensor] = []
@@ -162,18 +161,9 @@ class ForecastMeter:
         """``loss`` of standardised values; ``mae``, ``rmse`` in the data's unit; ``smape`` (0…2); ``mase``."""
         n = max(self.samples, 1)
         return {
-            "loss": self.sums["loss"] / max(self.sums["weight"], 1e-12),
+            "loss": self.mean_loss(),
             "mae": self.sums["absolute"] / n,
             "rmse": (self.sums["squared"] / n) ** 0.5,
             "smape": self.sums["percent"] / n,
             "mase": self.sums["scaled"] / n,
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        """The sums so far."""
-        return {"sums": self.sums.state_dict(), "samples": self.samples}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict``'s sums."""
-        self.sums.load_state_dict(state["sums"])
-        self.samples = int(state["samples"])

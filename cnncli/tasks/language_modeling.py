@@ -10,10 +10,10 @@ from torch import Tensor
 from cnncli.core.config import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
-from cnncli.core.spec import DataSpec
+from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.losses import plain_loss
-from cnncli.tasks.metrics import Sums
-from cnncli.tasks.protocol import Values, Wants
+from cnncli.tasks.metrics import SummingMeter
+from cnncli.tasks.protocol import Values
 
 
 @tasks.register("language_modeling", suggests={"loss": "cross_entropy", "checkpoint.monitor": "val/loss"})
@@ -84,12 +84,8 @@ class LanguageModeling:
         return {"prediction": F.softmax(outputs[:, -1].float(), 1).argmax(1).tolist()}
 
 
-class LanguageMeter:
-    """The sum of nats over characters."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.sums = Sums(device, "loss", "weight")
-        self.samples = 0  # characters
+class LanguageMeter(SummingMeter):
+    """The sum of nats over characters, which are its samples."""
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: its mean loss in nats, its blocks, logits ``[B, T, V]``, targets ``[B, T]``."""
@@ -103,16 +99,7 @@ class LanguageMeter:
 
     def compute(self) -> Values:
         """``loss`` (nats per character), ``bits_per_character``, ``perplexity`` (e to the nats)."""
-        return language_values(self.sums["loss"] / max(self.sums["weight"], 1e-12))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The sums so far."""
-        return {"sums": self.sums.state_dict(), "samples": self.samples}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict``'s sums."""
-        self.sums.load_state_dict(state["sums"])
-        self.samples = int(state["samples"])
+        return language_values(self.mean_loss())
 
 
 def language_values(nats: float) -> Values:

@@ -37,16 +37,36 @@ class Sums:
             value.copy_(state[name])
 
 
-class ClassificationMeter:
+class SummingMeter:
+    """The sums of an epoch and how many samples they are of: what every task's meter keeps and resumes from."""
+
+    def __init__(self, device: torch.device, *names: str) -> None:
+        self.sums = Sums(device, "loss", "weight", *names)
+        self.samples = 0
+
+    def mean_loss(self) -> float:
+        """The loss averaged over what the batches' losses were divided by."""
+        return self.sums["loss"] / max(self.sums["weight"], 1e-12)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far, for an epoch that is interrupted and resumed."""
+        return {"sums": self.sums.state_dict(), "samples": self.samples}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from ``state_dict``'s sums."""
+        self.sums.load_state_dict(state["sums"])
+        self.samples = int(state["samples"])
+
+
+class ClassificationMeter(SummingMeter):
     """Loss and accuracy averaged over samples; with ``detailed``, the confusion matrix too.
 
     Everything stays on the device until ``compute``: no step waits for the result of the one before.
     """
 
     def __init__(self, num_classes: int, device: torch.device, detailed: bool = False) -> None:
+        super().__init__(device, "correct")
         self.num_classes = num_classes
-        self.sums = Sums(device, "loss", "weight", "correct")
-        self.samples = 0
         self.confusion: Tensor | None = None
         if detailed:
             self.confusion = torch.zeros(num_classes**2, dtype=torch.int64, device=device)
@@ -63,7 +83,7 @@ class ClassificationMeter:
     def running(self) -> Values:
         """``loss`` and ``accuracy`` (a fraction)."""
         return {
-            "loss": self.sums["loss"] / max(self.sums["weight"], 1e-12),
+            "loss": self.mean_loss(),
             "accuracy": self.sums["correct"] / max(self.samples, 1),
         }
 
@@ -80,15 +100,6 @@ class ClassificationMeter:
         """int64 ``[K, K]``: row = true class, column = predicted class. Needs ``detailed``."""
         assert self.confusion is not None
         return self.confusion.view(self.num_classes, self.num_classes).cpu()
-
-    def state_dict(self) -> dict[str, Any]:
-        """The sums so far, for an epoch that is interrupted and resumed."""
-        return {"sums": self.sums.state_dict(), "samples": self.samples}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict``'s sums."""
-        self.sums.load_state_dict(state["sums"])
-        self.samples = int(state["samples"])
 
 
 def per_class(confusion: Tensor) -> list[Values]:

@@ -1,11 +1,12 @@
 """What the loop and the reports ask of a task. They never ask which one it is."""
 
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
+from cnncli.core.spec import Wants
+
 Values = dict[str, float]
-Wants = Literal["classes", "numbers", "windows", "characters"]
 
 
 class Meter(Protocol):
@@ -58,7 +59,7 @@ class Task(Protocol):
         """Choose thresholds, intervals, … on the validation part, from its detailed meter."""
 
     def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
-        """``{name, metric: value, …}`` of forecasts that need no network, on a split; the one to beat first."""
+        """``{name, metric: value, …}`` of forecasts that need no network, on a split, in any order."""
 
     def details(self, meter: Any) -> dict[str, Any]:
         """What a report adds to the metrics, in plain types."""

@@ -8,10 +8,10 @@ from torch import Tensor
 from cnncli.core.config import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
-from cnncli.core.spec import DataSpec, Table
+from cnncli.core.spec import DataSpec, Table, Wants
 from cnncli.tasks.losses import plain_loss
-from cnncli.tasks.metrics import Sums, wide_type
-from cnncli.tasks.protocol import Values, Wants
+from cnncli.tasks.metrics import SummingMeter, wide_type
+from cnncli.tasks.protocol import Values
 
 MAX_POINTS = 2_000  # predictions that a report keeps for its picture
 
@@ -89,16 +89,15 @@ class Regression:
         return {f"prediction_{name}": values[:, i].tolist() for i, name in enumerate(self.names)}
 
 
-class RegressionMeter:
+class RegressionMeter(SummingMeter):
     """Loss, MAE, RMSE and R² over samples and targets; with ``detailed`` the pairs of the first target are kept."""
 
     def __init__(self, task: Regression, detailed: bool) -> None:
+        super().__init__(task.device)
         self.task, self.detailed = task, detailed
-        self.sums = Sums(task.device, "loss", "weight")
         zeros = torch.zeros(len(task.names), dtype=self.sums.values["loss"].dtype, device=task.device)
         # deviations from the training mean: sums of squares of the raw values would cancel
         self.moments = {name: zeros.clone() for name in ("absolute", "squared", "deviation", "deviation_squared")}
-        self.samples = 0
         self.kept: list[Tensor] = []
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
@@ -127,7 +126,7 @@ class RegressionMeter:
         alike = spread <= 1e-12 * m["deviation_squared"]  # scikit-learn's rule then: 1 without any error, else 0
         r2 = torch.where(alike, (m["squared"] == 0).to(spread.dtype), 1 - m["squared"] / spread)
         return {
-            "loss": self.sums["loss"] / max(self.sums["weight"], 1e-12),
+            "loss": self.mean_loss(),
             "mae": (m["absolute"] / n).mean().item(),
             "rmse": (m["squared"] / n).mean().sqrt().item(),
             "r2": r2.mean().item() if self.samples > 1 else 0.0,
@@ -136,11 +135,10 @@ class RegressionMeter:
     def state_dict(self) -> dict[str, Any]:
         """The sums so far."""
         moments = {name: value.cpu() for name, value in self.moments.items()}
-        return {"sums": self.sums.state_dict(), "moments": moments, "samples": self.samples}
+        return {**super().state_dict(), "moments": moments}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from ``state_dict``'s sums."""
-        self.sums.load_state_dict(state["sums"])
+        super().load_state_dict(state)
         for name, value in self.moments.items():
             value.copy_(state["moments"][name])
-        self.samples = int(state["samples"])

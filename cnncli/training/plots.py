@@ -69,15 +69,17 @@ def _backtest(forecasts: dict[str, Any], axes: "Axes") -> None:
     axes.legend(frameon=False)
 
 
-def draw_forecast(history: list[float], values: list[float], lower: list[float], upper: list[float], name: str,
-                  path: Path) -> None:  # fmt: skip
-    """History, forecast and interval of one column; raises ``OSError`` when it cannot be written."""
+def draw_forecast(
+    history: list[float], values: list[float], interval: tuple[list[float], list[float]] | None, name: str, path: Path
+) -> None:
+    """History, forecast and, if there is one, interval of one column; raises ``OSError`` when it cannot be written."""
     figure, axes = _figure(9.0, 4.2)
     start = len(history)
     axes.plot(range(1, start + 1), history, color=INK, label="known")
     ahead = range(start + 1, start + len(values) + 1)
     axes.plot([start, *ahead], [history[-1], *values], color=ACCENT, label="forecast")
-    axes.fill_between(ahead, lower, upper, color=ACCENT, alpha=0.2, linewidth=0, label="interval")
+    if interval is not None:
+        axes.fill_between(ahead, *interval, color=ACCENT, alpha=0.2, linewidth=0, label="interval")
     axes.set(xlabel="step", ylabel=name)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)

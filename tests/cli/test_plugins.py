@@ -1,0 +1,133 @@
+"""Parts of one's own: a decorator in a Python file that the config names."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.test_cli import process
+from tests.conftest import Answer
+
+Cli = Callable[..., Answer]
+
+PLUGIN = """\
+from torch import nn
+
+from cnncli.core import registry
+
+
+@registry.models.register("two_layers")
+def two_layers(spec, /, width: int = 32):
+    "Flatten, one hidden layer."
+    features = spec.input_shape[0] * spec.input_shape[1] * spec.input_shape[2]
+    return nn.Sequential(nn.Flatten(), nn.Linear(features, width), nn.ReLU(), nn.Linear(width, spec.num_outputs))
+"""
+
+
+def test_a_network_of_ones_own_is_a_decorator_in_a_file(
+    cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "own_net.py").write_text(PLUGIN)
+    path = write_config(
+        "plugins: [own_net.py]\ndataset: digits\nmodel: {name: two_layers, width: 8}\ntrain: {epochs: 1}\n"
+        "logging: {tensorboard: false}\n"
+    )
+    answer = cnncli("train", path, "--name", "own/one", "--json")
+    assert answer.code == 0, answer.err
+    # a process that has not seen the plug-in: a checkpoint never makes one run, the user does
+    without = process("eval", "--ckpt", "runs/own/one/best.pt")
+    assert without.returncode == 4
+    assert "name it with --plugin" in without.stderr
+    given = process("eval", "--ckpt", "runs/own/one/best.pt", "--plugin", "own_net.py", "--json")
+    assert given.returncode == 0, given.stderr
+    assert json.loads(given.stdout)["metrics"]["test"] == answer.json["metrics"]["test"]
+    (tmp_path / "own_net.py").write_text(PLUGIN.replace("nn.ReLU()", "nn.Relu()"))
+    broken = process("train", path)
+    assert broken.returncode == 2
+    assert broken.stderr.startswith(f"error: {tmp_path / 'own_net.py'}:10: AttributeError: module 'torch.nn'")
+    wrong = process("train", path, "model.widht=3")
+    assert wrong.returncode == 2
+    assert "did you mean 'width'" in wrong.stderr
+
+
+EVERY_KIND = """\
+import torch
+from torch import nn
+
+from cnncli.core import registry
+from cnncli.data.raw import RawData
+from cnncli.data.sources import ArraySource
+from cnncli.tasks.classification import Classification
+
+
+@registry.datasets.register("own_data")
+def own_data(samples: int = 60) -> RawData:
+    "Two classes: dark and bright."
+    targets = torch.arange(samples) % 2
+    images = (targets.view(-1, 1, 1, 1) * 200).expand(-1, 1, 6, 6).to(torch.uint8).contiguous()
+    return RawData(("dark", "bright"), train=ArraySource(images, targets), test=ArraySource(images, targets))
+
+
+@registry.losses.register("own_loss")
+class OwnLoss(nn.Module):
+    "Cross-entropy times a factor."
+
+    def __init__(self, factor: float = 2.0):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits, targets):
+        return self.factor * nn.functional.cross_entropy(logits, targets)
+
+
+@registry.optimizers.register("own_sgd")
+def own_sgd(parameters, /, lr: float = 0.1):
+    "Plain SGD."
+    return torch.optim.SGD(parameters, lr=lr)
+
+
+@registry.schedulers.register("own_schedule")
+def own_schedule(plan, /, gamma: float = 0.5):
+    "Half an epoch, half the step."
+    return torch.optim.lr_scheduler.ExponentialLR(plan.optimizer, gamma)
+
+
+@registry.transforms.register("own_transform")
+def own_transform(size, /, level: int = 3):
+    "A little light."
+    return lambda image: image + level
+
+
+@registry.activations.register("own_activation")
+class OwnActivation(nn.Module):
+    "x squared."
+
+    def forward(self, x):
+        return x * x
+
+
+@registry.layers.register("own_layer")
+def own_layer(reaching, /):
+    "Twice the values."
+    return nn.Identity()
+
+
+@registry.tasks.register("own_task")
+class OwnTask(Classification):
+    "Classification by another name."
+"""
+
+
+def test_every_kind_of_part_can_be_a_plug_in(cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "every_kind.py").write_text(EVERY_KIND)
+    path = write_config(
+        "plugins: [every_kind.py]\n"
+        "dataset: {name: own_data, samples: 80, batch_size: 16, augment: [{name: own_transform, level: 5}]}\n"
+        "model: {name: layers, layers: [own_layer, flatten, {name: linear, features: 4}, own_activation, linear]}\n"
+        "task: own_task\nloss: {name: own_loss, factor: 3.0}\noptimizer: own_sgd\nscheduler: {name: own_schedule}\n"
+        "train: {epochs: 2}\nlogging: {tensorboard: false}\n"
+    )
+    answer = cnncli("train", path, "--json", "--name", "own/kinds")
+    assert answer.code == 0, answer.err
+    assert answer.json["metrics"]["test"]["n"] == 80
+    lines = [json.loads(line) for line in Path("runs/own/kinds/metrics.jsonl").read_text().splitlines()]
+    assert [line["lr"] for line in lines] == [0.1, 0.05]
