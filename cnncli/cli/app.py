@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands
+from cnncli.cli import commands, pictures
 from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError
 from cnncli.core.plugins import plugin_place
 
@@ -28,11 +28,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(commands.train)
+app.command()(commands.finetune)
 app.command(name="eval")(commands.evaluate)
 app.command()(commands.generate)
 app.command()(commands.predict)
 app.command()(commands.inspect)
 app.command()(commands.forecast)
+app.command()(pictures.init)
+app.add_typer(pictures.data)
 app.command(name="list")(commands.list_components)
 app.command()(commands.config)
 

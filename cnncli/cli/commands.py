@@ -1,13 +1,14 @@
 """What each command takes, and the one function it calls."""
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import ConfigError, DataError
 
 Words = Annotated[
     list[str] | None,
@@ -21,6 +22,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Plugin = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A plug-in file the checkpoint needs; may be repeated.")
 ]
+Name = Annotated[str | None, typer.Option("--name", help="Write to runs/NAME/…; NAME/ID fixes the folder too.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --name NAME/ID names.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write nothing.")
+]
+Tta = Annotated[bool, typer.Option("--tta", help="Average over six views of every picture (mirrored, shifted).")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written.")]
 Checkpoint = Annotated[Path, typer.Option("--ckpt", help="A checkpoint, or a run folder for its best.pt.")]
 
@@ -47,9 +54,7 @@ def _needed(path: Path | None) -> Path:
 
 def train(
     words: Words = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Write to runs/NAME/…; NAME/ID fixes the folder too.")
-    ] = None,
+    name: Name = None,
     runs_dir: RunsDir = Path("runs"),
     resume: Annotated[
         str | None,
@@ -59,10 +64,8 @@ def train(
             help="Go on with a run: a folder, a checkpoint, or the latest if left out.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that --name NAME/ID names.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write nothing.")
-    ] = False,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
@@ -83,6 +86,42 @@ def train(
         tables.print_result(experiment.resume(*found, loaded, display), json_)
 
 
+def finetune(
+    pretrained: Annotated[
+        str, typer.Option("--from", help="A network of torchvision's, timm/NAME, or a checkpoint (runs/…/best.pt).")
+    ],
+    words: Words = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A folder of pictures: train/<class>/…, or <class>/… alone.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="A file with the weights, instead of a download.")
+    ] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="head, last, full or gradual.")] = None,
+    name: Name = None,
+    runs_dir: RunsDir = Path("runs"),
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    json_: Json = False,
+) -> None:
+    """Train on from a pretrained network, with a new head for your classes; without a config by the packaged recipe."""
+    from cnncli.cli import tables
+    from cnncli.training import experiment
+    from cnncli.training.catalog import load_finetune
+    from cnncli.training.display import Display
+
+    path, overrides = _split_words(words)
+    run_name, run_id = experiment.parse_name(name)
+    named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
+    chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
+    loaded = load_finetune(pretrained, path, data, {k: v for k, v in chosen.items() if v is not None}, named)
+    place, display = experiment.new_place(runs_dir, run_id, overwrite), Display(quiet=json_)
+    if dry_run:
+        tables.print_plan(experiment.dry_run(loaded, place, display), json_)
+    else:
+        tables.print_result(experiment.train(loaded, place, display), json_)
+
+
 def evaluate(
     ckpt: Checkpoint,
     words: Annotated[
@@ -90,6 +129,7 @@ def evaluate(
         typer.Argument(metavar="[KEY=VALUE]...", help="dataset.…, task.threshold, device or precision set anew."),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
+    tta: Tta = False,
     plugin: Plugin = None,
     json_: Json = False,
 ) -> None:
@@ -100,7 +140,7 @@ def evaluate(
 
     wanted = parse_split(split)
     trained = load_trained(ckpt, words or [], plugin or [])
-    tables.print_report(evaluate_checkpoint(trained, wanted, Display(quiet=json_)), json_)
+    tables.print_report(evaluate_checkpoint(trained, wanted, Display(quiet=json_), tta), json_)
 
 
 def inspect(
@@ -205,24 +245,53 @@ def generate(
 
 def predict(
     ckpt: Checkpoint,
-    rows: Annotated[str, typer.Argument(metavar="ROWS.CSV", help="A table with the columns trained on; - is stdin.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Pictures, folders, globs; or one table. - is standard input."),
+    ],
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Pictures: show so many classes.")] = 1,
+    max_error: Annotated[
+        float | None,
+        typer.Option("--max-error", help="Pictures: answer 'unknown' where validation was wrong more often than this."),
+    ] = None,
+    tta: Tta = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of standard output.")] = None,
-    form: Annotated[str, typer.Option("--format", help="csv, json or table.")] = "csv",
+    form: Annotated[
+        str | None, typer.Option("--format", help="table, csv or json; a table for pictures, csv for rows.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes that decode pictures.")] = None,
     plugin: Plugin = None,
 ) -> None:
-    """Add predictions to the rows of a table."""
+    """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
     from cnncli.inference.evaluate import load_trained
+    from cnncli.inference.gather import gather
     from cnncli.inference.predict import check_format, format_rows, predict_rows
+    from cnncli.inference.predict_pictures import format_answers, predict_pictures
+    from cnncli.training.display import Display
     from cnncli.training.runtime import make_runtime
 
-    check_format(form)
+    check_format(form or "csv")
     trained = load_trained(ckpt, [], plugin or [])
-    config = trained.config
-    text = format_rows(predict_rows(trained, rows, make_runtime(config.device, config.precision, config.seed)), form)
+    config, errors = trained.config, dict[str, str]()
+    runtime = make_runtime(config.device, config.precision, config.seed)
+    if trained.spec.kind == "pictures":
+        track = Display(quiet=not sys.stderr.isatty()).track
+        answers = predict_pictures(
+            trained, gather(what), runtime, track, top_k=top_k, max_error=max_error, tta=tta, workers=workers
+        )
+        text, errors = format_answers(answers, form or "table"), answers.errors
+    elif len(what) > 1:
+        raise ConfigError(f"'{what[1]}' is a second table; give one")
+    else:
+        text = format_rows(predict_rows(trained, what[0], runtime), form or "csv")
     if out is None:
         print(text, end="")
     else:
         out.write_text(text, encoding="utf-8")
+    for path, cause in errors.items():
+        typer.echo(f"error: {path}: {cause}", err=True)
+    if errors:
+        raise typer.Exit(DataError.exit_code)
 
 
 def forecast(

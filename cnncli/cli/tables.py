@@ -13,6 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from cnncli.models.inspect import LayerRow
 
+MAX_FINDINGS = 20  # of a kind; all of them are in --json
 MAX_CONFUSION = 20  # classes; a larger matrix fits no screen and is in --json
 
 
@@ -78,6 +79,10 @@ def print_report(report: dict[str, Any], as_json: bool) -> None:
         print(f"{report['positive']} from a probability of {report['threshold']:.4g} on")
     if "per_class" in report:
         _class_tables(report)
+    if "calibration" in report:
+        found = report["calibration"]
+        print(f"calibration error {found['error_before']:.4f}, with probabilities at temperature "
+              f"{found['temperature']:.3f}: {found['error_after']:.4f}")  # fmt: skip
     if "backtest" in report:
         _backtest_table(report["backtest"])
     if "coefficients" in report:
@@ -161,6 +166,48 @@ def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> N
             for e in entries
         ]
         _table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
+
+
+def print_split(summary: dict[str, Any], as_json: bool) -> None:
+    """What went where."""
+    if as_json:
+        print_json(summary)
+        return
+    _counts_table(summary["splits"])
+    if summary["kept_together"]:
+        print(f"{summary['kept_together']} pictures have duplicates or share a group: those of a kind are on one side")
+    print(f"listing   {summary['listing']}")
+    print(f"undo      cnncli data undo {summary['destination']}")
+
+
+def _counts_table(splits: dict[str, dict[str, int]]) -> None:
+    labels = sorted({label for counts in splits.values() for label in counts})
+    rows = [[label, *(f"{counts.get(label, 0):,}" for counts in splits.values())] for label in labels]
+    rows.append(["all", *(f"{sum(counts.values()):,}" for counts in splits.values())])
+    _table("", ["class", *splits], rows)
+
+
+def print_check(report: dict[str, Any], as_json: bool) -> None:
+    """Counts, sizes, and what was found, the faults last."""
+    if as_json:
+        print_json(report)
+        return
+    _counts_table(report["splits"])
+    width, height = report["width"], report["height"]
+    print(f"sizes     {width['min']}×{height['min']} to {width['max']}×{height['max']}, "
+          f"median {width['median']}×{height['median']}")  # fmt: skip
+    print(f"modes     {_counted(report['modes'])}; formats {_counted(report['formats'])}")
+    for word, findings in (("notice", report["notices"]), ("fault", report["faults"])):
+        for finding in findings[:MAX_FINDINGS]:
+            print(f"{word:<9} {finding['text']}")
+        if len(findings) > MAX_FINDINGS:
+            print(f"{word:<9} … and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
+    faults = len(report["faults"])
+    print(f"{report['pictures']:,} pictures: " + (f"{faults} faults to mend" if faults else "nothing must be mended"))
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def print_rows(rows: list[dict[str, Any]], out: Path | None, as_json: bool, about: dict[str, Any]) -> None:

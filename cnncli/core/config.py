@@ -48,6 +48,9 @@ class DatasetConfig(Component):
     normalize: Literal["dataset", "half", "imagenet", "none"] | Statistics = Field(
         "dataset", description="statistics of the inputs; 'dataset' computes them on the training part"
     )
+    sampler: Literal["shuffle", "balanced"] = Field(
+        "shuffle", description="'balanced' draws every class equally often in training, with replacement"
+    )
     memory: Literal["auto", "always", "never"] = Field("auto", description="keep the decoded set in memory")
     workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
         "auto", description="processes that decode pictures from files"
@@ -81,6 +84,25 @@ class TaskConfig(Component):
     """What the network's outputs mean: brings the metrics and the baseline."""
 
     name: str = "classification"
+
+
+class FinetuneConfig(Section):
+    """Start from a trained network: where its weights come from, and which of them go on learning."""
+
+    pretrained: str = Field(
+        description="a network of torchvision's, timm/NAME, or a checkpoint of your own (runs/…/best.pt)"
+    )
+    weights: str | None = Field(None, description="a file with the weights; null: torchvision's or timm's default ones")
+    strategy: Literal["head", "last", "full", "gradual"] = Field(
+        "full", description="what learns: the new head alone, it and the last blocks, all, or the head first, then all"
+    )
+    last: Count = Field(1, description="'last': how many blocks before the head learn")
+    head_epochs: Count = Field(1, description="'gradual': how many epochs only the head learns")
+    backbone_lr: Positive | None = Field(None, description="learning rate of all but the head; null: optimizer.lr")
+    lr_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="the learning rate of each block is that of the one behind it times this"
+    )
+    cache_features: bool = Field(True, description="'head' without augmentation: run the frozen part only once")
 
 
 class EarlyStopping(Section):
@@ -129,6 +151,7 @@ class Config(Section):
     model: Component
     task: TaskConfig = TaskConfig()
     loss: LossConfig = LossConfig()
+    finetune: FinetuneConfig | None = None
     optimizer: OptimizerConfig = OptimizerConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     train: TrainConfig = TrainConfig()

@@ -13,12 +13,34 @@ Wants = Literal["classes", "numbers", "windows", "characters"]
 _PLAIN = ConfigDict(extra="forbid")
 
 
+Fit = Literal["crop", "stretch", "pad"]
+Interpolation = Literal["bilinear", "bicubic"]
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class Decode:
+    """How a picture file becomes pixels ``[channels, *size]``.
+
+    ``fit`` says how a picture of another shape is brought to ``size`` (height, width): scaled until it covers it and
+    the centre cut out, stretched, or scaled until it fits inside and padded with black.
+    """
+
+    size: tuple[int, int]
+    channels: Literal[1, 3] = 3
+    fit: Fit = "crop"
+    interpolation: Interpolation = "bilinear"
+
+
 @dataclass(frozen=True, config=_PLAIN)
 class Preprocess:
-    """How a stored picture becomes the network's input: ``(pixel / 255 - mean) / std``, per channel."""
+    """How a picture becomes the network's input: decoded, its centre cut out, ``(pixel / 255 - mean) / std``.
+
+    ``decode`` is None for pictures that did not come from files.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    decode: Decode | None = None
     kind: Literal["pictures"] = "pictures"
 
 

@@ -3,6 +3,7 @@
 from cnncli.data import (
     csv_table,
     digits,
+    image_csv,
     image_folder,
     letters,
     series,
@@ -19,6 +20,7 @@ __all__ = [
     "build_data",
     "csv_table",
     "digits",
+    "image_csv",
     "image_folder",
     "letters",
     "series",

@@ -1,8 +1,10 @@
 """From a dataset section to splits, their spec and their loaders."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from cnncli.core.config import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
@@ -11,9 +13,10 @@ from cnncli.core.spec import DataSpec, Preprocess, Wants
 from cnncli.data.loaders import Loader, MemoryLoader, Normalizer, Order, StreamLoader
 from cnncli.data.raw import Raw, Split, Track, decode, in_memory, workers
 from cnncli.data.sources import ArraySource, Source
-from cnncli.data.transforms import Augment
+from cnncli.data.transforms import BATCH_TRANSFORMS, Augment, Mix
 
 EVAL_INPUT_VALUES = 2**22  # about as many input values make an evaluation batch that keeps a CPU busy
+FEATURES_BATCH = 4096
 EVAL_POSITIONS = 2**15  # of text: each has a logit for every character
 
 
@@ -25,39 +28,76 @@ class DataBundle:
     spec: DataSpec
     sources: dict[Split, Source]
     track: Track
-    _loaders: dict[tuple[Split, bool], Loader] = field(default_factory=dict)
+    embed: Callable[[Tensor], Tensor] | None = None  # inputs → the features that a network learns from instead
+    _loaders: dict[tuple[Split, bool, bool], Loader] = field(default_factory=dict)
 
-    def loader(self, split: Split, device: torch.device, *, training: bool = False, seed: int = 0) -> Loader:
+    def loader(
+        self, split: Split, device: torch.device, *, training: bool = False, seed: int = 0, embedded: bool = True
+    ) -> Loader:
         """Batches of ``split``: shuffled and augmented when ``training``, else in order and in large batches.
 
-        Raises ``DataError`` when the data have no such split.
+        Where there is an embedding they hold features, computed once, unless ``embedded`` is false. Raises
+        ``DataError`` when the data have no such split.
         """
         if split not in self.sources:
             raise DataError(f"{self.config.name} has no {split} split; {_how_to_get(split)}")
-        if (split, training) not in self._loaders:
-            self._loaders[split, training] = self._make_loader(split, device, training, seed)
-        return self._loaders[split, training]
+        key = (split, training, embedded)
+        if key not in self._loaders:
+            make = self._make_loader if self.embed is None or not embedded else self._features_loader
+            self._loaders[key] = make(split, device, training, seed)
+        return self._loaders[key]
+
+    def _features_loader(self, split: Split, device: torch.device, training: bool, seed: int) -> Loader:
+        """The same samples in the same batches, as features."""
+        assert self.embed is not None
+        plain = self.loader(split, device, embedded=False)
+        batches = self.track(plain.epoch(0), len(plain), f"computing the features of {split}")
+        features = torch.cat([self.embed(inputs) for inputs, _ in batches])
+        size = self.config.batch_size if training else FEATURES_BATCH
+        source = ArraySource(features, self.sources[split].targets)
+        order = Order(len(source), size, training, seed, self._weights(source) if training else None)
+        return MemoryLoader(source, order, device)
 
     def _make_loader(self, split: Split, device: torch.device, training: bool, seed: int) -> Loader:
         source = self.sources[split] = self._placed(self.sources[split])
         config, preprocess = self.config, self.spec.preprocess
         size = config.batch_size if training else self._eval_batch_size()
-        order = Order(len(source), size, training, seed)
-        normalizer = Normalizer(preprocess, device) if isinstance(preprocess, Preprocess) else None
-        augment = self._augment(seed) if training and config.augment else None
+        order = Order(len(source), size, training, seed, self._weights(source) if training else None)
+        normalizer = None
+        if isinstance(preprocess, Preprocess):
+            normalizer = Normalizer(preprocess, self.picture_size, device)
+        augment, mix = self._augment(seed) if training and config.augment else (None, None)
         if isinstance(source, ArraySource) and (config.memory != "never" or normalizer is None):
-            return MemoryLoader(source, order, device, normalizer, augment)
+            return MemoryLoader(source, order, device, normalizer, augment, mix)
         assert normalizer is not None
-        return StreamLoader(source, order, normalizer, augment, workers(config, len(source)))
+        return StreamLoader(source, order, normalizer, workers(config, len(source)), augment, mix)
 
-    def _augment(self, seed: int) -> Augment:
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """The (height, width) that the network sees."""
+        _, height, width = self.spec.input_shape
+        return height, width
+
+    def _weights(self, source: Source) -> Tensor | None:
+        """The chance of each sample of being drawn, float64 ``[N]``; None where all are seen once an epoch."""
+        if self.config.sampler == "shuffle":
+            return None
+        if not self.spec.classes:
+            raise ConfigError(f"dataset.sampler: {self.config.name} has no classes to balance; remove it")
+        return 1 / torch.bincount(source.targets).double()[source.targets]
+
+    def _augment(self, seed: int) -> tuple[Augment | None, Mix | None]:
+        """The transforms of single pictures and those of batches."""
         if self.spec.kind != "pictures":
             raise ConfigError(f"dataset.augment is for pictures; {self.config.name} has none: remove it")
-        _, height, width = self.spec.input_shape
-        chain = [transforms.build(t.name, (height, width), **t.args) for t in self.config.augment]
-        augment = Augment(chain, seed)
-        augment.check(self.spec.input_shape)
-        return augment
+        size, classes = self.picture_size, len(self.spec.classes)
+        each = [t for t in self.config.augment if t.name not in BATCH_TRANSFORMS]
+        mixers = [
+            transforms.build(t.name, classes, **t.args) for t in self.config.augment if t.name in BATCH_TRANSFORMS
+        ]
+        augment = Augment([transforms.build(t.name, size, **t.args) for t in each], size, seed)
+        augment.check(self.sources["train"].shape)
+        return augment if each else None, Mix(mixers, seed) if mixers else None
 
     def _placed(self, source: Source) -> Source:
         """``source`` decoded into memory where the config and the size of the set allow it."""

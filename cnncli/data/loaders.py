@@ -8,9 +8,9 @@ only, so an epoch can be entered at any batch, and both loaders give the same ba
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,21 +20,22 @@ from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import Preprocess
 from cnncli.data.sources import ArraySource, FileSource, Source
-from cnncli.data.transforms import Augment
+from cnncli.data.transforms import Augment, Mix, center
 
 Batch = tuple[Tensor, Tensor]
 
 
 class Normalizer:
-    """uint8 pictures ``[B, C, H, W]`` to float32: ``(pixel / 255 - mean) / std`` per channel."""
+    """uint8 pictures ``[B, C, H, W]`` to float32: their centre of ``size``, ``(pixel / 255 - mean) / std``."""
 
-    def __init__(self, preprocess: Preprocess, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, preprocess: Preprocess, size: tuple[int, int], device: torch.device) -> None:
+        self.device, self.size = device, size
         self.mean = torch.tensor(preprocess.mean, device=device).view(-1, 1, 1)
         self.std = torch.tensor(preprocess.std, device=device).view(-1, 1, 1)
 
     def __call__(self, images: Tensor) -> Tensor:
-        return images.to(self.device, non_blocking=True).float().div_(255).sub_(self.mean).div_(self.std)
+        pixels = center(images, self.size).to(self.device, non_blocking=True)
+        return pixels.float().div_(255).sub_(self.mean).div_(self.std)
 
     def undo(self, inputs: Tensor) -> Tensor:
         """Normalised inputs back to uint8 pictures, for looking at them."""
@@ -49,6 +50,7 @@ class Order:
     batch_size: int
     training: bool
     seed: int = 0
+    weights: Tensor | None = None  # float64 [N]: draw samples with these chances, with replacement
 
     def batches(self, epoch: int) -> list[Tensor]:
         """The indices of each batch of an epoch, int64 ``[B]``.
@@ -58,7 +60,11 @@ class Order:
         if not self.training:
             return list(torch.arange(self.samples).split(self.batch_size))
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "shuffle", epoch))
-        batches = list(torch.randperm(self.samples, generator=generator).split(self.batch_size))
+        if self.weights is None:
+            drawn = torch.randperm(self.samples, generator=generator)
+        else:
+            drawn = torch.multinomial(self.weights, self.samples, replacement=True, generator=generator)
+        batches = list(drawn.split(self.batch_size))
         if self.batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
         return batches
@@ -79,8 +85,9 @@ class MemoryLoader:
         device: torch.device,
         normalizer: Normalizer | None = None,
         augment: Augment | None = None,
+        mix: Mix | None = None,
     ) -> None:
-        self.order, self.normalizer, self.augment = order, normalizer, augment
+        self.order, self.normalizer, self.augment, self.mix = order, normalizer, augment, mix
         # augmentation works picture by picture on the CPU; without it everything stays on the device
         self.inputs = source.inputs if augment else source.inputs.to(device)
         wide = source.targets.dtype == torch.float64 and device.type == "mps"  # which has no float64
@@ -91,22 +98,29 @@ class MemoryLoader:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from number ``start`` on."""
-        for indices in self.order.batches(epoch)[start:]:
+        for number, indices in enumerate(self.order.batches(epoch)[start:], start):
             here = indices.to(self.targets.device)
             if self.augment is None:
                 inputs = self.inputs[here]
             else:
                 inputs = torch.stack([self.augment(self.inputs[i], epoch, i) for i in indices.tolist()])
-            yield inputs if self.normalizer is None else self.normalizer(inputs), self.targets[here]
+            batch = inputs if self.normalizer is None else self.normalizer(inputs), self.targets[here]
+            yield batch if self.mix is None else self.mix(*batch, epoch, number)
 
 
 class StreamLoader:
     """Batches decoded from files by worker processes, for sets that do not fit into memory."""
 
     def __init__(
-        self, source: Source, order: Order, normalizer: Normalizer, augment: Augment | None, workers: int
+        self,
+        source: Source,
+        order: Order,
+        normalizer: Normalizer,
+        workers: int,
+        augment: Augment | None = None,
+        mix: Mix | None = None,
     ) -> None:
-        self.order, self.normalizer = order, normalizer
+        self.order, self.normalizer, self.mix = order, normalizer, mix
         self.sampler = _KeyedBatches(order)
         self.loader: DataLoader[Any] = DataLoader(
             _Pictures(source, augment),
@@ -125,11 +139,12 @@ class StreamLoader:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from number ``start`` on; raises ``DataError`` for an unreadable picture."""
         self.sampler.epoch, self.sampler.start = epoch, start
-        for batch in self.loader:
-            if isinstance(batch, DataError):
-                raise batch
-            images, targets = batch
-            yield self.normalizer(images), targets.to(self.normalizer.device, non_blocking=True)
+        for number, read in enumerate(self.loader, start):
+            if isinstance(read, DataError):
+                raise read
+            images, targets = read
+            batch = self.normalizer(images), targets.to(self.normalizer.device, non_blocking=True)
+            yield batch if self.mix is None else self.mix(*batch, epoch, number)
 
 
 Loader = MemoryLoader | StreamLoader
@@ -190,18 +205,28 @@ def _wait_for_parent() -> None:
     os._exit(0)
 
 
-def into_memory(source: FileSource, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Decode every picture once, in order: uint8 ``[B, C, H, W]`` and int64 ``[B]``, batch by batch."""
-    order = Order(len(source), batch_size=256, training=False)
-    loader: DataLoader[Any] = DataLoader(
+class Read(NamedTuple):
+    """Some pictures in order: uint8 ``[G, C, H, W]`` of those that could be read, and by position what is wrong."""
+
+    images: Tensor
+    errors: dict[int, DataError]
+
+
+def read_pictures(source: FileSource, workers: int, batch_size: int = 256) -> Generator[Read, None, None]:
+    """Decode every picture once, in order, batch by batch."""
+    order = Order(len(source), batch_size, training=False)
+    yield from DataLoader(
         _Pictures(source, None),
         batch_sampler=_KeyedBatches(order),
-        collate_fn=_collate,
+        collate_fn=_good_and_bad,
         num_workers=workers,
         worker_init_fn=_obey_parent_only,
         generator=torch.Generator(),
     )
-    for batch in loader:
-        if isinstance(batch, DataError):
-            raise batch
-        yield batch
+
+
+def _good_and_bad(samples: list[tuple[Tensor, Tensor] | DataError]) -> Read:
+    # one tensor for all: a worker sends each of its tensors through an open file of its own
+    images = [sample[0] for sample in samples if not isinstance(sample, DataError)]
+    errors = {number: sample for number, sample in enumerate(samples) if isinstance(sample, DataError)}
+    return Read(torch.stack(images) if images else torch.empty(0), errors)

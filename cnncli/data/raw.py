@@ -5,6 +5,7 @@ Four kinds offer the same two things, ``offers`` and ``open``: pictures (here), 
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -14,8 +15,8 @@ from torch import Tensor
 
 from cnncli.core.config import DatasetConfig, Statistics
 from cnncli.core.errors import DataError
-from cnncli.core.spec import DataSpec, Preprocess, Wants
-from cnncli.data.loaders import into_memory
+from cnncli.core.spec import DataSpec, Decode, Preprocess, Wants
+from cnncli.data.loaders import read_pictures
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.splits import stratified_split
 
@@ -51,12 +52,16 @@ class Raw(Protocol):
 
 @dataclass(frozen=True)
 class RawData:
-    """Pictures: ``train`` and, where there are any, ``val`` and ``test``; ``classes`` in the order of the targets."""
+    """Pictures: ``train`` and, where there are any, ``val`` and ``test``; ``classes`` in the order of the targets.
+
+    ``seen`` is the (height, width) of the centre that the network sees, where that is not the whole picture.
+    """
 
     classes: tuple[str, ...]
     train: Source
     val: Source | None = None
     test: Source | None = None
+    seen: tuple[int, int] | None = None
     offers: ClassVar[tuple[Wants, ...]] = ("classes",)
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
@@ -65,13 +70,34 @@ class RawData:
         if spec is None:
             if isinstance(sources["train"], FileSource) and in_memory(config, sources["train"]):
                 sources["train"] = decode(sources["train"], config, track)
-            spec = DataSpec(sources["train"].shape, self.classes, _preprocess(config, sources["train"]))
-        elif spec.classes != self.classes or spec.input_shape != self.train.shape:
+            spec = DataSpec(self.input_shape, self.classes, _preprocess(config, sources["train"], self.decode))
+        else:
+            self._must_match(spec, config.name)
+        return Opened(spec, sources)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """``(C, H, W)`` as the network sees it."""
+        return (self.train.shape[0], *(self.seen or self.train.shape[1:]))
+
+    @property
+    def decode(self) -> Decode | None:
+        """How the files are decoded, where the pictures come from files."""
+        return self.train.decode if isinstance(self.train, FileSource) else None
+
+    def _must_match(self, spec: DataSpec, name: str) -> None:
+        """Raise ``DataError`` unless the data have the classes and the shape that a network was trained on."""
+        missing, extra = set(spec.classes) - set(self.classes), set(self.classes) - set(spec.classes)
+        if missing or extra:
             raise DataError(
-                f"{config.name}: the data have {_described(self.classes, self.train.shape)}, "
+                f"{name}: its classes differ from the checkpoint's (missing: {_few(missing)}, extra: {_few(extra)}); "
+                "use data with the same class names"
+            )
+        if spec.classes != self.classes or spec.input_shape != self.input_shape:
+            raise DataError(
+                f"{name}: the data have {_described(self.classes, self.input_shape)}, "
                 f"the checkpoint {_described(spec.classes, spec.input_shape)}; use the data it was trained on"
             )
-        return Opened(spec, sources)
 
     def _splits(self, config: DatasetConfig) -> dict[Split, Source]:
         sources: dict[Split, Source] = {"train": self.train}
@@ -108,10 +134,12 @@ def decode(source: FileSource, config: DatasetConfig, track: Track) -> ArraySour
     """Every picture of ``source`` decoded into one tensor."""
     images = torch.empty((len(source), *source.shape), dtype=torch.uint8)
     done = 0
-    batches = into_memory(source, workers(config, len(source)))
-    for batch, _ in track(batches, -(-len(source) // 256), f"decoding {len(source):,} pictures"):
-        images[done : done + len(batch)] = batch
-        done += len(batch)
+    with closing(read_pictures(source, workers(config, len(source)))) as batches:  # an error ends the workers, too
+        for read in track(batches, -(-len(source) // 256), f"decoding {len(source):,} pictures"):
+            for error in read.errors.values():
+                raise error
+            images[done : done + len(read.images)] = read.images
+            done += len(read.images)
     return ArraySource(images, source.targets)
 
 
@@ -122,7 +150,7 @@ def workers(config: DatasetConfig, samples: int) -> int:
     return 0 if samples < 512 else min(os.cpu_count() or 1, 8)  # starting a process costs more than 512 pictures
 
 
-def _preprocess(config: DatasetConfig, train: Source) -> Preprocess:
+def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> Preprocess:
     channels = train.shape[0]
     chosen = config.normalize
     if isinstance(chosen, Statistics):
@@ -138,7 +166,7 @@ def _preprocess(config: DatasetConfig, train: Source) -> Preprocess:
         mean, std = mean * channels, std * channels
     if not len(mean) == len(std) == channels:
         raise DataError(f"dataset.normalize gives {len(mean)} means and {len(std)} deviations for {channels} channels")
-    return Preprocess(mean, std)
+    return Preprocess(mean, std, decode)
 
 
 def _statistics(train: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -164,6 +192,11 @@ def _histogram(channel: Tensor) -> Tensor:
         (torch.bincount(part.flatten(), minlength=256) for part in channel.split(1024)),
         torch.zeros(256).long(),
     )
+
+
+def _few(names: set[str]) -> str:
+    """Up to five names, or 'none'."""
+    return ", ".join(sorted(names)[:5]) + (", …" if len(names) > 5 else "") or "none"
 
 
 def _described(classes: tuple[str, ...], shape: tuple[int, ...]) -> str:

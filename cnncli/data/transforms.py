@@ -1,7 +1,8 @@
 """Random transforms of training pictures: torchvision's v2 transforms by name.
 
-Each takes and gives uint8 ``[C, H, W]`` of the same size. They draw from torch's global generator, which the
-loaders seed for every sample from (seed, epoch, index); so a sample's picture depends on nothing else.
+Each is handed the size that the network sees, takes uint8 ``[C, H, W]`` and gives the same, of that size or, before
+the centre is cut out, a larger one. They draw from torch's global generator, which the loaders seed for every sample
+from (seed, epoch, index); so a sample's picture depends on nothing else. ``mixup`` and ``cutmix`` work on batches.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cnncli.core.config import Count, Probability
+from cnncli.core.config import Count, Positive, Probability
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import transforms
 from cnncli.core.seeding import derive_seed
@@ -18,12 +19,20 @@ from cnncli.core.seeding import derive_seed
 if TYPE_CHECKING:
     from torchvision.transforms import v2
 
+BATCH_TRANSFORMS = ("mixup", "cutmix")
+
+
+def center(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """The middle ``[…, *size]`` of pictures ``[…, H, W]`` that are at least as large."""
+    top, left = ((whole - part) // 2 for whole, part in zip(images.shape[-2:], size, strict=True))
+    return images[..., top : top + size[0], left : left + size[1]]
+
 
 class Augment:
-    """A chain of transforms with a random stream of its own for each sample and epoch."""
+    """A chain of transforms with a random stream of its own for each sample and epoch, then the centre of ``size``."""
 
-    def __init__(self, chain: list[Any], seed: int) -> None:
-        self.chain, self.seed = chain, seed
+    def __init__(self, chain: list[Any], size: tuple[int, int], seed: int) -> None:
+        self.chain, self.size, self.seed = chain, size, seed
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Try the chain on a black picture: some values are refused only then. Raises ``ConfigError``."""
@@ -35,17 +44,47 @@ class Augment:
         torch.manual_seed(derive_seed(self.seed, "augment", epoch, index))
         for transform in self.chain:
             image = transform(image)
-        return image
+        return center(image, self.size)
+
+
+class Mix:
+    """Mixes the samples of a batch with each other: one of ``mixers``, drawn anew for every batch."""
+
+    def __init__(self, mixers: list[Any], seed: int) -> None:
+        self.mixers, self.seed = mixers, seed
+
+    def __call__(self, inputs: Tensor, targets: Tensor, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+        """float32 ``[B, C, H, W]`` and int64 ``[B]`` as mixed inputs and the share of each class ``[B, K]``."""
+        torch.manual_seed(derive_seed(self.seed, "mix", epoch, batch))
+        mixer = self.mixers[int(torch.randint(len(self.mixers), ()))]
+        mixed: tuple[Tensor, Tensor] = mixer(inputs, targets)
+        return mixed
+
+
+@transforms.register("mixup")
+def mixup(num_classes: int, /, alpha: Positive = 0.2) -> "v2.MixUp":
+    """Batches: every picture blended with another, labels in the same parts (Zhang et al. 2017)."""
+    from torchvision.transforms import v2
+
+    return v2.MixUp(alpha=alpha, num_classes=num_classes)
+
+
+@transforms.register("cutmix")
+def cutmix(num_classes: int, /, alpha: Positive = 1.0) -> "v2.CutMix":
+    """Batches: a rectangle of every picture from another, labels in the same parts (Yun et al. 2019)."""
+    from torchvision.transforms import v2
+
+    return v2.CutMix(alpha=alpha, num_classes=num_classes)
 
 
 @transforms.register("random_crop")
 def random_crop(
     size: tuple[int, int],
     /,
-    padding: Count = 4,
+    padding: Annotated[int, Field(ge=0)] = 4,
     padding_mode: Literal["constant", "edge", "reflect", "symmetric"] = "constant",
 ) -> "v2.RandomCrop":
-    """Pad on every side, then cut the old size out at random: a random shift."""
+    """Pad on every side, then cut the network's size out at random: a random shift."""
     from torchvision.transforms import v2
 
     return v2.RandomCrop(size, padding=padding, padding_mode=padding_mode)
@@ -58,7 +97,7 @@ def random_resized_crop(
     scale: tuple[float, float] = (0.08, 1.0),
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
 ) -> "v2.RandomResizedCrop":
-    """Cut out a part of random area and shape and scale it to the old size."""
+    """Cut out a part of random area and shape and scale it to the network's size."""
     from torchvision.transforms import v2
 
     return v2.RandomResizedCrop(size, scale=scale, ratio=ratio, antialias=True)

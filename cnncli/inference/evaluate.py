@@ -11,6 +11,7 @@ from cnncli.core.config import Config, TaskConfig
 from cnncli.core.errors import CheckpointError, ConfigError, Interrupted, did_you_mean
 from cnncli.core.spec import DataSpec
 from cnncli.data.raw import Split
+from cnncli.inference.tta import averaged
 from cnncli.training.build import build_model, build_task, open_data
 from cnncli.training.catalog import restore_config
 from cnncli.training.checkpoint import load_checkpoint, load_weights
@@ -70,20 +71,27 @@ def load_trained(path: Path, overrides: Sequence[str] = (), plugins: Sequence[Pa
     return Trained(path, config, spec, model.eval(), checkpoint["metrics"], checkpoint["decoding"], trained_task)
 
 
-def evaluate_checkpoint(trained: Trained, split: Split, display: Display) -> dict[str, Any]:
-    """Metrics, details of each class and the baseline of a trained network on one split of its data."""
+def evaluate_checkpoint(trained: Trained, split: Split, display: Display, tta: bool = False) -> dict[str, Any]:
+    """Metrics, details of each class and the baseline of a trained network on one split of its data.
+
+    With ``tta`` every picture is judged by several views of it; the temperature of its probabilities is left out then.
+    """
     config = trained.config
     runtime = make_runtime(config.device, config.precision, config.seed)
     data = open_data(config, display.track, trained.spec)
     task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
     if config.task == trained.trained_task:  # a threshold that was named anew takes the place of the stored one
         task.decoding = trained.decoding
+    model = trained.model.to(runtime.device)
+    if tta:
+        model = averaged(model, trained.spec)
+        task.decoding = {key: value for key, value in task.decoding.items() if key != "temperature"}
     with StopSignal() as stop:
-        report = report_split(trained.model.to(runtime.device), data, split, task, runtime, display, stop)
+        report = report_split(model, data, split, task, runtime, display, stop)
     if stop.signum is not None:
         raise Interrupted("stopped before the evaluation was done", stop.signum)
     metrics = {split: report.pop("metrics")}
-    return {"checkpoint": str(trained.path), "split": split, "metrics": metrics, **report}
+    return {"checkpoint": str(trained.path), "split": split, "tta": tta, "metrics": metrics, **report}
 
 
 def parse_split(text: str) -> Split:

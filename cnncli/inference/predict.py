@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "json", "table")
 BATCH = 4096  # rows at a time: any number of them fits
 OTHER_COMMANDS = {
-    "pictures": "predict takes tables so far",
+    "pictures": "name pictures, not a table",
     "series": "use cnncli forecast",
     "text": "use cnncli generate",
 }

@@ -9,6 +9,7 @@ from cnncli.models import (
     mlp,
     recurrent,
     resnet,
+    timm_zoo,
     torchvision_zoo,
     transformer,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "mlp",
     "recurrent",
     "resnet",
+    "timm_zoo",
     "torchvision_zoo",
     "transformer",
 ]

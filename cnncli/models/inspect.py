@@ -20,8 +20,8 @@ class LayerRow:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Parameters that training can change; one that is shared counts once."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """The parameters of a network, frozen or not; one that is shared counts once."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @torch.no_grad()

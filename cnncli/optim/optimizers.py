@@ -3,6 +3,9 @@
 Left out is Muon, which updates matrices only and needs a second optimizer beside it for everything else.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import nn
 from torch.optim import Optimizer
@@ -34,8 +37,10 @@ for _name, _description in _DESCRIPTIONS.items():
     optimizers.add(_name.lower(), getattr(torch.optim, _name), description=_description, hidden=_HIDDEN)
 
 
-def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
-    """The optimizer over every trainable parameter of ``model``.
+def build_optimizer(
+    config: OptimizerConfig, model: nn.Module, groups: Sequence[dict[str, Any]] | None = None
+) -> Optimizer:
+    """The optimizer over every trainable parameter of ``model``, or over ``groups`` of them with rates of their own.
 
     Raises ``ConfigError`` for values that it refuses, and for sparse optimizers of dense networks.
     """
@@ -44,5 +49,6 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
         raise ConfigError("the model has no parameters to train")
     if config.name == "sparseadam" and not any(getattr(m, "sparse", False) for m in model.modules()):
         raise ConfigError("sparseadam needs embeddings with sparse gradients, this model has none; use adam")
-    optimizer: Optimizer = optimizers.build(config.name, parameters, **config.args)
+    chosen: Sequence[Any] = parameters if groups is None or len(groups) == 1 else groups
+    optimizer: Optimizer = optimizers.build(config.name, chosen, **config.args)
     return optimizer

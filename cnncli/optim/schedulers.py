@@ -31,6 +31,10 @@ class Plan:
         """The learning rate of the config."""
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def each(self, lr: float) -> list[float]:
+        """``lr`` for every parameter group, in the proportions that their rates have now."""
+        return [lr * float(group["lr"]) / self.lr for group in self.optimizer.param_groups]
+
 
 @schedulers.register("constant")
 def constant(plan: Plan, /) -> None:
@@ -104,7 +108,7 @@ def one_cycle(
     """Up to max_lr (the optimizer's lr unless given) and down again in one cycle (Smith and Topin 2017)."""
     return lr_scheduler.OneCycleLR(
         plan.optimizer,
-        max_lr or plan.lr,
+        plan.each(max_lr or plan.lr),
         total_steps=plan.total,
         pct_start=pct_start,
         anneal_strategy=anneal_strategy,
@@ -131,8 +135,8 @@ def cyclic(
     """Up and down between base_lr (lr / 10) and max_lr (lr) in triangles (Smith 2015); two cycles unless told."""
     return lr_scheduler.CyclicLR(
         plan.optimizer,
-        base_lr if base_lr is not None else plan.lr / 10,
-        max_lr if max_lr is not None else plan.lr,
+        plan.each(base_lr if base_lr is not None else plan.lr / 10),
+        plan.each(max_lr if max_lr is not None else plan.lr),
         step_size_up=step_size_up or max(plan.total // 4, 1),
         mode=mode,
         gamma=gamma,

@@ -10,8 +10,11 @@ from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses, tasks
 from cnncli.core.spec import DataSpec, Wants
+from cnncli.tasks import calibration
 from cnncli.tasks.losses import form_of
 from cnncli.tasks.metrics import ClassificationMeter, per_class
+
+TAKE_WEIGHTS = ("cross_entropy", "focal", "nll", "multi_margin")
 
 
 @tasks.register("classification", suggests={"loss": "cross_entropy", "checkpoint.monitor": "val/accuracy"})
@@ -39,7 +42,7 @@ class Classification:
         self.divisors: Tensor | None = None
         if loss.class_weights is not None:
             args["weight"] = self._class_weights(loss)
-            if loss.name != "multi_margin":  # PyTorch divides this one by the number of samples all the same
+            if loss.name not in ("multi_margin", "focal"):  # these are divided by the number of samples all the same
                 self.divisors = args["weight"].to(device)
         self.loss_fn = self._make(loss, args).to(device)
         # evaluation uses the plain loss: smoothed targets and weighted classes are means of training
@@ -55,8 +58,10 @@ class Classification:
         return module
 
     def _class_weights(self, loss: LossConfig) -> Tensor:
-        if loss.name not in ("cross_entropy", "nll", "multi_margin"):
-            raise ConfigError(f"loss.class_weights: {loss.name} takes none; use cross_entropy, nll or multi_margin")
+        if loss.name not in ("cross_entropy", "focal", "nll", "multi_margin"):
+            raise ConfigError(
+                f"loss.class_weights: {loss.name} takes none; use cross_entropy, focal, nll, multi_margin"
+            )
         if loss.class_weights == "balanced":
             # scikit-learn's rule: N / (K · N_class); the classes then weigh the same in sum
             return self.counts.sum() / (len(self.counts) * self.counts.clamp_min(1)).float()
@@ -73,7 +78,8 @@ class Classification:
 
     def weight(self, targets: Tensor) -> Tensor | int:
         """What PyTorch divides the training loss of a batch by: its samples, or the sum of their class weights."""
-        return len(targets) if self.divisors is None else self.divisors[targets].sum()
+        mixed = targets.ndim == 2  # by samples, whatever their weights
+        return len(targets) if self.divisors is None or mixed else self.divisors[targets].sum()
 
     def eval_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of a batch without label smoothing and class weights."""
@@ -85,7 +91,11 @@ class Classification:
         return ClassificationMeter(len(self.spec.classes), self.device, detailed)
 
     def fit_decoding(self, meter: ClassificationMeter) -> None:
-        """Nothing to choose: the class with the largest logit is named."""
+        """The ``temperature`` of probabilities, and the ``risk`` of answering from each confidence on."""
+        logits, targets = meter.answers()
+        temperature = calibration.fit_temperature(logits, targets)
+        risk = calibration.risk_levels((logits / temperature).softmax(1), targets)
+        self.decoding = {"temperature": temperature, "risk": risk}
 
     def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
         """What always naming the commonest class of the training part scores on ``targets`` ``[N]``."""
@@ -94,14 +104,15 @@ class Classification:
         return [{"name": "commonest class", "class": self.spec.classes[commonest], "accuracy": accuracy}]
 
     def details(self, meter: ClassificationMeter) -> dict[str, Any]:
-        """``per_class`` (precision, recall, F1, support by class name) and the ``confusion`` matrix."""
+        """``per_class`` (precision, recall, F1, support by class name), ``confusion`` matrix, ``calibration``."""
         confusion = meter.confusion_matrix()
         rows = zip(self.spec.classes, per_class(confusion), strict=True)
-        return {"per_class": dict(rows), "confusion": confusion.tolist()}
+        calibrated = calibration.report(*meter.answers(), self.decoding.get("temperature", 1.0))
+        return {"per_class": dict(rows), "confusion": confusion.tolist(), "calibration": calibrated}
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
-        """``prediction`` (the class) and ``probability_<class>`` for logits ``[N, K]``."""
-        probabilities = outputs.float().softmax(1).cpu()
+        """``prediction`` (the class) and ``probability_<class>`` for logits ``[N, K]``, at the temperature."""
+        probabilities = (outputs.float() / self.decoding.get("temperature", 1.0)).softmax(1).cpu()
         names = [self.spec.classes[i] for i in probabilities.argmax(1).tolist()]
         columns = {f"probability_{c}": probabilities[:, i].tolist() for i, c in enumerate(self.spec.classes)}
         return {"prediction": names, **columns}

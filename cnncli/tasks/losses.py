@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnncli.core.config import LossConfig
+from cnncli.core.config import LossConfig, NonNegative
 from cnncli.core.errors import ConfigError
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses
@@ -29,6 +29,8 @@ def _log_probabilities(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _one_hot(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    if targets.ndim == 2:  # shares of each class already
+        return logits, targets
     return logits, F.one_hot(targets, logits.shape[1]).to(logits.dtype)
 
 
@@ -57,10 +59,32 @@ def _distances(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return F.softplus(-logits), signs  # a distance: positive, and small for the right class
 
 
+class FocalLoss(nn.Module):
+    """``-w_y (1 - p_y)^gamma log p_y``, averaged over samples: easy samples weigh little (Lin et al. 2017).
+
+    Takes logits ``[N, K]`` and class numbers ``[N]``, or shares of each class ``[N, K]``; ``weight`` is ``[K]``.
+    """
+
+    def __init__(self, gamma: NonNegative = 2.0, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.weight: Tensor | None
+        self.register_buffer("weight", weight)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        logs = F.log_softmax(logits, dim=1)
+        terms = -((1 - logs.exp()) ** self.gamma) * logs
+        if self.weight is not None:
+            terms = terms * self.weight
+        _, shares = _one_hot(logits, targets)
+        return (terms * shares).sum(1).mean()
+
+
 _kl_div = partial(nn.KLDivLoss, reduction="batchmean")  # 'mean' divides by the classes too, and warns about it
 
 _LOSSES: dict[str, tuple[Callable[..., nn.Module], Form, str]] = {
     "cross_entropy": (nn.CrossEntropyLoss, _as_they_are, "softmax and negative log-likelihood: the usual one"),
+    "focal": (FocalLoss, _as_they_are, "cross-entropy in which easy samples weigh little (Lin et al. 2017)"),
     "nll": (nn.NLLLoss, _log_probabilities, "negative log-likelihood of the log-softmax"),
     "multi_margin": (nn.MultiMarginLoss, _as_they_are, "hinge loss over all classes (a multi-class SVM)"),
     "mse": (nn.MSELoss, _probabilities_one_hot, "squared error; for classes, of the probabilities (Brier score)"),
@@ -75,6 +99,9 @@ _LOSSES: dict[str, tuple[Callable[..., nn.Module], Form, str]] = {
     "hinge_embedding": (nn.HingeEmbeddingLoss, _distances, "hinge loss of softplus(-logit) as a distance"),
     "multilabel_soft_margin": (nn.MultiLabelSoftMarginLoss, _one_hot, "one-against-the-rest, averaged over classes"),
 }  # fmt: skip
+
+CLASS_NUMBERS_ONLY = ("nll", "multi_margin")
+"""Losses that cannot be computed for mixed samples."""
 
 FORMS: dict[str, Form] = {}
 """How classification feeds each loss; one of a plug-in's own gets logits and class numbers as they are."""

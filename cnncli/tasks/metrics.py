@@ -59,7 +59,7 @@ class SummingMeter:
 
 
 class ClassificationMeter(SummingMeter):
-    """Loss and accuracy averaged over samples; with ``detailed``, the confusion matrix too.
+    """Loss and accuracy averaged over samples; with ``detailed``, the confusion matrix and all logits too.
 
     Everything stays on the device until ``compute``: no step waits for the result of the one before.
     """
@@ -68,17 +68,26 @@ class ClassificationMeter(SummingMeter):
         super().__init__(device, "correct")
         self.num_classes = num_classes
         self.confusion: Tensor | None = None
+        self._logits: list[Tensor] = []
+        self._targets: list[Tensor] = []
         if detailed:
             self.confusion = torch.zeros(num_classes**2, dtype=torch.int64, device=device)
 
     def update(self, loss: Tensor, weight: Tensor | int, logits: Tensor, targets: Tensor) -> None:
-        """Add a batch: its mean loss and what that mean was divided by, logits ``[B, K]``, targets ``[B]``."""
+        """Add a batch: its mean loss and what that mean was divided by, logits ``[B, K]``, targets ``[B]``.
+
+        Of mixed samples, targets ``[B, K]``, the class with the largest share counts.
+        """
+        if targets.ndim == 2:
+            targets = targets.argmax(dim=1)
         predicted = logits.detach().argmax(dim=1)
         self.sums.add(loss=loss.detach() * weight, weight=weight, correct=(predicted == targets).sum())
         self.samples += len(targets)
         if self.confusion is not None:
             pairs = targets * self.num_classes + predicted
             self.confusion += torch.bincount(pairs, minlength=self.num_classes**2)
+            self._logits.append(logits.detach().float())
+            self._targets.append(targets)
 
     def running(self) -> Values:
         """``loss`` and ``accuracy`` (a fraction)."""
@@ -95,6 +104,10 @@ class ClassificationMeter(SummingMeter):
             values["balanced_accuracy"] = sum(row["recall"] for row in rows) / max(len(rows), 1)
             values["macro_f1"] = sum(row["f1"] for row in rows) / max(len(rows), 1)
         return values
+
+    def answers(self) -> tuple[Tensor, Tensor]:
+        """All logits ``[N, K]`` and targets ``[N]``, on the CPU. Needs ``detailed``."""
+        return torch.cat(self._logits).cpu(), torch.cat(self._targets).cpu()
 
     def confusion_matrix(self) -> Tensor:
         """int64 ``[K, K]``: row = true class, column = predicted class. Needs ``detailed``."""

@@ -15,12 +15,17 @@ from cnncli.core.spec import DataSpec
 from cnncli.data import DataBundle, build_data
 from cnncli.data.loaders import Loader
 from cnncli.data.raw import Split, Track
+from cnncli.data.transforms import BATCH_TRANSFORMS
+from cnncli.models.pretrained import Transfer
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import build_schedule
+from cnncli.tasks.losses import CLASS_NUMBERS_ONLY
 from cnncli.tasks.protocol import Task
 from cnncli.training.catalog import LoadedConfig
 from cnncli.training.engine import TrainState
+from cnncli.training.features import Extractor, HeadOnFeatures
+from cnncli.training.finetune import Strategy, load_pretrained
 from cnncli.training.runtime import Runtime, make_runtime
 
 
@@ -34,6 +39,8 @@ class Experiment:
     task: Task
     state: TrainState
     mode: Literal["max", "min"]
+    strategy: Strategy | None = None
+    transfer: Transfer | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -45,8 +52,11 @@ class Experiment:
         return self.data.loader(split, self.runtime.device, training=training, seed=self.config.seed)
 
 
-def build_experiment(loaded: LoadedConfig, track: Track) -> Experiment:
-    """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses."""
+def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True) -> Experiment:
+    """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses.
+
+    Without ``pretrained`` the weights that fine-tuning starts from are not loaded: others will take their place.
+    """
     config = loaded.config
     with blaming(loaded, "device"):
         runtime = make_runtime(config.device, config.precision, config.seed)
@@ -56,22 +66,61 @@ def build_experiment(loaded: LoadedConfig, track: Track) -> Experiment:
         mode = _monitor_mode(config, "val" in data.sources)
     runtime.seed_weights()
     with blaming(loaded, "model"):
-        model = build_model(config, data.spec).to(runtime.device)
+        model = build_model(config, data.spec)
+    with blaming(loaded, "finetune"):
+        strategy, transfer = _start_from(model, config, data.spec, pretrained)
+    model = model.to(runtime.device)
     with blaming(loaded, "loss"):
         task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
+        _check_mixing(config)
     if task.needs_validation and "val" not in data.sources:
         raise loaded.located(
             ConfigError(Fault("", "task", "what it chooses needs validation data; set dataset.val_fraction above 0"))
         )
     with blaming(loaded, "optimizer"):
-        optimizer = build_optimizer(config.optimizer, model)
+        groups = strategy.groups(float(config.optimizer.args["lr"])) if strategy else None
+        optimizer = build_optimizer(config.optimizer, model, groups)
+    if strategy is not None:
+        model = _on_features(model, strategy, data, runtime, config)
     with blaming(loaded, "dataset"):
         batches = len(data.loader("train", runtime.device, training=True, seed=config.seed))
     with blaming(loaded, "scheduler"):
         steps = -(-batches // config.train.accumulate)
         schedule = build_schedule(config.scheduler, optimizer, config.train.epochs, steps, mode)
     average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
-    return Experiment(config, runtime, data, task, TrainState(model, optimizer, schedule, average), mode)
+    state = TrainState(model, optimizer, schedule, average)
+    return Experiment(config, runtime, data, task, state, mode, strategy, transfer)
+
+
+def _start_from(
+    model: nn.Module, config: Config, spec: DataSpec, pretrained: bool
+) -> tuple[Strategy | None, Transfer | None]:
+    """What fine-tuning adds: the weights it starts from, and the plan of what learns."""
+    if config.finetune is None:
+        return None, None
+    found = load_pretrained(model, config, spec) if pretrained else None
+    return Strategy(config.finetune, model, spec.num_outputs), found
+
+
+def _on_features(model: nn.Module, strategy: Strategy, data: DataBundle, runtime: Runtime, config: Config) -> nn.Module:
+    """``model``, or where only its head learns from pictures that never change, its head on kept features."""
+    settings = strategy.settings
+    if settings.strategy != "head" or not settings.cache_features or config.dataset.augment:
+        return model
+    extractor = Extractor(model, strategy.head_name, runtime)
+    example = torch.zeros(2, *data.spec.input_shape, dtype=input_type(data.spec), device=runtime.device)
+    if not extractor.suffices(example):
+        return model
+    data.embed = extractor
+    return HeadOnFeatures(model, strategy.head_name)
+
+
+def _check_mixing(config: Config) -> None:
+    """Raise ``ConfigError`` where mixed samples are asked for and the task or loss cannot take them."""
+    mixing = [t.name for t in config.dataset.augment if t.name in BATCH_TRANSFORMS]
+    if mixing and (config.task.name != "classification" or config.loss.name in CLASS_NUMBERS_ONLY):
+        cause = f"{mixing[0]} gives every sample shares of classes, which {config.task.name} with {config.loss.name} "
+        raise ConfigError(Fault("", "dataset.augment", f"{cause}cannot take; use classification with cross_entropy"))
 
 
 def open_data(config: Config, track: Track, spec: DataSpec | None = None) -> DataBundle:

@@ -1,6 +1,7 @@
 """Fills every registry, then turns files and overrides into one checked config."""
 
 import importlib
+import json
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from cnncli.core.plugins import load_plugin
 from cnncli.core.registry import REGISTRIES, Entry
 from cnncli.core.schema import build_schema
 from cnncli.core.yaml_source import Document, parse_path
+from cnncli.training.finetune import RECIPE, complete
 
 ROOMS = ("cnncli.data", "cnncli.models", "cnncli.tasks", "cnncli.optim")
 
@@ -76,6 +78,34 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     return _resolved(load_document(path, overrides))
 
 
+def load_finetune(
+    pretrained: str, path: Path | None, data: Path | None, settings: dict[str, str], overrides: Sequence[str]
+) -> LoadedConfig:
+    """The config at ``path``, or the packaged recipe, with another start: ``pretrained``, and its network.
+
+    ``data`` is a folder of pictures, ``settings`` are keys of the finetune section. Raises ``ConfigError``.
+    """
+    given = {"finetune.pretrained": pretrained, **{f"finetune.{key}": value for key, value in settings.items()}}
+    if data is not None:
+        given |= {"dataset.name": "image_folder", "dataset.root": str(data)}
+    elif path is None and not any(text.startswith("dataset.root=") for text in overrides):
+        raise ConfigError("no pictures given; name their folder with --data, or a config")
+    document = load_document(
+        path or RECIPE, [*(f"{key}={json.dumps(value)}" for key, value in given.items()), *overrides]
+    )
+    if not any(text.startswith("model") for text in overrides):
+        document.data.pop("model", None)
+    head_only = document.data["finetune"].get("strategy") == "head"
+    if path is None and head_only and not any(text.startswith("dataset.augment") for text in overrides):
+        document.data["dataset"]["augment"] = []
+    return _resolved(document)
+
+
+def load_folder(folder: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """The packaged recipe for a folder of pictures."""
+    return load_config(RECIPE, [f"dataset.root={json.dumps(str(folder))}", *overrides])
+
+
 def restore_config(values: dict[str, Any], overrides: Sequence[str] = (), plugins: Sequence[Path] = ()) -> LoadedConfig:
     """A config as a checkpoint stores it, with overrides, and the plug-ins that the user names."""
     document = Document({**deepcopy(values), "plugins": [str(path) for path in plugins]})  # overrides write into it
@@ -93,5 +123,6 @@ def _resolved(document: Document) -> LoadedConfig:
             except ConfigError as error:
                 origin = document.origin(("plugins", number))
                 raise ConfigError(Fault(str(origin), "plugins", str(error))) from error
+    complete(document)
     config, notices = resolve(document)
     return LoadedConfig(config, document, notices)

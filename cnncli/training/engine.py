@@ -1,6 +1,6 @@
 """The loop. It knows no file, prints nothing, and waits for no result inside a step."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -27,6 +27,7 @@ class TrainState:
     optimizer: Optimizer
     schedule: Schedule
     average: WeightAverage | None = None
+    frozen: Sequence[nn.Module] = ()  # stay in evaluation mode: their BatchNorm statistics must not move
     epoch: int = 0  # finished epochs
     batch: int = 0  # finished batches of the current epoch
     global_step: int = 0  # finished optimizer steps
@@ -48,6 +49,8 @@ def train_one_epoch(
 ) -> None:
     """One pass over ``batches``, an optimizer step for every ``settings.accumulate`` of them."""
     state.model.train()
+    for module in state.frozen:
+        module.eval()
     for window in _windows(batches, settings.accumulate):
         runtime.seed_step(state.global_step)
         _step(state, window, task, runtime, settings, meter)

@@ -16,9 +16,10 @@ from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.catalog import LoadedConfig, load_config
 from cnncli.training.checkpoint import load_checkpoint, load_weights
 from cnncli.training.display import Display
+from cnncli.training.features import whole
 from cnncli.training.fit import Fit
 from cnncli.training.interrupt import StopSignal
-from cnncli.training.pictures import sample_grid
+from cnncli.training.pictures import GRID, training_samples
 from cnncli.training.plots import draw_curves, draw_result
 from cnncli.training.report import report_split
 from cnncli.training.run_folder import RunFolder, create_run, find_run
@@ -54,22 +55,33 @@ def prepare(
     overwrite: bool,
 ) -> tuple[LoadedConfig, Place, tuple[RunFolder, Path] | None]:
     """What the command line of ``train`` means: the config, the place of a new run, or the run to go on with."""
-    if name is not None and not re.fullmatch(rf"{SAFE_NAME}(/{SAFE_NAME})?", name):
-        raise ConfigError(f"--name '{name}': write NAME or NAME/ID of letters, digits, '.', '_' and '-'")
-    run_name, _, run_id = (name or "").partition("/")
+    run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     loaded = load_config(path, named) if path is not None else None
     if resuming is None:
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
-        if overwrite and not run_id:
-            raise ConfigError("--overwrite needs --name NAME/ID: a run without a fixed id never replaces another")
-        return loaded, Place(runs_dir, run_id or None, overwrite), None
+        return loaded, new_place(runs_dir, run_id, overwrite), None
     found = find_run(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
     if not found[0].config.is_file():
         load_checkpoint(found[1])  # a damaged file is the more important news
         raise ConfigError(f"{found[1]}: lies in no run folder; --resume needs the config.yaml beside it")
     return loaded or load_config(found[0].config, overrides), Place(runs_dir), found
+
+
+def parse_name(name: str | None) -> tuple[str, str]:
+    """``--name NAME/ID`` as name and id, empty where not given; raises ``ConfigError`` for what is no name."""
+    if name is not None and not re.fullmatch(rf"{SAFE_NAME}(/{SAFE_NAME})?", name):
+        raise ConfigError(f"--name '{name}': write NAME or NAME/ID of letters, digits, '.', '_' and '-'")
+    run_name, _, run_id = (name or "").partition("/")
+    return run_name, run_id
+
+
+def new_place(runs_dir: Path, run_id: str, overwrite: bool) -> Place:
+    """Where a new run goes; raises ``ConfigError`` when it should replace a run that is not named."""
+    if overwrite and not run_id:
+        raise ConfigError("--overwrite needs --name NAME/ID: a run without a fixed id never replaces another")
+    return Place(runs_dir, run_id or None, overwrite)
 
 
 def train(loaded: LoadedConfig, place: Place, display: Display) -> Result:
@@ -85,7 +97,7 @@ def resume(run: RunFolder, checkpoint: Path, wanted: LoadedConfig, display: Disp
     Raises ``ConfigError`` when ``wanted`` is another experiment than the checkpoint's own config.
     """
     _same_experiment(load_checkpoint(checkpoint)["config"], wanted)
-    experiment = build_experiment(wanted, display.track)
+    experiment = build_experiment(wanted, display.track, pretrained=False)
     return _run(experiment, run, display, checkpoint)
 
 
@@ -118,16 +130,33 @@ def describe(experiment: Experiment) -> dict[str, str]:
     batch = [config.dataset.batch_size, *spec.input_shape]
     epochs, steps = config.train.epochs, experiment.steps_per_epoch
     parameters = count_parameters(experiment.state.model)
+    start = {}
+    if config.finetune is not None:
+        what = str(experiment.transfer) if experiment.transfer else "its weights come with the checkpoint"
+        learning = _learning(experiment)
+        start = {"start": f"{config.finetune.pretrained}: {what}", "learning": learning}
     return {
         "device": experiment.runtime.description,
         "precision": config.precision,
         "data": f"{config.dataset.name}: {sizes}{classes}",
         "input": f"[{shown}] = {batch}",
         "model": f"{config.model.name}: {parameters:,} parameters",
+        **start,
         "task": f"{config.task.name}, {config.loss.name} loss",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
         "steps": f"{epochs} epochs × {steps:,} = {epochs * steps:,}",
     }
+
+
+def _learning(experiment: Experiment) -> str:
+    """Which parameters learn, and at which rates."""
+    settings, groups = experiment.config.finetune, experiment.state.optimizer.param_groups
+    assert settings is not None
+    count = sum(parameter.numel() for group in groups for parameter in group["params"])
+    rates = [float(group["initial_lr"] if "initial_lr" in group else group["lr"]) for group in groups]
+    shown = f"{count:,} parameters ({settings.strategy}), lr {rates[0]:.3g}"
+    shown += f" for the head, down to {min(rates):.3g}" if len(rates) > 1 else ""
+    return shown + ("; features computed once" if experiment.data.embed is not None else "")
 
 
 def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: Path | None) -> Result:
@@ -163,7 +192,7 @@ def _result(experiment: Experiment, run: RunFolder, display: Display) -> Result:
     """The metrics of the best epoch, and the one look at the test split with its weights."""
     best = load_checkpoint(run.best)
     model = experiment.state.eval_model
-    load_weights(model, best["model"], run.best)
+    load_weights(whole(model), best["model"], run.best)
     experiment.task.decoding = best["decoding"]
     metrics: dict[str, dict[str, float]] = {}
     for key, value in best["metrics"].items():
@@ -194,11 +223,7 @@ def _split(name: str) -> Split:
 
 def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> None:
     """Nine samples of the first batch, from the very tensors that training sees, un-normalised."""
-    loader = experiment.loader("train", training=True)
-    inputs, targets = next(iter(loader.epoch(0)))
-    classes = experiment.data.spec.classes
-    assert loader.normalizer is not None
-    image = sample_grid(loader.normalizer.undo(inputs[:9]), [classes[i] for i in targets[:9].tolist()])
+    image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, GRID * GRID)
     image.save(run.samples)
     tracker.samples(image)
 

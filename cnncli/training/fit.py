@@ -15,6 +15,7 @@ from cnncli.training.build import Experiment
 from cnncli.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
+from cnncli.training.features import whole
 from cnncli.training.interrupt import StopSignal
 from cnncli.training.report import ranked_baselines
 from cnncli.training.run_folder import RunFolder
@@ -46,7 +47,7 @@ class Fit:
         """Put everything back as the checkpoint at ``path`` left it; raises ``CheckpointError``."""
         checkpoint = load_checkpoint(path)
         saved, state = checkpoint["training"], self.state
-        load_weights(state.model, saved["weights"] or checkpoint["model"], path)
+        load_weights(whole(state.model), saved["weights"] or checkpoint["model"], path)
         if state.average is not None:
             state.average.load_state_dict(saved["average"])
         state.optimizer.load_state_dict(saved["optimizer"])
@@ -97,6 +98,8 @@ class Fit:
         """The rest of the current epoch; returns how long it took and how fast it was."""
         experiment, state = self.experiment, self.state
         loader = experiment.loader("train", training=True)
+        if experiment.strategy is not None:
+            state.frozen = experiment.strategy.frozen_at(state.epoch)
         what = f"epoch {state.epoch + 1}/{self.config.train.epochs}"
         batches = self.display.batches(
             loader.epoch(state.epoch, state.batch), len(loader), state.batch, what, self.meter
@@ -171,11 +174,11 @@ class Fit:
         return {
             "config": self.config.model_dump(mode="json"),
             "spec": self.experiment.data.spec.to_dict(),
-            "model": state.eval_model.state_dict(),
+            "model": whole(state.eval_model).state_dict(),
             "metrics": self.record,
             "decoding": self.experiment.task.decoding,
             "training": {
-                "weights": state.model.state_dict() if state.average is not None else None,
+                "weights": whole(state.model).state_dict() if state.average is not None else None,
                 "average": state.average.state_dict() if state.average is not None else None,
                 "optimizer": state.optimizer.state_dict(),
                 "schedule": state.schedule.state_dict(),

@@ -1,26 +1,69 @@
 """A picture of what the network sees."""
 
+import math
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
+
+from cnncli.core.errors import ConfigError
+from cnncli.data.bundle import DataBundle
+from cnncli.data.raw import Split
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-GRID, TILE, CAPTION = 3, 96, 14  # tiles a side, pixels of a tile, pixels of its caption
+GRID, TILE, CAPTION = 3, 96, 14  # tiles a side, pixels of the smallest tile, pixels of its caption
 
 
-def sample_grid(images: Tensor, labels: list[str]) -> "Image":
-    """Up to nine samples, uint8 ``[N, C, H, W]``, with their labels above them."""
+def training_samples(
+    data: DataBundle, device: torch.device, seed: int, count: int, split: Split = "train", shuffled: bool = True
+) -> "Image":
+    """The first ``count`` samples of an epoch from the very tensors that the network sees, un-normalised.
+
+    ``shuffled`` and augmented as in training's first epoch, else as in evaluation. Raises ``ConfigError`` for data
+    that are no pictures.
+    """
+    if data.spec.kind != "pictures":
+        raise ConfigError(f"{data.config.name} has no pictures; only pictures can be shown")
+    loader = data.loader(split, device, training=shuffled, seed=seed, embedded=False)
+    assert loader.normalizer is not None
+    images: list[Tensor] = []
+    labels: list[str] = []
+    for inputs, targets in loader.epoch(0):
+        images += loader.normalizer.undo(inputs).cpu().unbind()
+        labels += [_label(target, data.spec.classes) for target in targets]
+        if len(images) >= count:
+            break
+    return sample_grid(images[:count], labels[:count])
+
+
+def _label(target: Tensor, classes: tuple[str, ...]) -> str:
+    """The class, or the shares of two that were mixed."""
+    if target.ndim == 0:
+        return classes[int(target)]
+    shares, order = target.sort(descending=True)
+    named = [
+        f"{100 * share:.0f} % {classes[i]}" for share, i in zip(shares[:2].tolist(), order[:2].tolist(), strict=True)
+    ]
+    return classes[int(order[0])] if shares[0] > 0.995 else " ".join(named)
+
+
+def sample_grid(images: list[Tensor], labels: list[str]) -> "Image":
+    """Samples, uint8 ``[C, H, W]`` each, in a square grid with their labels above them."""
     from PIL import Image, ImageDraw
 
-    canvas = Image.new("RGB", (GRID * TILE, GRID * (TILE + CAPTION)), "white")
+    side = max(GRID, math.isqrt(len(images) - 1) + 1)
+    tile = max(TILE, *(max(image.shape[-2:]) for image in images)) + 4
+    canvas = Image.new("RGB", (side * tile, -(-len(images) // side) * (tile + CAPTION)), "white")
     draw = ImageDraw.Draw(canvas)
-    for number, (image, label) in enumerate(list(zip(images.cpu(), labels, strict=True))[: GRID * GRID]):
-        row, column = divmod(number, GRID)
-        left, top = column * TILE, row * (TILE + CAPTION)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        row, column = divmod(number, side)
+        left, top = column * tile, row * (tile + CAPTION)
         pixels = image.expand(3, -1, -1).permute(1, 2, 0).numpy()
-        tile = Image.fromarray(pixels).resize((TILE - 4, TILE - 4), Image.Resampling.NEAREST)
-        canvas.paste(tile, (left + 2, top + CAPTION))
-        draw.text((left + 4, top + 1), label.encode("latin-1", "replace").decode("latin-1")[:15], fill="black")
+        height, width = image.shape[-2:]
+        factor = max((tile - 4) // max(height, width), 1)
+        shown = Image.fromarray(pixels).resize((width * factor, height * factor), Image.Resampling.NEAREST)
+        canvas.paste(shown, (left + 2, top + CAPTION))
+        draw.text((left + 4, top + 1), label.encode("latin-1", "replace").decode("latin-1")[: tile // 6], fill="black")
     return canvas

@@ -1,0 +1,101 @@
+"""The commands for pictures that are not yet a data set: ``cnncli data …`` and ``cnncli init``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnncli.core.errors import ConfigError, DataError
+
+data = typer.Typer(name="data", help="Split, check and look at pictures before training.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+What = Annotated[str, typer.Argument(metavar="CONFIG|FOLDER", help="A YAML config, or a folder of pictures.")]
+
+
+@data.command()
+def split(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="A flat folder (cat.0.jpg), or one of class folders.")],
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="A new folder for train/, val/ and test/.")],
+    val: Annotated[float, typer.Option("--val", help="The part of every class for validation.")] = 0.1,
+    test: Annotated[float, typer.Option("--test", help="The part of every class for the test.")] = 0.1,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the files (this is what happens anyway).")] = False,
+    link: Annotated[bool, typer.Option("--link", help="Make symbolic links.")] = False,
+    move: Annotated[bool, typer.Option("--move", help="Move the files.")] = False,
+    pattern: Annotated[
+        str | None, typer.Option("--pattern", help="The class is the first group of this regular expression.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="The class stands in a CSV file with the columns path and label.")
+    ] = None,
+    group_by: Annotated[
+        str | None, typer.Option("--group-by", help="What has the same first group of this stays on one side.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same split.")] = 0,
+    json_: Json = False,
+) -> None:
+    """Sort pictures into train/, val/ and test/ class folders: stratified, near-duplicates on one side, undoable."""
+    from cnncli.cli import tables
+    from cnncli.curate import split as splitting
+    from cnncli.curate.labels import label_pictures
+    from cnncli.training.display import Display
+
+    if copy + link + move > 1:
+        raise ConfigError("--copy, --link and --move exclude each other; choose one")
+    items = label_pictures(source, pattern, labels)
+    groups = splitting.group(items, source, group_by, Display(quiet=json_).track)
+    placed = splitting.place(items, splitting.assign(items, groups, val, test, seed), groups, source)
+    splitting.write(placed, destination, "link" if link else "move" if move else "copy")
+    tables.print_split(splitting.summary(placed, destination), json_)
+
+
+@data.command()
+def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A folder that data split made.")]) -> None:
+    """Undo a split: put back what was moved, remove what was copied or linked."""
+    from cnncli.curate.split import undo as undo_split
+
+    print(f"{undo_split(destination):,} files put back or removed")
+
+
+@data.command()
+def check(what: What, json_: Json = False) -> None:
+    """Look for unreadable and suspicious files, duplicates and leaks; exit code 3 when something must be mended."""
+    from cnncli.cli import tables
+    from cnncli.curate import check as checking
+    from cnncli.training.catalog import load_config
+    from cnncli.training.display import Display
+
+    if Path(what).is_dir():
+        listed, findings = checking.list_folder(Path(what))
+    else:
+        dataset = load_config(Path(what)).config.dataset
+        listed, findings = checking.list_dataset(dataset.name, dataset.args)
+    report = checking.check(listed, findings, Display(quiet=json_).track)
+    tables.print_check(report, json_)
+    if report["faults"]:
+        raise typer.Exit(DataError.exit_code)
+
+
+@data.command()
+def show(
+    what: What,
+    augmented: Annotated[
+        bool, typer.Option("--augmented", help="As training sees them, augmentation included.")
+    ] = False,
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "train",
+    count: Annotated[int, typer.Option("--count", min=1, max=400, help="How many pictures.")] = 16,
+    out: Annotated[Path, typer.Option("--out", help="The PNG file to write.")] = Path("samples.png"),
+) -> None:
+    """Write a grid of samples with their labels, un-normalised, from the very tensors that the network sees."""
+    from cnncli.inference.evaluate import parse_split
+    from cnncli.training.show import show_samples
+
+    print(show_samples(what, parse_split(split), count, augmented, out))
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures, one folder for each class.")],
+) -> None:
+    """Look at a folder of pictures and print a commented config for it: cnncli init photos > my.yaml."""
+    from cnncli.curate.propose import look, propose
+
+    print(propose(look(folder)), end="")

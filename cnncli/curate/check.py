@@ -1,0 +1,167 @@
+"""What is wrong with a set of pictures, before a network learns it by heart."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.registry import datasets
+from cnncli.curate.duplicates import find_duplicates
+from cnncli.curate.signatures import Signature, sign_all
+from cnncli.data.csv_table import read_table
+from cnncli.data.image_csv import read_listing
+from cnncli.data.image_folder import find_pictures, split_folders
+from cnncli.data.raw import Track, find_data
+
+UNBALANCED = 3.0  # times as many pictures in the largest class as in the smallest
+LONG, SMALL = 4.0, 16  # times as long as wide; pixels of the shorter side
+FLAT = 1.0  # standard deviation, in levels of 255
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF", ".webp": "WEBP", ".bmp": "BMP",
+           ".tif": "TIFF", ".tiff": "TIFF"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One picture of a set."""
+
+    path: Path
+    split: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about one or more files: ``kind`` is a word for programs, ``text`` a line for people."""
+
+    kind: str
+    text: str
+    paths: list[str]
+
+
+def list_folder(root: Path) -> tuple[list[Listed], list[Finding]]:
+    """The pictures of a folder in ``image_folder``'s layout, and what is wrong with the layout."""
+    listed: list[Listed] = []
+    findings: list[Finding] = []
+    classes: dict[str, set[str]] = {}
+    for split, folder in split_folders(root).items():
+        names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        classes[split] = set(names)
+        for name in names:
+            found = sorted(find_pictures(folder / name))
+            listed += [Listed(path, split, name) for path in found]
+            if not found:
+                findings.append(Finding("empty_class", f"{split}/{name} has no pictures", [str(folder / name)]))
+    if not listed:
+        raise DataError(f"{root}: no pictures in class folders; 'cnncli data split' makes them out of a flat folder")
+    return listed, findings + _class_findings(classes)
+
+
+def list_dataset(name: str, args: dict[str, Any]) -> tuple[list[Listed], list[Finding]]:
+    """The same for the ``dataset`` section of a config; raises ``ConfigError`` for sets that are not picture files."""
+    if name == "image_folder":
+        return list_folder(find_data(args["root"], "folder"))
+    if name != "image_csv":
+        files = [known for known in datasets if known.startswith("image_")]
+        raise ConfigError(f"{name} holds no picture files; check a folder, or a config with {' or '.join(files)}")
+    table = find_data(args["file"])
+    frame = read_table(table, True, args["delimiter"])
+    paths, labels, splits = read_listing(frame, table.name, args["path"], args["label"], args["split_column"])
+    folder = find_data(args["root"], "folder") if args["root"] is not None else table.parent
+    listed = [Listed(folder / p, split, label) for p, label, split in zip(paths, labels, splits, strict=True)]
+    classes: dict[str, set[str]] = {split: set() for split in splits}
+    for item in listed:
+        classes[item.split].add(item.label)
+    return listed, _class_findings(classes)
+
+
+def _class_findings(classes: dict[str, set[str]]) -> list[Finding]:
+    """Too few classes, and splits whose classes are not those of the training part."""
+    findings = []
+    if len(classes["train"]) < 2:
+        findings.append(Finding("one_class", f"train has {len(classes['train'])} classes; two are needed", []))
+    for split, names in classes.items():
+        if missing := sorted(classes["train"] - names):
+            findings.append(Finding("missing_class", f"{split} has no {', '.join(missing)}", []))
+        if extra := sorted(names - classes["train"]):
+            findings.append(Finding("extra_class", f"{split} has {', '.join(extra)}, train has not", []))
+    return findings
+
+
+def check(listed: list[Listed], findings: list[Finding], track: Track) -> dict[str, Any]:
+    """Counts, sizes and modes; ``faults`` that must be mended, and ``notices`` of what may be meant."""
+    signatures = sign_all([item.path for item in listed], track)
+    faults = [*findings, *_unreadable(listed, signatures)]
+    notices = _suspicious(listed, signatures)
+    leaks, repeated = _duplicates(listed, signatures)
+    counts: dict[str, dict[str, int]] = {}
+    for item in listed:
+        counts.setdefault(item.split, {}).setdefault(item.label, 0)
+        counts[item.split][item.label] += 1
+    ratio = max(counts["train"].values()) / max(min(counts["train"].values()), 1) if "train" in counts else 1.0
+    if ratio >= UNBALANCED:
+        text = f"the largest class has {ratio:.1f} times as many pictures as the smallest; "
+        notices.append(Finding("unbalanced", text + "set loss.class_weights: balanced", []))
+    good = [s for s in signatures if not s.error]
+    return {
+        "pictures": len(listed),
+        "splits": counts,
+        "imbalance": ratio,
+        "width": _spread([s.width for s in good]),
+        "height": _spread([s.height for s in good]),
+        "modes": dict(Counter(s.mode for s in good).most_common()),
+        "formats": dict(Counter(s.form for s in good).most_common()),
+        "faults": [asdict(finding) for finding in [*faults, *leaks]],
+        "notices": [asdict(finding) for finding in [*notices, *repeated]],
+    }
+
+
+def _spread(values: list[int]) -> dict[str, int]:
+    ordered = sorted(values) or [0]
+    return {"min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]}
+
+
+def _unreadable(listed: list[Listed], signatures: list[Signature]) -> list[Finding]:
+    return [
+        Finding("unreadable", f"{item.path}: {signature.error}", [str(item.path)])
+        for item, signature in zip(listed, signatures, strict=True)
+        if signature.error
+    ]
+
+
+def _suspicious(listed: list[Listed], signatures: list[Signature]) -> list[Finding]:
+    """Pictures that can be read but may not be what was meant."""
+    found = []
+    for item, signature in zip(listed, signatures, strict=True):
+        if signature.error:
+            continue
+        assert signature.thumbnail is not None
+        short, long = sorted((signature.width, signature.height))
+        named = FORMATS.get(item.path.suffix.lower())
+        if short < SMALL:
+            found.append(("tiny", f"{signature.width}×{signature.height} pixels", item))
+        elif long >= LONG * short:
+            found.append(("long", f"{signature.width}×{signature.height} pixels: most of it is cut off", item))
+        if signature.thumbnail.std() < FLAT:
+            found.append(("flat", "one colour all over", item))
+        if named is not None and signature.form not in (named, "MPO"):
+            found.append(("misnamed", f"is {signature.form}, not {named}", item))
+    return [Finding(kind, f"{item.path}: {text}", [str(item.path)]) for kind, text, item in found]
+
+
+def _duplicates(listed: list[Listed], signatures: list[Signature]) -> tuple[list[Finding], list[Finding]]:
+    """Duplicates that make a result wrong (across splits, or with two labels), and those that only repeat."""
+    faults, notices = [], []
+    for pair in find_duplicates(signatures):
+        a, b = listed[pair.first], listed[pair.second]
+        same = "the same file" if pair.exact else "the same picture"
+        kind = "exact" if pair.exact else "near"
+        paths = [str(a.path), str(b.path)]
+        if a.label != b.label:
+            text = f"{same} as {a.label} and {b.label}: {a.path}, {b.path}"
+            faults.append(Finding(f"{kind}_conflict", text, paths))
+        elif a.split != b.split:
+            faults.append(Finding(f"{kind}_leak", f"{same} in {a.split} and {b.split}: {a.path}, {b.path}", paths))
+        else:
+            notices.append(Finding(f"{kind}_repeat", f"{same} twice in {a.split}: {a.path}, {b.path}", paths))
+    return faults, notices

@@ -1,0 +1,102 @@
+"""Which class a picture belongs to, by its folder, its name, or a table."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnncli.core.errors import ConfigError, DataError
+from cnncli.data.csv_table import read_table
+from cnncli.data.decode import EXTENSIONS
+from cnncli.data.image_csv import read_listing
+from cnncli.data.image_folder import VAL_NAMES, find_pictures
+
+# cat.0.jpg, cat_12.png, cat (3).jpg: everything before the number at the end
+NUMBERED = r"^(?P<label>.*[^\W\d_].*?)[\W_]*\d+\W*$"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A picture and its class."""
+
+    path: Path
+    label: str
+
+
+def label_pictures(source: Path, pattern: str | None, table: Path | None) -> list[Labelled]:
+    """Every picture of ``source`` with its class, sorted by path.
+
+    The class is what a ``table`` with columns path and label says, else the first group of ``pattern`` in the path
+    below ``source``, else the class folder, else the name without the number at its end. Raises ``DataError`` when a
+    picture has no class, or all have the same.
+    """
+    if not source.is_dir():
+        raise DataError(f"{source}: no such folder; name the one that holds the pictures")
+    if table is not None:
+        found = _by_table(source, table)
+    elif pattern is not None:
+        found = _by_pattern(source, pattern)
+    elif any(file.suffix.lower() in EXTENSIONS for file in source.iterdir() if not file.name.startswith(".")):
+        found = _by_name(source)
+    else:
+        found = _by_folder(source)
+    counts = Counter(item.label for item in found)
+    if len(counts) < 2:
+        raise DataError(f"{source}: {len(found)} pictures of {len(counts)} classes; two or more classes are needed")
+    for label in counts:
+        if label.startswith(".") or re.search(r"[/\\\0]", label):
+            raise DataError(f"{source}: '{label}' cannot be the name of a folder; choose another --pattern or --labels")
+    return sorted(found, key=lambda item: str(item.path))
+
+
+def compile_pattern(option: str, pattern: str) -> re.Pattern[str]:
+    """``pattern`` as a regular expression with a group; raises ``ConfigError`` naming the ``option``."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"{option} '{pattern}': is no regular expression ({error})") from error
+    if compiled.groups < 1:
+        raise ConfigError(f"{option} '{pattern}': put what is meant into parentheses, for example '([a-z]+)'")
+    return compiled
+
+
+def _by_table(source: Path, table: Path) -> list[Labelled]:
+    if not table.is_file():
+        raise DataError(f"{table}: no such table; check --labels")
+    paths, labels, _ = read_listing(read_table(table, True, ","), table.name, "path", "label")
+    absent = [path for path in paths if not (source / path).is_file()]
+    if absent:
+        raise DataError(f"{table}: {len(absent)} of its files are not in {source}, first '{absent[0]}'")
+    if len(set(paths)) < len(paths):
+        twice = next(path for path, count in Counter(paths).items() if count > 1)
+        raise DataError(f"{table}: '{twice}' is listed twice; keep one row of it")
+    return [Labelled(source / path, label) for path, label in zip(paths, labels, strict=True)]
+
+
+def _by_pattern(source: Path, pattern: str) -> list[Labelled]:
+    compiled = compile_pattern("--pattern", pattern)
+    found = []
+    for path in sorted(find_pictures(source)):
+        match = compiled.search(path.relative_to(source).as_posix())
+        if match is None or not match[1]:
+            raise DataError(f"{path}: --pattern '{pattern}' finds no class in it; change it, or move the file away")
+        found.append(Labelled(path, match[1]))
+    return found
+
+
+def _by_name(source: Path) -> list[Labelled]:
+    found = []
+    for path in sorted(find_pictures(source)):
+        match = re.match(NUMBERED, path.stem)
+        if match is None:
+            raise DataError(f"{path}: its name has no class before a number (cat.0.jpg); give --pattern or --labels")
+        found.append(Labelled(path, match["label"]))
+    return found
+
+
+def _by_folder(source: Path) -> list[Labelled]:
+    folders = sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith("."))
+    parts = {"train", "test", *VAL_NAMES} & {folder.name for folder in folders}
+    if parts:
+        raise DataError(f"{source}: is split already ({', '.join(sorted(parts))}); name one of its parts")
+    return [Labelled(path, folder.name) for folder in folders for path in sorted(find_pictures(folder))]

@@ -1,0 +1,186 @@
+"""Pictures into ``train``, ``val`` and ``test`` class folders: stratified, what is alike on one side, nothing lost."""
+
+import csv
+import os
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from cnncli.core.errors import ConfigError, DataError, StorageError
+from cnncli.core.files import write_text
+from cnncli.curate.duplicates import find_duplicates, join
+from cnncli.curate.labels import Labelled, compile_pattern
+from cnncli.curate.signatures import sign_all
+from cnncli.data.raw import Track
+
+How = Literal["copy", "link", "move"]
+LISTING = "split.csv"
+COLUMNS = ("split", "label", "file", "source", "how", "group")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A picture, where it goes (below the new folder), and the number of the group that must stay together."""
+
+    source: Path
+    label: str
+    split: str
+    file: str
+    group: int
+
+
+def group(items: Sequence[Labelled], root: Path, group_by: str | None, track: Track) -> list[int]:
+    """A group number for each picture: duplicates share one, and those with the same first group of ``group_by``."""
+    pairs = [(pair.first, pair.second) for pair in find_duplicates(sign_all([i.path for i in items], track))]
+    if group_by is not None:
+        compiled = compile_pattern("--group-by", group_by)
+        first: dict[str, int] = {}
+        for number, item in enumerate(items):
+            match = compiled.search(item.path.relative_to(root).as_posix())
+            if match is None or match[1] is None:
+                raise DataError(f"{item.path}: --group-by '{group_by}' finds nothing in it; change it")
+            pairs.append((first.setdefault(match[1], number), number))
+    return join(len(items), pairs)
+
+
+def assign(items: Sequence[Labelled], groups: Sequence[int], val: float, test: float, seed: int) -> list[str]:
+    """``train``, ``val`` or ``test`` for each picture: each class in the wanted parts as nearly as groups allow.
+
+    Raises ``ConfigError`` for parts that leave nothing to train on, ``DataError`` for a class with too few groups.
+    """
+    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
+        raise ConfigError(f"--val {val} --test {test}: two parts from 0 up, together below 1")
+    shares = {name: share for name, share in (("val", val), ("test", test)) if share > 0}
+    totals = Counter(item.label for item in items)
+    wanted = {s: {label: max(round(share * n), 1) for label, n in totals.items()} for s, share in shares.items()}
+    wanted["train"] = {label: n - sum(wanted[s][label] for s in shares) for label, n in totals.items()}
+    members = defaultdict(list)
+    for number, of_group in enumerate(groups):
+        members[of_group].append(number)
+    order = list(members.values())
+    Random(seed).shuffle(order)
+    order.sort(key=len, reverse=True)  # the large ones first: they are the hardest to place
+    found = [""] * len(items)
+    for numbers in order:
+        counts = Counter(items[number].label for number in numbers)
+        # where most room is left behind it; single pictures fill every split to the last place
+        best = max(wanted, key=lambda split: min(wanted[split][label] - n for label, n in counts.items()))
+        for number in numbers:
+            found[number] = best
+        for label, n in counts.items():
+            wanted[best][label] -= n
+    _require_all(items, found, ["train", *shares])
+    return found
+
+
+def _require_all(items: Sequence[Labelled], found: Sequence[str], splits: Sequence[str]) -> None:
+    have = {(split, item.label) for split, item in zip(found, items, strict=True)}
+    for label in sorted({item.label for item in items}):
+        for split in splits:
+            if (split, label) not in have:
+                raise DataError(f"class '{label}' has too few unlike pictures for {split}; add some, or ask for less")
+
+
+def place(items: Sequence[Labelled], splits: Sequence[str], groups: Sequence[int], root: Path) -> list[Placed]:
+    """Where each picture goes; names that meet in one folder get those of their own folders in front."""
+    taken = Counter((split, item.label, item.path.name) for item, split in zip(items, splits, strict=True))
+    found = []
+    for item, split, number in zip(items, splits, groups, strict=True):
+        name = item.path.name
+        if any("\ud800" <= letter <= "\udfff" for letter in str(item.path)):
+            raise DataError(f"{str(item.path)!a}: its name is not UTF-8; rename it")
+        if taken[split, item.label, name] > 1:
+            name = "__".join(item.path.relative_to(root).parts)
+        found.append(Placed(item.path.absolute(), item.label, split, f"{split}/{item.label}/{name}", number))
+    if len({placed.file for placed in found}) < len(found):
+        raise DataError(f"{root}: two pictures would get the same name; rename one")
+    return found
+
+
+def write(placed: Sequence[Placed], destination: Path, how: How) -> None:
+    """Fill ``destination``; the listing is written first, so that whatever was done can be undone.
+
+    Raises ``ConfigError`` when there is something already, ``StorageError`` when the disk refuses.
+    """
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        advice = "undo it first (cnncli data undo)" if (destination / LISTING).is_file() else "choose an empty folder"
+        raise ConfigError(f"{destination}: is there already; {advice}")
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([p.split, p.label, p.file, str(p.source), how, p.group] for p in placed)
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        write_text(destination / LISTING, text.getvalue())
+        for item in placed:
+            target = destination / item.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if how == "link":
+                target.symlink_to(item.source)
+            elif how == "move":
+                shutil.move(item.source, target)
+            else:
+                shutil.copy2(item.source, target)
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or destination}: {error.strerror or error}; then: cnncli data undo {destination}"
+        ) from error
+
+
+def summary(placed: Sequence[Placed], destination: Path) -> dict[str, Any]:
+    """How many pictures of each class went where, and how many of them had to stay with others."""
+    counts: dict[str, dict[str, int]] = {}
+    for item in placed:
+        of_split = counts.setdefault(item.split, {})
+        of_split[item.label] = of_split.get(item.label, 0) + 1
+    sizes = Counter(item.group for item in placed)
+    return {
+        "destination": str(destination),
+        "listing": str(destination / LISTING),
+        "pictures": len(placed),
+        "splits": {name: dict(sorted(counts[name].items())) for name in ("train", "val", "test") if name in counts},
+        "kept_together": sum(size for size in sizes.values() if size > 1),
+    }
+
+
+def undo(destination: Path) -> int:
+    """Put back what was moved and remove what was copied or linked; returns how many files that were.
+
+    Files that the listing does not name stay, and so does the listing until all others are done. Raises ``DataError``
+    when there is no listing, or a moved file is nowhere.
+    """
+    listing = destination / LISTING
+    try:
+        rows = list(csv.DictReader(StringIO(listing.read_text(encoding="utf-8"))))
+    except OSError:
+        raise DataError(f"{listing}: cannot be read; only what 'cnncli data split' wrote can be undone") from None
+    if rows and set(rows[0]) != set(COLUMNS):
+        raise DataError(f"{listing}: is not a listing of 'cnncli data split'; nothing was changed")
+    # of a moved file one of the two must be there, of a copied one the first: else the last of it would be removed
+    lost = [
+        row
+        for row in rows
+        if not Path(row["source"]).exists() and (row["how"] != "move" or not (destination / row["file"]).exists())
+    ]
+    if lost:
+        raise DataError(f"{lost[0]['source']}: is gone ({len(lost)} such); nothing was changed, bring it back first")
+    done = 0
+    for row in rows:
+        target, source = destination / row["file"], Path(row["source"])
+        if row["how"] != "move":
+            done += target.is_symlink() or target.exists()
+            target.unlink(missing_ok=True)
+        elif target.exists() and not source.exists():
+            source.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(target, source)
+            done += 1
+    listing.unlink()
+    for parent, _, _ in os.walk(destination, topdown=False):
+        if not any(Path(parent).iterdir()):
+            Path(parent).rmdir()
+    return done

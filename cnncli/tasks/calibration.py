@@ -1,0 +1,86 @@
+"""Whether probabilities mean what they say, and what a network must be left to say nothing about.
+
+Everything is fitted on the validation part and kept in the checkpoint as plain numbers.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+BINS = 15  # of the calibration error, as in Guo et al. 2017
+MISTAKES_NEEDED = 5  # on validation: of a network that makes none, confidence cannot be judged
+TEMPERATURES = (0.2, 20.0)
+MAX_LEVELS = 1_000  # of confidence, between which a threshold is looked for
+
+
+def fit_temperature(logits: Tensor, targets: Tensor) -> float:
+    """The T for which ``softmax(logits / T)`` has the least cross-entropy (Guo et al. 2017); 1 where it cannot be told.
+
+    ``logits`` are ``[N, K]`` of samples that were not trained on, ``targets`` their class numbers ``[N]``.
+    """
+    logits = logits.double()
+    if int((logits.argmax(1) != targets).sum()) < MISTAKES_NEEDED:
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        return F.cross_entropy(logits / math.exp(log_temperature), targets).item()
+
+    low, high = (math.log(bound) for bound in TEMPERATURES)
+    return math.exp(float(minimize_scalar(loss, bounds=(low, high), method="bounded").x))
+
+
+def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
+    """Expected calibration error: the mean distance between confidence and accuracy, over 15 bins of confidence.
+
+    ``probabilities`` are ``[N, K]``, ``targets`` class numbers ``[N]`` (Naeini et al. 2015, Guo et al. 2017).
+    """
+    confidence, predicted = probabilities.double().max(1)
+    surplus = confidence - (predicted == targets).double()
+    bins = (confidence * BINS).ceil().long().clamp(1, BINS) - 1
+    return torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, surplus).abs().sum().item() / max(len(targets), 1)
+
+
+def risk_levels(probabilities: Tensor, targets: Tensor) -> dict[str, list[float]]:
+    """How wrong the network is when it answers only from a confidence on: ``confidence``, ``error``, ``answered``.
+
+    ``confidence`` rises; ``error`` is the share of mistakes among the samples at least that confident, ``answered``
+    their share of all (El-Yaniv and Wiener 2010). ``probabilities`` are ``[N, K]``, ``targets`` ``[N]``.
+    """
+    confidence, predicted = (values.cpu().numpy() for values in probabilities.double().max(1))
+    order = np.argsort(-confidence, kind="stable")
+    sorted_confidence, wrong = confidence[order], (predicted != targets.cpu().numpy())[order]
+    # samples of equal confidence are answered together: the last of them counts
+    ends = np.flatnonzero(np.append(np.diff(sorted_confidence) != 0, True))
+    if len(ends) > MAX_LEVELS:
+        ends = ends[np.linspace(0, len(ends) - 1, MAX_LEVELS).round().astype(int)]
+    mistakes = wrong.cumsum()[ends]
+    return {
+        "confidence": sorted_confidence[ends][::-1].tolist(),
+        "error": (mistakes / (ends + 1))[::-1].tolist(),
+        "answered": ((ends + 1) / len(order))[::-1].tolist(),
+    }
+
+
+def threshold_for(levels: dict[str, list[float]], max_error: float) -> tuple[float, float]:
+    """The least confidence from which on the error stays within ``max_error``, and the share that is answered.
+
+    2, which no probability reaches, and nothing answered, where no confidence is enough.
+    """
+    for confidence, error, answered in zip(*levels.values(), strict=True):
+        if error <= max_error:
+            return confidence, answered
+    return 2.0, 0.0
+
+
+def report(logits: Tensor, targets: Tensor, temperature: float) -> dict[str, Any]:
+    """The calibration error of logits ``[N, K]`` as they are and divided by ``temperature``."""
+    return {
+        "temperature": temperature,
+        "error_before": calibration_error(logits.softmax(1), targets),
+        "error_after": calibration_error((logits / temperature).softmax(1), targets),
+    }

@@ -1,0 +1,159 @@
+"""Starting from a trained network: the config that follows from it, its weights, and which of them go on learning."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from cnncli.core.config import Config, FinetuneConfig
+from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.core.registry import datasets
+from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.yaml_source import Document
+from cnncli.models.blocks import find_blocks, find_head
+from cnncli.models.pretrained import (
+    Transfer,
+    expected_by,
+    fit_positions,
+    model_of,
+    published_weights,
+    read_weights,
+    transfer,
+)
+from cnncli.training.checkpoint import load_checkpoint
+
+RECIPE = Path(__file__).parent.parent / "recipes" / "finetune.yaml"
+
+
+def is_checkpoint(pretrained: str) -> bool:
+    """Whether ``finetune.pretrained`` names a file or run folder of one's own rather than a published network."""
+    return pretrained.endswith((".pt", ".pth")) or Path(pretrained).exists()
+
+
+def checkpoint_path(pretrained: str) -> Path:
+    """The checkpoint that a path means: of a run folder its best.pt."""
+    path = Path(pretrained)
+    return path / "best.pt" if path.is_dir() else path
+
+
+def complete(document: Document) -> None:
+    """Fill in what follows from ``finetune.pretrained``: the model, and the size and statistics of its pictures.
+
+    Raises ``ConfigError`` for an unknown network or another model, ``CheckpointError`` for a checkpoint that cannot
+    be read. What the document says itself about the pictures stays.
+    """
+    section, dataset = document.data.get("finetune"), document.data.get("dataset")
+    pretrained = section.get("pretrained") if isinstance(section, dict) else None
+    if not isinstance(pretrained, str) or not isinstance(dataset, dict):
+        return
+    given = document.data.get("model")
+    if isinstance(given, dict) and "normalize" in dataset:
+        return  # a config that was completed before, of a run or a checkpoint
+    try:
+        model, pictures = _from_checkpoint(pretrained) if is_checkpoint(pretrained) else _published(pretrained)
+    except ConfigError as error:
+        raise ConfigError(document.fault(("finetune", "pretrained"), str(error))) from error
+    if isinstance(given, dict) and given.get("name") != model["name"]:
+        cause = f"is {given.get('name')}, the weights are of {model['name']}; leave model out"
+        raise ConfigError(document.fault(("model", "name"), cause))
+    document.data["model"] = {**model, **(given or {})}
+    name = dataset.get("name")
+    known = datasets.get(name).arguments.model_fields if isinstance(name, str) and name in datasets else {}
+    if "image_size" in dataset or "resize" in dataset:
+        pictures.pop("resize", None)
+    for key, value in pictures.items():
+        if key in known or key == "normalize":
+            dataset.setdefault(key, value)
+
+
+def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The ``model`` section and the ``dataset`` keys for a network of torchvision's or timm's."""
+    model, expected = model_of(name), expected_by(name)
+    sizes = {"image_size": expected.image_size, "resize": expected.resize, "interpolation": expected.interpolation}
+    return model, {**sizes, "normalize": {"mean": list(expected.mean), "std": list(expected.std)}}
+
+
+def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same for a checkpoint of one's own."""
+    path = checkpoint_path(pretrained)
+    checkpoint = load_checkpoint(path)
+    spec = DataSpec.from_dict(checkpoint["spec"])
+    if not isinstance(spec.preprocess, Preprocess):
+        raise CheckpointError(f"{path}: it learned from {spec.kind}; fine-tuning is for pictures")
+    channels, *size = spec.input_shape
+    preprocess = spec.preprocess
+    statistics = {"mean": list(preprocess.mean), "std": list(preprocess.std)}
+    pictures: dict[str, Any] = {"image_size": size, "channels": channels, "normalize": statistics}
+    if preprocess.decode is not None:
+        decode = preprocess.decode
+        pictures |= {"resize": list(decode.size), "fit": decode.fit, "interpolation": decode.interpolation}
+    return deepcopy(checkpoint["config"]["model"]), pictures
+
+
+def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfer:
+    """Put the weights that ``config.finetune`` names into ``model``, all but the head.
+
+    Raises ``StorageError`` when they cannot be had, ``CheckpointError`` when they do not fit.
+    """
+    settings = config.finetune
+    assert settings is not None
+    head = find_head(model, spec.num_outputs)
+    file = Path(settings.weights) if settings.weights else None
+    name = settings.pretrained
+    if is_checkpoint(name):
+        path = file or checkpoint_path(name)
+        return transfer(model, read_weights(path) if file else load_checkpoint(path)["model"], head, str(path))
+    channels = spec.input_shape[0]
+    weights = published_weights(name, file, spec.num_outputs, channels)
+    if config.model.name.startswith("vit_"):
+        inner = model.get_submodule(head.removesuffix("heads.head").rstrip(".")) if head != "heads.head" else model
+        weights = fit_positions(weights, spec.input_shape[1], int(inner.patch_size))  # type: ignore[arg-type]
+    return transfer(model, weights, head, str(file or name))
+
+
+class Strategy:
+    """Which parts of a network learn, epoch by epoch, and how fast."""
+
+    def __init__(self, settings: FinetuneConfig, model: nn.Module, outputs: int) -> None:
+        self.settings, self.model = settings, model
+        self.head_name = find_head(model, outputs)
+        self.head = model.get_submodule(self.head_name)
+        self.blocks = find_blocks(model, self.head_name)
+        if settings.strategy == "last" and settings.last > len(self.blocks):
+            raise ConfigError(f"finetune.last: {settings.last} of {len(self.blocks)} blocks; lower it, or use full")
+        learning = {"head": 0, "last": settings.last, "full": len(self.blocks), "gradual": len(self.blocks)}
+        self.learning = self.blocks[len(self.blocks) - learning[settings.strategy] :]
+        self._learn(self.learning)
+
+    def groups(self, lr: float) -> list[dict[str, Any]]:
+        """The optimizer's parameter groups: the head at ``lr``, then the blocks from the last to the first."""
+        groups: list[dict[str, Any]] = [{"params": list(self.head.parameters()), "lr": lr}]
+        rate = self.settings.backbone_lr or lr
+        for number, block in enumerate(reversed(self.learning), 1 if self.settings.backbone_lr is None else 0):
+            own = rate * self.settings.lr_decay**number
+            if own == groups[-1]["lr"]:
+                groups[-1]["params"] += block.parameters
+            else:
+                groups.append({"params": list(block.parameters), "lr": own})
+        return groups
+
+    def frozen_at(self, epoch: int) -> Sequence[nn.Module]:
+        """Let the parameters of ``epoch`` (from 0) learn, and give the modules that must stay in evaluation mode.
+
+        BatchNorm moves its statistics in every forward pass in training mode, whether or not its weights learn.
+        """
+        gradual = self.settings.strategy == "gradual" and epoch < self.settings.head_epochs
+        learning = [] if gradual else self.learning
+        self._learn(learning)
+        if not learning:
+            return [self.model]
+        return [m for block in self.blocks[: len(self.blocks) - len(learning)] for m in block.modules]
+
+    def _learn(self, learning: Sequence[Any]) -> None:
+        self.model.requires_grad_(False)
+        self.head.requires_grad_(True)
+        for block in learning:
+            for parameter in block.parameters:
+                parameter.requires_grad_(True)

@@ -1,0 +1,34 @@
+"""Looking at the pictures of a config or a folder, as training will."""
+
+from pathlib import Path
+
+from cnncli.core.errors import ConfigError
+from cnncli.data.raw import Split
+from cnncli.training.build import blaming, open_data
+from cnncli.training.catalog import LoadedConfig, load_config, load_folder
+from cnncli.training.display import Display
+from cnncli.training.pictures import training_samples
+from cnncli.training.runtime import pick_device
+
+
+def show_samples(what: str, split: Split, count: int, augmented: bool, out: Path) -> str:
+    """Write ``count`` samples of a config, or of a folder of pictures, to ``out``; returns what was drawn.
+
+    The pictures of the training split are the first of its first epoch, with or without its augmentation.
+    """
+    if augmented and split != "train":
+        raise ConfigError(f"--augmented: {split} pictures are never augmented; leave out one of them")
+    loaded = _load(what, augmented)
+    with blaming(loaded, "dataset"):
+        data = open_data(loaded.config, Display().track)
+        image = training_samples(data, pick_device("cpu"), loaded.config.seed, count, split, split == "train")
+    image.save(out)
+    shape = "×".join(map(str, data.spec.input_shape))
+    return f"{out}: {min(count, len(data.sources[split]))} of {len(data.sources[split]):,} {split} pictures, {shape}"
+
+
+def _load(what: str, augmented: bool) -> LoadedConfig:
+    overrides = [] if augmented else ["dataset.augment=[]"]
+    if Path(what).is_dir():
+        return load_folder(Path(what), overrides)
+    return load_config(Path(what), overrides)
