@@ -17,9 +17,10 @@ ALLOWED = {
     "models": {"core"},
     "tasks": {"core"},
     "optim": {"core"},
+    "curate": {"core", "data"},
     "training": {"core", "data", "models", "tasks", "optim"},
     "inference": {"core", "data", "models", "tasks", "optim", "training"},
-    "cli": {"core", "data", "models", "tasks", "optim", "training", "inference"},
+    "cli": {"core", "data", "models", "tasks", "optim", "curate", "training", "inference"},
 }
 
 

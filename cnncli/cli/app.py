@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, pictures
+from cnncli.cli import commands, pictures, trained
+from cnncli.cli.options import is_override
 from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError
 from cnncli.core.plugins import plugin_place
 
@@ -29,11 +30,11 @@ app = typer.Typer(
 )
 app.command()(commands.train)
 app.command()(commands.finetune)
-app.command(name="eval")(commands.evaluate)
-app.command()(commands.generate)
-app.command()(commands.predict)
+app.command(name="eval")(trained.evaluate)
+app.command()(trained.generate)
+app.command()(trained.predict)
 app.command()(commands.inspect)
-app.command()(commands.forecast)
+app.command()(trained.forecast)
 app.command()(pictures.init)
 app.add_typer(pictures.data)
 app.command(name="list")(commands.list_components)
@@ -120,6 +121,6 @@ def expand_resume(args: list[str]) -> list[str]:
         expanded.append(word)
         if word == "--resume":
             following = args[number + 1] if number + 1 < len(args) else "-"
-            if following.startswith("-") or commands.is_override(following) or following.endswith((".yaml", ".yml")):
+            if following.startswith("-") or is_override(following) or following.endswith((".yaml", ".yml")):
                 expanded.append("latest")
     return expanded

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from cnncli.cli.options import Json
 from cnncli.core.errors import ConfigError, DataError
 
 data = typer.Typer(name="data", help="Split, check and look at pictures before training.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 What = Annotated[str, typer.Argument(metavar="CONFIG|FOLDER", help="A YAML config, or a folder of pictures.")]
 
 

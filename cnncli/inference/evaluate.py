@@ -91,7 +91,8 @@ def evaluate_checkpoint(trained: Trained, split: Split, display: Display, tta: b
     if stop.signum is not None:
         raise Interrupted("stopped before the evaluation was done", stop.signum)
     metrics = {split: report.pop("metrics")}
-    return {"checkpoint": str(trained.path), "split": split, "tta": tta, "metrics": metrics, **report}
+    about = {"checkpoint": str(trained.path), "split": split, **({"tta": True} if tta else {})}
+    return {**about, "metrics": metrics, **report}
 
 
 def parse_split(text: str) -> Split:

@@ -45,7 +45,8 @@ class Experiment:
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of one epoch."""
-        return -(-len(self.loader("train", training=True)) // self.config.train.accumulate)
+        loader = self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
+        return -(-len(loader) // self.config.train.accumulate)
 
     def loader(self, split: Split, *, training: bool = False) -> Loader:
         """The batches of ``split`` on the run's device."""
@@ -83,7 +84,8 @@ def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True
     if strategy is not None:
         model = _on_features(model, strategy, data, runtime, config)
     with blaming(loaded, "dataset"):
-        batches = len(data.loader("train", runtime.device, training=True, seed=config.seed))
+        # not embedded: features are computed when they are first asked for, with the weights of then
+        batches = len(data.loader("train", runtime.device, training=True, seed=config.seed, embedded=False))
     with blaming(loaded, "scheduler"):
         steps = -(-batches // config.train.accumulate)
         schedule = build_schedule(config.scheduler, optimizer, config.train.epochs, steps, mode)

@@ -131,13 +131,13 @@ def test_a_table_without_header_is_predicted_without(cnncli: Run) -> None:
     assert len(frame) == 60
 
 
-def test_a_network_of_pictures_is_refused(cnncli: Run, tiny: Path) -> None:
+def test_a_table_is_refused_by_a_network_of_pictures(cnncli: Run, tiny: Path) -> None:
     assert cnncli("train", tiny, "train.epochs=1", "--name", "tiny/one").code == 0
     Path("rows.csv").write_text("a\n1\n")
     answer = cnncli("predict", "--ckpt", "runs/tiny/one", "rows.csv")
-    assert answer.code == 2
-    assert "it learned from pictures; predict takes tables so far" in answer.err
-    with pytest.raises(ConfigError, match="predict takes tables"):
+    assert answer.code == 3
+    assert "rows.csv: cannot be read as a picture" in answer.err
+    with pytest.raises(ConfigError, match="name pictures, not a table"):
         predict_rows(load_trained(Path("runs/tiny/one")), pd.DataFrame({"a": [1]}), make_runtime("cpu", "fp32", 0))
 
 

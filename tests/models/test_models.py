@@ -13,7 +13,10 @@ from cnncli.training.catalog import fill_registries
 
 fill_registries()
 CONV = {"name": "conv", "channels": 4}
-NEEDED = {"layers": {"layers": [CONV, "relu", "global_pool", "linear"]}}
+NEEDED = {
+    "layers": {"layers": [CONV, "relu", "global_pool", "linear"]},
+    "timm": {"architecture": "test_resnet"},
+}
 ZOO = [name for name in models if models.get(name).description.startswith("torchvision's")]
 SEQUENCES = {"conv1d", "gru", "lstm", "rnn", "tcn", "transformer"}  # in test_sequences.py
 OWN = [name for name in models if name not in ZOO and name not in SEQUENCES]

@@ -1,0 +1,50 @@
+"""What several commands share: their options, and how the words of a command line are told apart."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnncli.core.errors import ConfigError
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CONFIG [KEY=VALUE]...",
+        help="A YAML file, then any key of it set anew by its dotted path: optimizer.lr=0.01 model.name=mlp",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Plugin = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A plug-in file the checkpoint needs; may be repeated.")
+]
+Name = Annotated[str | None, typer.Option("--name", help="Write to runs/NAME/…; NAME/ID fixes the folder too.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --name NAME/ID names.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write nothing.")
+]
+Tta = Annotated[bool, typer.Option("--tta", help="Average over six views of every picture (mirrored, shifted).")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written.")]
+Checkpoint = Annotated[Path, typer.Option("--ckpt", help="A checkpoint, or a run folder for its best.pt.")]
+
+
+def is_override(word: str) -> bool:
+    """Whether a word of the command line is ``key=value`` rather than a path that has a '=' in it."""
+    return "=" in word and not Path(word).exists()
+
+
+def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:
+    """The config's path, if there is one, and the overrides."""
+    overrides = [word for word in words or [] if is_override(word)]
+    others = [word for word in words or [] if not is_override(word)]
+    if len(others) > 1:
+        raise ConfigError(f"'{others[1]}' is a second config; overrides are written key=value")
+    return (Path(others[0]) if others else None), overrides
+
+
+def needed(path: Path | None) -> Path:
+    """``path``, or a ``ConfigError`` where none was given."""
+    if path is None:
+        raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
+    return path
