@@ -1,5 +1,6 @@
 """The pages under docs show commands that work, one after the other, as written."""
 
+import json
 import math
 import re
 import shlex
@@ -8,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
+from torchvision.models import resnet18
 
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, make_pictures
 
 PAGE = (ROOT / "docs" / "other-nets.md").read_text()
 QUICK = {
@@ -46,6 +50,53 @@ def test_the_commands_of_other_nets_run_in_a_row(place: Path, cnncli: Callable[.
     assert (place / "predicted.csv").read_text().splitlines()[0] == "side,rooms,prediction"
     assert len((place / "next-years.csv").read_text().splitlines()) == 25
     assert (place / "next-years.png").stat().st_size > 1000
+
+
+PHOTOS = (ROOT / "docs" / "your-own-photos.md").read_text()
+
+
+@pytest.fixture
+def pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A flat folder of small pictures, their table, and weights where torch's hub keeps those of ResNet-18."""
+    made = make_pictures(tmp_path / "made", {"cat": 20, "dog": 20})
+    (tmp_path / "pets").mkdir()
+    rows = ["path,label"]
+    for number, path in enumerate(sorted(made.glob("*/*.png"))):
+        name = f"{path.parent.name}.{number}.jpg"
+        with Image.open(path) as picture:
+            picture.save(tmp_path / "pets" / name, quality=95)
+        rows.append(f"{name},{path.parent.name}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    hub = tmp_path / "torch" / "hub" / "checkpoints"
+    hub.mkdir(parents=True)
+    torch.manual_seed(0)
+    torch.save(resnet18().state_dict(), hub / "resnet18-f37072fd.pth")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path
+
+
+def test_the_commands_for_ones_own_photos_run_in_a_row(pets: Path, cnncli: Callable[..., Answer]) -> None:
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", PHOTOS, re.DOTALL) for line in block.splitlines()]
+    assert len(lines) > 12
+    printed = {}
+    for line in lines:
+        words, _, file = line.partition(" > ")
+        parts = shlex.split(words, comments=True)[1:]
+        if parts[0] in ("train", "finetune"):
+            parts += ["train.epochs=2", "dataset.image_size=32", "logging.tensorboard=false"]
+        answer = cnncli(*parts)
+        assert answer.code == 0, f"{line}\n{answer.err}"
+        printed[" ".join(parts[:2])] = answer.out
+        if file:
+            (pets / file).write_text(answer.out)
+    assert "nothing must be mended" in printed["data check"]
+    assert len(list((pets / "photos").glob("*/*/*.jpg"))) == 40
+    assert (pets / "samples.png").stat().st_size > 1000
+    assert not (pets / "by-pattern").exists()
+    answers = (pets / "answers.csv").read_text().splitlines()
+    assert answers[0] == "path,prediction,probability"
+    assert len(answers) == 5
+    assert json.loads(printed["predict --ckpt"])["errors"] == []
 
 
 def test_its_pictures_are_there() -> None:

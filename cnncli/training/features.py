@@ -1,7 +1,5 @@
 """A frozen backbone needs to see every picture only once: what its head is given can be kept."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +32,8 @@ class Extractor:
     @torch.no_grad()
     def __call__(self, inputs: Tensor) -> Tensor:
         seen: list[Tensor] = []
+        if inputs.ndim == 4:  # convolutions that only go forward are faster with the channels innermost
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         hook = self.head.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
         try:
             with self.runtime.autocast():
@@ -49,8 +49,4 @@ class Extractor:
         if features.ndim != 2:
             return False
         with self.runtime.autocast():
-            return bool(torch.equal(self.head(features), self.network.eval()(inputs)))
-
-
-Embed = Callable[[Tensor], Tensor]
-"""Inputs of a network → features."""
+            return bool(torch.allclose(self.head(features), self.network.eval()(inputs), atol=1e-3))

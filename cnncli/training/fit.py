@@ -97,14 +97,14 @@ class Fit:
     def _train(self, stop: StopSignal) -> Record:
         """The rest of the current epoch; returns how long it took and how fast it was."""
         experiment, state = self.experiment, self.state
-        loader = experiment.loader("train", training=True)
+        start, before = time.perf_counter(), self.meter.samples
+        loader = experiment.loader("train", training=True)  # computes features, where they are kept
         if experiment.strategy is not None:
             state.frozen = experiment.strategy.frozen_at(state.epoch)
         what = f"epoch {state.epoch + 1}/{self.config.train.epochs}"
         batches = self.display.batches(
             loader.epoch(state.epoch, state.batch), len(loader), state.batch, what, self.meter
         )
-        start, before = time.perf_counter(), self.meter.samples
         train_one_epoch(state, batches, experiment.task, experiment.runtime, self.config.train, self.meter, stop)
         self._check_finite("train/loss", self.meter.compute()["loss"])  # waits for the device
         seconds = time.perf_counter() - start
