@@ -113,6 +113,28 @@ def pictures(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A flat folder of small pictures, their table, and weights where torch's hub keeps those of ResNet-18."""
+    made = make_pictures(tmp_path / "made", {"cat": 20, "dog": 20})
+    (tmp_path / "pets").mkdir()
+    rows = ["path,label"]
+    for number, path in enumerate(sorted(made.glob("*/*.png"))):
+        name = f"{path.parent.name}.{number}.jpg"
+        with Image.open(path) as picture:
+            picture.save(tmp_path / "pets" / name, quality=95)
+        rows.append(f"{name},{path.parent.name}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    hub = tmp_path / "torch" / "hub" / "checkpoints"
+    hub.mkdir(parents=True)
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    torch.save(resnet18().state_dict(), hub / "resnet18-f37072fd.pth")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder that CNNCLI_DATA named when the tests started; skipped where there is none."""

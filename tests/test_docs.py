@@ -9,11 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
-from torchvision.models import resnet18
 
-from tests.conftest import ROOT, Answer, make_pictures
+from tests.conftest import ROOT, Answer
 
 PAGE = (ROOT / "docs" / "other-nets.md").read_text()
 QUICK = {
@@ -53,26 +50,6 @@ def test_the_commands_of_other_nets_run_in_a_row(place: Path, cnncli: Callable[.
 
 
 PHOTOS = (ROOT / "docs" / "your-own-photos.md").read_text()
-
-
-@pytest.fixture
-def pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A flat folder of small pictures, their table, and weights where torch's hub keeps those of ResNet-18."""
-    made = make_pictures(tmp_path / "made", {"cat": 20, "dog": 20})
-    (tmp_path / "pets").mkdir()
-    rows = ["path,label"]
-    for number, path in enumerate(sorted(made.glob("*/*.png"))):
-        name = f"{path.parent.name}.{number}.jpg"
-        with Image.open(path) as picture:
-            picture.save(tmp_path / "pets" / name, quality=95)
-        rows.append(f"{name},{path.parent.name}")
-    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
-    hub = tmp_path / "torch" / "hub" / "checkpoints"
-    hub.mkdir(parents=True)
-    torch.manual_seed(0)
-    torch.save(resnet18().state_dict(), hub / "resnet18-f37072fd.pth")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    return tmp_path
 
 
 def test_the_commands_for_ones_own_photos_run_in_a_row(pets: Path, cnncli: Callable[..., Answer]) -> None:

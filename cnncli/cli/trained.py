@@ -69,6 +69,9 @@ def predict(
             trained, gather(what), runtime, track, top_k=top_k, max_error=max_error, tta=tta, workers=workers
         )
         text, errors = format_answers(answers, form or "table"), answers.errors
+        if answers.threshold is not None:
+            share = f"{100 * (answers.answered or 0):.0f} % of the validation pictures"
+            typer.echo(f"note: answered from a confidence of {answers.threshold:.4f} on, as {share} are", err=True)
     elif len(what) > 1:
         raise ConfigError(f"'{what[1]}' is a second table; give one")
     else:

@@ -19,6 +19,8 @@ def build_schema() -> dict[str, Any]:
         properties[section] = {"$ref": f"#/$defs/{kind}"}
     definitions["transforms"] = _component(REGISTRIES["transforms"], {}, definitions)
     properties["extends"] = {"type": "string", "description": "a YAML file that this one builds on"}
+    schema["required"].remove("model")  # which follows from the weights that fine-tuning starts from
+    schema["anyOf"] = [{"required": ["model"]}, {"required": ["finetune"]}]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "cnncli config"
     return schema

@@ -142,7 +142,7 @@ def _suspicious(listed: list[Listed], signatures: list[Signature]) -> list[Findi
             found.append(("tiny", f"{signature.width}×{signature.height} pixels", item))
         elif long >= LONG * short:
             found.append(("long", f"{signature.width}×{signature.height} pixels: most of it is cut off", item))
-        if signature.thumbnail.std() < FLAT:
+        if signature.thumbnail.std((0, 1)).max() < FLAT:
             found.append(("flat", "one colour all over", item))
         if named is not None and signature.form not in (named, "MPO"):
             found.append(("misnamed", f"is {signature.form}, not {named}", item))

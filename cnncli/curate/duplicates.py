@@ -1,6 +1,5 @@
 """Pictures that are the same, byte for byte or to the eye."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,28 +23,23 @@ class Pair:
 
 
 def find_duplicates(signatures: Sequence[Signature]) -> list[Pair]:
-    """Every pair of equal files, and of pictures that differ by scale, compression or small changes only.
+    """Pairs of equal files, and of pictures that differ by scale, compression or small changes only.
 
-    Mirrored, rotated and cropped copies are not found.
+    Of many equal files each is paired with the first, which alone is compared with other pictures. Mirrored, rotated
+    and cropped copies are not found.
     """
-    exact = _same_files(signatures)
-    known = {(pair.first, pair.second) for pair in exact}
-    near = [Pair(a, b, exact=False) for a, b in _alike(signatures) if (a, b) not in known]
+    first: dict[bytes, int] = {}
+    exact = []
+    for number, signature in enumerate(signatures):
+        if not signature.error and (earlier := first.setdefault(signature.digest, number)) != number:
+            exact.append(Pair(earlier, number, exact=True))
+    near = [Pair(a, b, exact=False) for a, b in _alike(signatures, list(first.values()))]
     return sorted([*exact, *near], key=lambda pair: (pair.first, pair.second))
 
 
-def _same_files(signatures: Sequence[Signature]) -> list[Pair]:
-    """Pairs of the same bytes; of three or more every one with the first."""
-    by_digest = defaultdict(list)
-    for number, signature in enumerate(signatures):
-        if not signature.error:
-            by_digest[signature.digest].append(number)
-    return [Pair(a, b, exact=True) for group in by_digest.values() for i, a in enumerate(group) for b in group[i + 1 :]]
-
-
-def _alike(signatures: Sequence[Signature]) -> Iterable[tuple[int, int]]:
+def _alike(signatures: Sequence[Signature], among: Sequence[int]) -> Iterable[tuple[int, int]]:
     """Pairs of positions with near fingerprints whose thumbnails bear it out."""
-    numbers = np.array([n for n, s in enumerate(signatures) if s.bits is not None], dtype=np.int64)
+    numbers = np.array(among, dtype=np.int64)
     if len(numbers) < 2:
         return
     signs = np.array([signatures[n].bits for n in numbers], dtype=np.float32) * 2 - 1
@@ -70,8 +64,8 @@ def _thumbnails_alike(
         span = slice(part, part + 65_536)
         a, b = (thumbnails[side[span]].astype(np.float32) for side in (rows, columns))
         distance = np.sqrt(((a - b) ** 2).mean(1))
-        contrast = np.minimum(a.std(1), b.std(1))
-        alike[span] = (distance <= MAX_DISTANCE) & (distance <= MAX_SHARE * contrast)
+        contrast = np.sqrt(np.minimum(*(t.reshape(len(t), -1, 3).var(1).mean(1) for t in (a, b))))
+        alike[span] = (distance < MAX_DISTANCE) & (distance < MAX_SHARE * contrast)
     return alike
 
 

@@ -75,6 +75,7 @@ def propose(found: Looked) -> str:
 def _head(found: Looked) -> list[str]:
     names = sorted(found.counts["train"])
     listed = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+    listed = "".join(letter if letter.isprintable() else "?" for letter in listed)
     sizes = " + ".join(f"{c.total():,} {split}" for split, c in found.counts.items())
     colour = "grey" if found.grey else "colour"
     return [

@@ -41,11 +41,16 @@ def group(items: Sequence[Labelled], root: Path, group_by: str | None, track: Tr
         compiled = compile_pattern("--group-by", group_by)
         first: dict[str, int] = {}
         for number, item in enumerate(items):
-            match = compiled.search(item.path.relative_to(root).as_posix())
+            match = compiled.search(_below(item.path, root).as_posix())
             if match is None or match[1] is None:
                 raise DataError(f"{item.path}: --group-by '{group_by}' finds nothing in it; change it")
             pairs.append((first.setdefault(match[1], number), number))
     return join(len(items), pairs)
+
+
+def _below(path: Path, root: Path) -> Path:
+    """``path`` as seen from ``root``; a table may name pictures elsewhere."""
+    return Path(os.path.relpath(path, root))
 
 
 def assign(items: Sequence[Labelled], groups: Sequence[int], val: float, test: float, seed: int) -> list[str]:
@@ -66,24 +71,32 @@ def assign(items: Sequence[Labelled], groups: Sequence[int], val: float, test: f
     Random(seed).shuffle(order)
     order.sort(key=len, reverse=True)  # the large ones first: they are the hardest to place
     found = [""] * len(items)
-    for numbers in order:
-        counts = Counter(items[number].label for number in numbers)
-        # where most room is left behind it; single pictures fill every split to the last place
-        best = max(wanted, key=lambda split: min(wanted[split][label] - n for label, n in counts.items()))
+    counted = [Counter(items[number].label for number in numbers) for numbers in order]
+    left = Counter(label for counts in counted for label in counts)  # groups not yet placed
+    lacking = {(split, label) for split in wanted for label in totals}  # splits that have nothing of a class yet
+    for numbers, counts in zip(order, counted, strict=True):
+        best = _roomiest(wanted, counts, left, lacking)
         for number in numbers:
             found[number] = best
         for label, n in counts.items():
             wanted[best][label] -= n
-    _require_all(items, found, ["train", *shares])
+            left[label] -= 1
+            lacking.discard((best, label))
+    for split, label in sorted(lacking):
+        raise DataError(f"class '{label}' has too few unlike pictures for {split}; add some, or ask for less")
     return found
 
 
-def _require_all(items: Sequence[Labelled], found: Sequence[str], splits: Sequence[str]) -> None:
-    have = {(split, item.label) for split, item in zip(found, items, strict=True)}
-    for label in sorted({item.label for item in items}):
-        for split in splits:
-            if (split, label) not in have:
-                raise DataError(f"class '{label}' has too few unlike pictures for {split}; add some, or ask for less")
+def _roomiest(
+    wanted: dict[str, dict[str, int]], counts: Counter[str], left: Counter[str], lacking: set[tuple[str, str]]
+) -> str:
+    """The split with most room left behind a group; single pictures so fill every split to the last place.
+
+    When no more groups of a class are left than splits that have nothing of it, those splits come first.
+    """
+    short = {label for label in counts if left[label] <= sum((split, label) in lacking for split in wanted)}
+    first = [split for split in wanted if any((split, label) in lacking for label in short)]
+    return max(first or wanted, key=lambda split: min(wanted[split][label] - n for label, n in counts.items()))
 
 
 def place(items: Sequence[Labelled], splits: Sequence[str], groups: Sequence[int], root: Path) -> list[Placed]:
@@ -95,7 +108,7 @@ def place(items: Sequence[Labelled], splits: Sequence[str], groups: Sequence[int
         if any("\ud800" <= letter <= "\udfff" for letter in str(item.path)):
             raise DataError(f"{str(item.path)!a}: its name is not UTF-8; rename it")
         if taken[split, item.label, name] > 1:
-            name = "__".join(item.path.relative_to(root).parts)
+            name = "__".join(part for part in _below(item.path, root).parts if part != "..")
         found.append(Placed(item.path.absolute(), item.label, split, f"{split}/{item.label}/{name}", number))
     if len({placed.file for placed in found}) < len(found):
         raise DataError(f"{root}: two pictures would get the same name; rename one")
@@ -123,13 +136,22 @@ def write(placed: Sequence[Placed], destination: Path, how: How) -> None:
             if how == "link":
                 target.symlink_to(item.source)
             elif how == "move":
-                shutil.move(item.source, target)
+                _move(item.source, target)
             else:
                 shutil.copy2(item.source, target)
     except OSError as error:
         raise StorageError(
             f"{error.filename or destination}: {error.strerror or error}; then: cnncli data undo {destination}"
         ) from error
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file; a link that is relative to its folder leads to the same file from the new one."""
+    if source.is_symlink() and not (led := Path(os.readlink(source))).is_absolute():
+        target.symlink_to(os.path.relpath(source.parent / led, target.parent))
+        source.unlink()
+    else:
+        shutil.move(source, target)
 
 
 def summary(placed: Sequence[Placed], destination: Path) -> dict[str, Any]:
@@ -156,10 +178,11 @@ def undo(destination: Path) -> int:
     """
     listing = destination / LISTING
     try:
-        rows = list(csv.DictReader(StringIO(listing.read_text(encoding="utf-8"))))
-    except OSError:
+        reader = csv.DictReader(StringIO(listing.read_text(encoding="utf-8")))
+        rows = list(reader)
+    except (OSError, ValueError):
         raise DataError(f"{listing}: cannot be read; only what 'cnncli data split' wrote can be undone") from None
-    if rows and set(rows[0]) != set(COLUMNS):
+    if tuple(reader.fieldnames or ()) != COLUMNS:
         raise DataError(f"{listing}: is not a listing of 'cnncli data split'; nothing was changed")
     # of a moved file one of the two must be there, of a copied one the first: else the last of it would be removed
     lost = [
@@ -177,8 +200,10 @@ def undo(destination: Path) -> int:
             target.unlink(missing_ok=True)
         elif target.exists() and not source.exists():
             source.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(target, source)
+            _move(target, source)
             done += 1
+        elif target.exists() and source.read_bytes().startswith(target.read_bytes()):
+            target.unlink()  # half of a move to another disk: the source was not yet removed
     listing.unlink()
     for parent, _, _ in os.walk(destination, topdown=False):
         if not any(Path(parent).iterdir()):

@@ -73,7 +73,8 @@ class FocalLoss(nn.Module):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         logs = F.log_softmax(logits, dim=1)
-        terms = -((1 - logs.exp()) ** self.gamma) * logs
+        # a probability of exactly one has no slope for gamma below one
+        terms = -((1 - logs.exp()).clamp_min(torch.finfo(logs.dtype).tiny) ** self.gamma) * logs
         if self.weight is not None:
             terms = terms * self.weight
         _, shares = _one_hot(logits, targets)
@@ -100,7 +101,7 @@ _LOSSES: dict[str, tuple[Callable[..., nn.Module], Form, str]] = {
     "multilabel_soft_margin": (nn.MultiLabelSoftMarginLoss, _one_hot, "one-against-the-rest, averaged over classes"),
 }  # fmt: skip
 
-CLASS_NUMBERS_ONLY = ("nll", "multi_margin")
+CLASS_NUMBERS_ONLY = ("nll", "multi_margin", "hinge_embedding")
 """Losses that cannot be computed for mixed samples."""
 
 FORMS: dict[str, Form] = {}

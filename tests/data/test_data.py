@@ -15,10 +15,9 @@ from torch import Tensor
 from cnncli.core.config import Component, DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets, transforms
-from cnncli.core.spec import DataSpec, Decode, Preprocess
+from cnncli.core.spec import DataSpec, Preprocess
 from cnncli.data.bundle import DataBundle, build_data
 from cnncli.data.loaders import MemoryLoader, Normalizer, Order, StreamLoader
-from cnncli.data.decode import read_image
 from cnncli.data.sources import ArraySource
 from cnncli.data.splits import stratified_split
 from cnncli.data.transforms import BATCH_TRANSFORMS, Augment
@@ -226,20 +225,6 @@ def test_a_broken_picture_is_named(pictures: Path, content: bytes | None, memory
 
     with pytest.raises(DataError, match=r"broken\.jpg: cannot be read as a picture"):
         read_everything()
-
-
-def test_one_decoder_turns_crops_and_converts(tmp_path: Path) -> None:
-    wide = Image.new("RGB", (40, 20), "red")
-    wide.paste("blue", (10, 0, 30, 20))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
-    wide.save(tmp_path / "turned.png", exif=exif)
-    assert read_image(tmp_path / "turned.png", Decode((20, 20)))[2].float().mean() > 200, "the blue middle is kept"
-    for mode in ("L", "P", "RGBA", "CMYK", "1"):
-        path = tmp_path / (f"{mode}.tif" if mode == "CMYK" else f"{mode}.png")
-        Image.new(mode, (9, 7)).save(path)
-        assert read_image(path, Decode((5, 5))).shape == (3, 5, 5)
-        assert read_image(path, Decode((5, 5), 1)).shape == (1, 5, 5)
 
 
 def test_data_of_other_classes_are_refused_for_a_checkpoint(pictures: Path) -> None:
