@@ -12,8 +12,10 @@ from cnncli.core.errors import CheckpointError, ConfigError
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Preprocess
 from cnncli.core.yaml_source import Document
+from cnncli.data.raw import IMAGENET
 from cnncli.models.blocks import find_blocks, find_head
 from cnncli.models.pretrained import (
+    TIMM,
     Transfer,
     expected_by,
     fit_positions,
@@ -29,7 +31,8 @@ RECIPE = Path(__file__).parent.parent / "recipes" / "finetune.yaml"
 
 def is_checkpoint(pretrained: str) -> bool:
     """Whether ``finetune.pretrained`` names a file or run folder of one's own rather than a published network."""
-    return pretrained.endswith((".pt", ".pth")) or Path(pretrained).exists()
+    path_like = len(Path(pretrained).parts) > 1 and not pretrained.startswith(TIMM)
+    return path_like or pretrained.endswith((".pt", ".pth"))
 
 
 def checkpoint_path(pretrained: str) -> Path:
@@ -72,7 +75,10 @@ def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The ``model`` section and the ``dataset`` keys for a network of torchvision's or timm's."""
     model, expected = model_of(name), expected_by(name)
     sizes = {"image_size": expected.image_size, "resize": expected.resize, "interpolation": expected.interpolation}
-    return model, {**sizes, "normalize": {"mean": list(expected.mean), "std": list(expected.std)}}
+    statistics = {"mean": list(expected.mean), "std": list(expected.std)}
+    named = {"imagenet": IMAGENET, "half": ((0.5,) * 3, (0.5,) * 3)}  # by name they are for grey pictures as well
+    known = next((name for name, values in named.items() if values == (expected.mean, expected.std)), None)
+    return model, {**sizes, "normalize": known or statistics}
 
 
 def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -238,7 +238,7 @@ def test_finetune_works_as_typed(resnet18: dict[str, torch.Tensor], pictures: Pa
     assert changed(resnet18, weights("runs/photos/one/best.pt")) == {"fc.weight", "fc.bias"}
     used = yaml.safe_load(Path("runs/photos/one/config.yaml").read_text())
     assert used["finetune"]["pretrained"] == "resnet18"
-    assert used["dataset"]["normalize"]["mean"] == [0.485, 0.456, 0.406]
+    assert used["dataset"]["normalize"] == "imagenet"
     report = cnncli("eval", "--ckpt", "runs/photos/one", "--json").json
     result = json.loads(Path("runs/photos/one/result.json").read_text())
     assert report["metrics"]["test"] == pytest.approx(result["metrics"]["test"], rel=1e-4)
@@ -267,6 +267,18 @@ def test_finetune_refuses_kindly(
     answer = cnncli("finetune", *words)
     assert answer.code == code, answer.err
     assert message in answer.err
+
+
+def test_grey_pictures_of_a_data_set_go_through_a_network_of_colour(
+    resnet18: dict[str, torch.Tensor], tiny: Path, cnncli: Cli
+) -> None:
+    Path("resnet18").mkdir()  # a folder of that name is not what is meant
+    answer = cnncli(
+        "finetune", "--from", "resnet18", tiny, "--strategy", "head", "train.epochs=1", "--name", "grey/one"
+    )
+    assert answer.code == 0, answer.err
+    after = weights("runs/grey/one/best.pt")
+    assert torch.equal(after["1.conv1.weight"], resnet18["conv1.weight"])
 
 
 def test_a_network_fine_tuned_twice_starts_from_the_first(start: Path, cnncli: Cli) -> None:
