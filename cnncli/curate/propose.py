@@ -80,7 +80,8 @@ def _head(found: Looked) -> list[str]:
     colour = "grey" if found.grey else "colour"
     return [
         "# cnncli train THIS_FILE",
-        f"# {sizes} pictures of {len(names)} classes ({listed}), in {colour}, {found.side} pixels on the short side.",
+        f"# {sizes} pictures in {colour}, {found.side} pixels on the short side,",
+        f"# of {len(names)} classes: {listed}.",
         "",
     ]
 

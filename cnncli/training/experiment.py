@@ -150,11 +150,11 @@ def describe(experiment: Experiment) -> dict[str, str]:
 
 def _learning(experiment: Experiment) -> str:
     """Which parameters learn, and at which rates."""
-    settings, groups = experiment.config.finetune, experiment.state.optimizer.param_groups
-    assert settings is not None
+    assert experiment.strategy is not None
+    groups = experiment.strategy.groups(float(experiment.config.optimizer.args["lr"]))
     count = sum(parameter.numel() for group in groups for parameter in group["params"])
-    rates = [float(group["initial_lr"] if "initial_lr" in group else group["lr"]) for group in groups]
-    shown = f"{count:,} parameters ({settings.strategy}), lr {rates[0]:.3g}"
+    rates = [group["lr"] for group in groups]
+    shown = f"{count:,} parameters ({experiment.strategy.settings.strategy}), lr {rates[0]:.3g}"
     shown += f" for the head, down to {min(rates):.3g}" if len(rates) > 1 else ""
     return shown + ("; features computed once" if experiment.data.embed is not None else "")
 

@@ -77,7 +77,7 @@ def test_for_larger_pictures_it_starts_from_a_pretrained_network(cnncli: Cli, tm
     checked = yaml.safe_load(cnncli("config", path).out)
     assert checked["model"]["name"] == "resnet18"
     assert checked["dataset"]["image_size"] == 224
-    assert checked["dataset"]["normalize"]["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    assert checked["dataset"]["normalize"] == "imagenet"
     assert not (tmp_path / "torch").exists(), "nothing was downloaded"
 
 
@@ -157,7 +157,8 @@ def test_what_it_found_stands_at_the_top(cnncli: Cli, tmp_path: Path) -> None:
     make_pictures(tmp_path / "set" / "train", dict.fromkeys("abcdefgh", 4))
     make_pictures(tmp_path / "set" / "test", dict.fromkeys("abcdefgh", 2))
     text = cnncli("init", tmp_path / "set").out
-    assert "# 32 train + 16 test pictures of 8 classes (a, b, c, d, e, f, …), in colour, 16 pixels" in text
+    assert "# 32 train + 16 test pictures in colour, 16 pixels on the short side," in text
+    assert "# of 8 classes: a, b, c, d, e, f, …." in text
 
 
 def test_many_pictures_are_learned_from_scratch_and_more_of_them_in_a_batch() -> None:
