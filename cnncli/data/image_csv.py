@@ -10,10 +10,9 @@ from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Decode, Fit, Interpolation
 from cnncli.data.csv_table import Delimiter, read_table
-from cnncli.data.image_folder import VAL_NAMES, Size, decoding
+from cnncli.data.image_folder import VAL_NAMES, Size, decoding, picture_files
 from cnncli.data.raw import RawData, find_data
 from cnncli.data.sources import FileSource
-from cnncli.data.splits import stratified_split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,11 +51,7 @@ def image_csv(
     for name in dict.fromkeys(parts):
         rows = [(folder / p, y) for p, y, part in zip(paths, labels, parts, strict=True) if part == name]
         sources[name] = _source(rows, classes, decode, f"{table}: {name} split")
-    train, test = sources["train"], sources.get("test")
-    if test is None and test_fraction > 0:
-        kept, taken = stratified_split(train.targets, test_fraction, seed=0)
-        train, test = train.subset(kept), train.subset(taken)
-    return RawData(classes, train=train, val=sources.get("val"), test=test, seen=seen)
+    return picture_files(classes, sources, test_fraction, seen)
 
 
 def read_listing(

@@ -1,6 +1,7 @@
 """Pictures of one's own: one folder per class."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,6 +45,13 @@ def image_folder(
     parts = split_folders(find_data(root, "folder"))
     classes = class_names(parts["train"])
     sources = {name: _read_split(path, classes, decode) for name, path in parts.items()}
+    return picture_files(classes, sources, test_fraction, seen)
+
+
+def picture_files(
+    classes: tuple[str, ...], sources: Mapping[str, FileSource], test_fraction: float, seen: tuple[int, int]
+) -> RawData:
+    """The splits that there are; without one for the test, ``test_fraction`` of the training part is set aside."""
     train, test = sources["train"], sources.get("test")
     if test is None and test_fraction > 0:
         kept, taken = stratified_split(train.targets, test_fraction, seed=0)
