@@ -7,6 +7,7 @@ import typer
 
 from cnncli.core.errors import ConfigError
 
+PICTURES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pt", ".pth")  # never written by --out
 Words = Annotated[
     list[str] | None,
     typer.Argument(
@@ -41,6 +42,12 @@ def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:
     if len(others) > 1:
         raise ConfigError(f"'{others[1]}' is a second config; overrides are written key=value")
     return (Path(others[0]) if others else None), overrides
+
+
+def keep_apart(out: Path, read: list[Path]) -> None:
+    """Raise ``ConfigError`` when ``out`` is one of the files that are read, or would replace a picture."""
+    if out.exists() and (out.suffix.lower() in PICTURES or any(p.exists() and p.samefile(out) for p in read)):
+        raise ConfigError(f"--out {out}: is a file that holds something else; choose another name")
 
 
 def needed(path: Path | None) -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.options import Json
+from cnncli.cli.options import Json, keep_apart
 from cnncli.core.errors import ConfigError, DataError
 
 data = typer.Typer(name="data", help="Split, check and look at pictures before training.", no_args_is_help=True)
@@ -37,12 +37,18 @@ def split(
     from cnncli.cli import tables
     from cnncli.curate import split as splitting
     from cnncli.curate.labels import label_pictures
+    from cnncli.data.image_folder import find_pictures
     from cnncli.training.display import Display
 
+    if pattern is not None and labels is not None:
+        raise ConfigError("--pattern and --labels exclude each other; choose one")
     if copy + link + move > 1:
         raise ConfigError("--copy, --link and --move exclude each other; choose one")
+    splitting.check_request(source, destination, val, test)
     items = label_pictures(source, pattern, labels)
     groups = splitting.group(items, source, group_by, Display(quiet=json_).track)
+    if unlisted := len(set(find_pictures(source)) - {item.path for item in items}):
+        typer.echo(f"note: {unlisted:,} pictures of {source} are not in {labels}; they stay where they are", err=True)
     placed = splitting.place(items, splitting.assign(items, groups, val, test, seed), groups, source)
     splitting.write(placed, destination, "link" if link else "move" if move else "copy")
     tables.print_split(splitting.summary(placed, destination), json_)
@@ -89,6 +95,7 @@ def show(
     from cnncli.inference.evaluate import parse_split
     from cnncli.training.show import show_samples
 
+    keep_apart(out, [Path(what)])
     print(show_samples(what, parse_split(split), count, augmented, out))
 
 

@@ -66,7 +66,8 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
     print(f"best      {result['best']}")
     print(f"last      {result['last']}")
     print(f"look      tensorboard --logdir {result['run_dir']}")
-    print(f"evaluate  cnncli eval --ckpt {result['best']}")
+    other = "" if result["split"] == "test" else f" --split {result['split']}"
+    print(f"evaluate  cnncli eval --ckpt {result['best']}{other}")
 
 
 def print_report(report: dict[str, Any], as_json: bool) -> None:
@@ -80,13 +81,18 @@ def print_report(report: dict[str, Any], as_json: bool) -> None:
     if "per_class" in report:
         _class_tables(report)
     if "calibration" in report:
-        found = report["calibration"]
-        print(f"calibration error {found['error_before']:.4f}, with probabilities at temperature "
-              f"{found['temperature']:.3f}: {found['error_after']:.4f}")  # fmt: skip
+        print(_calibration(report["calibration"]))
     if "backtest" in report:
         _backtest_table(report["backtest"])
     if "coefficients" in report:
         _coefficients_table(report["coefficients"])
+
+
+def _calibration(found: dict[str, float]) -> str:
+    before, after, temperature = found["error_before"], found["error_after"], found["temperature"]
+    if temperature == 1:
+        return f"calibration error {before:.4f} (no temperature is fitted or used)"
+    return f"calibration error {before:.4f}, with probabilities at temperature {temperature:.3f}: {after:.4f}"
 
 
 def _class_tables(report: dict[str, Any]) -> None:

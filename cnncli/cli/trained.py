@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.options import Checkpoint, Json, Plugin, Tta
+from cnncli.cli.options import Checkpoint, Json, Plugin, Tta, keep_apart
 from cnncli.core.errors import ConfigError, DataError
+
+FEW = 200  # validation pictures below which an error of a few per cent cannot be told from none
 
 
 def evaluate(
@@ -60,6 +62,8 @@ def predict(
     from cnncli.training.runtime import make_runtime
 
     check_format(form or "csv")
+    if out is not None:
+        keep_apart(out, [ckpt, ckpt / "best.pt", *map(Path, what)])
     trained = load_trained(ckpt, [], plugin or [])
     config, errors = trained.config, dict[str, str]()
     runtime = make_runtime(config.device, config.precision, config.seed)
@@ -71,7 +75,12 @@ def predict(
         text, errors = format_answers(answers, form or "table"), answers.errors
         if answers.threshold is not None:
             share = f"{100 * (answers.answered or 0):.0f} % of the validation pictures"
-            typer.echo(f"note: answered from a confidence of {answers.threshold:.4f} on, as {share} are", err=True)
+            seen = trained.decoding["samples"]
+            typer.echo(
+                f"note: answered from a confidence of {answers.threshold:.4f} on, as {share} are; "
+                f"this rests on {seen:,} of them" + (", which is few" if seen < FEW else ""),
+                err=True,
+            )
     elif len(what) > 1:
         raise ConfigError(f"'{what[1]}' is a second table; give one")
     else:

@@ -34,6 +34,29 @@ class Placed:
     group: int
 
 
+def check_request(source: Path, destination: Path, val: float, test: float) -> None:
+    """Raise ``ConfigError`` for parts that leave nothing, a folder that is not free, or one inside the other.
+
+    The next split would take such copies for a class.
+    """
+    _check_parts(val, test)
+    inner, outer = destination.resolve(), source.resolve()
+    if inner == outer or outer in inner.parents or inner in outer.parents:
+        raise ConfigError(f"{destination}: lies in {source}, or the other way round; choose a folder beside it")
+    _check_free(destination)
+
+
+def _check_parts(val: float, test: float) -> None:
+    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
+        raise ConfigError(f"--val {val} --test {test}: two parts from 0 up, together below 1")
+
+
+def _check_free(destination: Path) -> None:
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        advice = "undo it first (cnncli data undo)" if (destination / LISTING).is_file() else "choose an empty folder"
+        raise ConfigError(f"{destination}: is there already; {advice}")
+
+
 def group(items: Sequence[Labelled], root: Path, group_by: str | None, track: Track) -> list[int]:
     """A group number for each picture: duplicates share one, and those with the same first group of ``group_by``."""
     pairs = [(pair.first, pair.second) for pair in find_duplicates(sign_all([i.path for i in items], track))]
@@ -58,8 +81,7 @@ def assign(items: Sequence[Labelled], groups: Sequence[int], val: float, test: f
 
     Raises ``ConfigError`` for parts that leave nothing to train on, ``DataError`` for a class with too few groups.
     """
-    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
-        raise ConfigError(f"--val {val} --test {test}: two parts from 0 up, together below 1")
+    _check_parts(val, test)
     shares = {name: share for name, share in (("val", val), ("test", test)) if share > 0}
     totals = Counter(item.label for item in items)
     wanted = {s: {label: max(round(share * n), 1) for label, n in totals.items()} for s, share in shares.items()}
@@ -120,9 +142,7 @@ def write(placed: Sequence[Placed], destination: Path, how: How) -> None:
 
     Raises ``ConfigError`` when there is something already, ``StorageError`` when the disk refuses.
     """
-    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        advice = "undo it first (cnncli data undo)" if (destination / LISTING).is_file() else "choose an empty folder"
-        raise ConfigError(f"{destination}: is there already; {advice}")
+    _check_free(destination)
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -184,14 +204,9 @@ def undo(destination: Path) -> int:
         raise DataError(f"{listing}: cannot be read; only what 'cnncli data split' wrote can be undone") from None
     if tuple(reader.fieldnames or ()) != COLUMNS:
         raise DataError(f"{listing}: is not a listing of 'cnncli data split'; nothing was changed")
-    # of a moved file one of the two must be there, of a copied one the first: else the last of it would be removed
-    lost = [
-        row
-        for row in rows
-        if not Path(row["source"]).exists() and (row["how"] != "move" or not (destination / row["file"]).exists())
-    ]
-    if lost:
-        raise DataError(f"{lost[0]['source']}: is gone ({len(lost)} such); nothing was changed, bring it back first")
+    for row in rows:
+        if fault := _undo_fault(row, destination):
+            raise DataError(f"{fault}; nothing was changed, mend that first")
     done = 0
     for row in rows:
         target, source = destination / row["file"], Path(row["source"])
@@ -202,10 +217,26 @@ def undo(destination: Path) -> int:
             source.parent.mkdir(parents=True, exist_ok=True)
             _move(target, source)
             done += 1
-        elif target.exists() and source.read_bytes().startswith(target.read_bytes()):
+        elif target.exists():
             target.unlink()  # half of a move to another disk: the source was not yet removed
     listing.unlink()
     for parent, _, _ in os.walk(destination, topdown=False):
         if not any(Path(parent).iterdir()):
             Path(parent).rmdir()
     return done
+
+
+def _undo_fault(row: dict[str, str], destination: Path) -> str | None:
+    """Why a row of a listing cannot be undone without losing something; None when it can."""
+    target, source = destination / row["file"], Path(row["source"])
+    if Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts:
+        return f"{destination / LISTING}: '{row['file']}' lies outside {destination}"
+    if not source.exists():
+        # of a moved file one of the two must be there, of a copied one the first: else the last would be removed
+        return None if row["how"] == "move" and target.exists() else f"{source}: is gone"
+    if row["how"] == "link" or not target.exists():
+        return None
+    # what an interrupted copy or move left is the beginning of the other
+    if not source.read_bytes().startswith(target.read_bytes()):
+        return f"{target}: is no longer the same as {source}"
+    return None

@@ -68,6 +68,8 @@ def predict_pictures(
     stays within that rate. Raises ``ConfigError`` for networks that do not name classes of pictures.
     """
     decode = decode_of(trained)
+    if tta and max_error is not None:
+        raise ConfigError("--max-error is known for single views only; leave out --tta")
     threshold, answered = (None, None) if max_error is None else _threshold(trained, max_error)
     names = [str(path) for path in asked.paths] if asked.picture is None else [STANDARD_INPUT]
     errors, good, logits = dict(asked.missing), list[str](), list[Tensor]()
@@ -83,7 +85,7 @@ def predict_pictures(
     if not good:
         return Answers([], errors, threshold, answered)
     columns = _columns(trained, torch.cat(logits), runtime, tta)
-    return Answers(_answers(good, columns, top_k, threshold), errors, threshold, answered)
+    return Answers(_answers(good, columns, trained.spec.classes, top_k, threshold), errors, threshold, answered)
 
 
 def decode_of(trained: Trained) -> Decode:
@@ -152,14 +154,22 @@ def _columns(trained: Trained, logits: Tensor, runtime: Runtime, tta: bool) -> d
     return task.predictions(logits)
 
 
-def _answers(names: list[str], columns: dict[str, list[Any]], top_k: int, threshold: float | None) -> list[Answer]:
-    classes = [name.removeprefix("probability_") for name in columns if name.startswith("probability_")]
-    probabilities = torch.tensor([columns[f"probability_{name}"] for name in classes]).T
+def _probabilities(columns: dict[str, list[Any]], classes: tuple[str, ...]) -> Tensor:
+    """Probabilities ``[N, K]`` in the order of ``classes``; of two classes one may be given by the other."""
+    given = {name: torch.tensor(columns[f"probability_{name}"]) for name in classes if f"probability_{name}" in columns}
+    rest = 1 - torch.stack(list(given.values())).sum(0)
+    return torch.stack([given.get(name, rest) for name in classes], dim=1)
+
+
+def _answers(
+    names: list[str], columns: dict[str, list[Any]], classes: tuple[str, ...], top_k: int, threshold: float | None
+) -> list[Answer]:
+    probabilities = _probabilities(columns, classes)
     best = probabilities.topk(min(top_k, len(classes)), dim=1)
     found = []
     for row, (name, prediction) in enumerate(zip(names, columns["prediction"], strict=True)):
         top = [(classes[i], p) for p, i in zip(best.values[row].tolist(), best.indices[row].tolist(), strict=True)]
-        own = float(columns[f"probability_{prediction}"][row])
+        own = probabilities[row, classes.index(prediction)].item()
         known = threshold is None or own >= threshold
         found.append(Answer(name, prediction if known else UNKNOWN, own, top))
     return found

@@ -91,11 +91,11 @@ class Classification:
         return ClassificationMeter(len(self.spec.classes), self.device, detailed)
 
     def fit_decoding(self, meter: ClassificationMeter) -> None:
-        """The ``temperature`` of probabilities, and the ``risk`` of answering from each confidence on."""
+        """The ``temperature`` of probabilities, the ``risk`` of answering from each confidence on, and of how many."""
         logits, targets = meter.answers()
         temperature = calibration.fit_temperature(logits, targets)
         risk = calibration.risk_levels((logits / temperature).softmax(1), targets)
-        self.decoding = {"temperature": temperature, "risk": risk}
+        self.decoding = {"temperature": temperature, "risk": risk, "samples": len(targets)}
 
     def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
         """What always naming the commonest class of the training part scores on ``targets`` ``[N]``."""

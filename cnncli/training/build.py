@@ -100,6 +100,10 @@ def _start_from(
     """What fine-tuning adds: the weights it starts from, and the plan of what learns."""
     if config.finetune is None:
         return None, None
+    settings = config.finetune
+    if settings.strategy == "gradual" and settings.head_epochs > config.train.epochs:
+        cause = f"{settings.head_epochs} of {config.train.epochs} epochs: the rest never learns; lower it, or use head"
+        raise ConfigError(Fault("", "finetune.head_epochs", cause))
     found = load_pretrained(model, config, spec) if pretrained else None
     return Strategy(config.finetune, model, spec.num_outputs), found
 

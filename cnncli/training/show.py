@@ -22,7 +22,7 @@ def show_samples(what: str, split: Split, count: int, augmented: bool, out: Path
     with blaming(loaded, "dataset"):
         data = open_data(loaded.config, Display().track)
         image = training_samples(data, pick_device("cpu"), loaded.config.seed, count, split, split == "train")
-    image.save(out)
+    image.save(out, format="PNG")
     shape = "×".join(map(str, data.spec.input_shape))
     return f"{out}: {min(count, len(data.sources[split]))} of {len(data.sources[split]):,} {split} pictures, {shape}"
 

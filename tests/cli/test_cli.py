@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cnncli import __version__
 from cnncli.cli.app import expand_resume
@@ -284,3 +285,17 @@ def test_a_config_may_lie_in_a_folder_with_an_equals_sign(tiny: Path, cnncli: Cl
     folder.mkdir()
     tiny.rename(folder / "tiny.yaml")
     assert cnncli("config", folder / "tiny.yaml").code == 0
+
+
+def test_show_writes_a_png_whatever_the_files_name(
+    pictures: Path, write_config: Callable[..., Path], cnncli: Cli
+) -> None:
+    config = write_config("dataset: {name: image_folder, root: pictures, image_size: 16}\nmodel: mlp\n")
+    answer = cnncli("data", "show", config, "--out", "grid.anything", "--count", 5, "--augmented")
+    assert answer.code == 0, answer.err
+    with Image.open("grid.anything") as image:
+        assert image.format == "PNG"
+    photo = next((pictures / "train" / "ants").glob("*.png")).rename("photo.jpg")
+    before = photo.read_bytes()
+    assert cnncli("data", "show", config, "--out", "photo.jpg").code == 2
+    assert photo.read_bytes() == before

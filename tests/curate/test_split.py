@@ -397,7 +397,7 @@ def test_the_last_of_a_picture_is_never_removed(cnncli: Cli, pets: Path, tmp_pat
     before = snapshot(tmp_path)
     answer = cnncli("data", "undo", "out")
     assert answer.code == 3
-    assert f"{row['source']}: is gone (1 such); nothing was changed" in answer.err
+    assert f"{row['source']}: is gone; nothing was changed" in answer.err
     assert snapshot(tmp_path) == before
     gone.write_bytes(kept)
     assert cnncli("data", "undo", "out").code == 0
@@ -490,3 +490,43 @@ def test_what_was_split_is_learned_from(cnncli: Cli, pets: Path, write_config: C
     )
     answer = cnncli("train", config, "--json")
     assert answer.code == 0, answer.err
+
+
+@pytest.mark.parametrize("destination", ["flat/out", "flat", "."])
+def test_a_destination_inside_the_source_or_around_it_is_refused(
+    cnncli: Callable[..., Answer], tmp_path: Path, destination: str
+) -> None:
+    make_pictures(tmp_path / "flat", {"a": 4, "b": 4})
+    answer = cnncli("data", "split", "flat", destination)
+    assert answer.code == 2
+    assert "choose a folder beside it" in answer.err
+
+
+def test_undo_refuses_what_would_lose_something(cnncli: Callable[..., Answer], tmp_path: Path) -> None:
+    make_pictures(tmp_path / "src", {"a": 12, "b": 12})
+    assert cnncli("data", "split", "src", "moved", "--move").code == 0
+    (tmp_path / "src" / "a").mkdir(exist_ok=True)
+    (tmp_path / "src" / "a" / "000.png").write_text("something else")
+    answer = cnncli("data", "undo", "moved")
+    assert answer.code == 3
+    assert "is no longer the same as" in answer.err
+    (tmp_path / "src" / "a" / "000.png").unlink()
+    assert cnncli("data", "undo", "moved").code == 0
+    assert cnncli("data", "split", "src", "copied").code == 0
+    edited = next((tmp_path / "copied" / "train" / "a").iterdir())
+    edited.write_bytes(edited.read_bytes() + b"more")
+    answer = cnncli("data", "undo", "copied")
+    assert answer.code == 3
+    assert edited.exists()
+
+
+def test_undo_stays_in_its_folder(cnncli: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "other").write_text("mine")
+    rows = f"split,label,file,source,how,group\ntrain,c,../victim,{tmp_path / 'other'},copy,0\n"
+    (tmp_path / "evil" / "split.csv").write_text(rows)
+    answer = cnncli("data", "undo", "evil")
+    assert answer.code == 3
+    assert "lies outside" in answer.err
+    assert (tmp_path / "victim").exists()

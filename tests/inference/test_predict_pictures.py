@@ -221,3 +221,34 @@ def test_tta_is_for_pictures_and_reaches_eval_and_predict(trained: Path, cnncli:
     assert right == report["metrics"]["test"]["accuracy"]
     with pytest.raises(ConfigError, match="--tta is for pictures, this network takes text"):
         averaged(torch.nn.Identity(), DataSpec((4,), (), Text(("a", "b"))))
+
+
+def test_a_network_of_one_logit_answers_for_both_classes(trained: Path, cnncli: Cli) -> None:
+    config = trained.parent / "config.yaml"
+    answer = cnncli("train", config, "task=binary", "loss=bce_with_logits", "checkpoint.monitor=val/roc_auc",
+                    "--name", "photos/binary")  # fmt: skip
+    assert answer.code == 0, answer.err
+    answer = cnncli("predict", "--ckpt", "runs/photos/binary", trained / "test", "--format", "json", "--top-k", 2)
+    assert answer.code == 0, answer.err
+    for item in answer.json["predictions"]:
+        assert {each["class"] for each in item["top"]} == {"ants", "bees"}
+        assert sum(each["probability"] for each in item["top"]) == pytest.approx(1)
+    right = sum(Path(item["path"]).parent.name == item["prediction"] for item in answer.json["predictions"]) / 16
+    report = cnncli("eval", "--ckpt", "runs/photos/binary", "--json").json
+    assert right == report["metrics"]["test"]["accuracy"]
+
+
+def test_the_answers_never_replace_what_is_read(trained: Path, cnncli: Cli) -> None:
+    picture = trained / "test" / "ants" / "000.png"
+    for out in (Path("runs/photos/one/best.pt"), picture):
+        before = out.read_bytes()
+        answer = cnncli("predict", *CKPT, picture, "--out", out)
+        assert answer.code == 2
+        assert "choose another name" in answer.err
+        assert out.read_bytes() == before
+
+
+def test_views_have_no_threshold_of_their_own(trained: Path, cnncli: Cli) -> None:
+    answer = cnncli("predict", *CKPT, trained / "test", "--tta", "--max-error", "0.1")
+    assert answer.code == 2
+    assert "leave out --tta" in answer.err

@@ -232,7 +232,7 @@ def trained(cnncli: Cli, tiny: Path) -> Path:
 def test_a_checkpoint_holds_temperature_and_risk_of_its_epoch_as_plain_numbers(cnncli: Cli, trained: Path) -> None:
     for name in ("best.pt", "last.pt"):
         decoding: dict[str, Any] = load_checkpoint(trained / name)["decoding"]
-        assert set(decoding) == {"temperature", "risk"}
+        assert set(decoding) == {"temperature", "risk", "samples"}
         assert plain(decoding)
         assert list(decoding["risk"]) == ["confidence", "error", "answered"]
         evaluated = cnncli("eval", "--ckpt", trained / name, "--split", "val", "--json").json
