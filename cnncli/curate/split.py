@@ -194,7 +194,7 @@ def undo(destination: Path) -> int:
     """Put back what was moved and remove what was copied or linked; returns how many files that were.
 
     Files that the listing does not name stay, and so does the listing until all others are done. Raises ``DataError``
-    when there is no listing, or a moved file is nowhere.
+    when there is no listing, or something would be lost: then nothing is changed.
     """
     listing = destination / LISTING
     try:
