@@ -66,7 +66,7 @@ def predict(
         keep_apart(out, [ckpt, ckpt / "best.pt", *map(Path, what)])
     trained = load_trained(ckpt, [], plugin or [])
     config, errors = trained.config, dict[str, str]()
-    runtime = make_runtime(config.device, config.precision, config.seed)
+    runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
     if trained.spec.kind == "pictures":
         track = Display(quiet=not sys.stderr.isatty()).track
         answers = predict_pictures(

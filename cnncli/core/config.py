@@ -139,13 +139,34 @@ class LoggingConfig(Section):
     pictures: bool = Field(True, description="curves.png, and result.png where the task has something to draw")
 
 
+class ComputeConfig(Section):
+    """How the arithmetic is done: what changes how fast a run is, and at most the last digits of its numbers."""
+
+    memory_format: Literal["auto", "channels_last", "contiguous"] = Field(
+        "auto", description="order of pictures in memory; auto: channels innermost for networks with convolutions"
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="torch.compile; auto: where a run of many minutes gains more in a trial than compiling costs",
+    )
+    threads: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = Field(
+        "auto", description="threads of the CPU; auto: the cores that the process may use"
+    )
+    flush_denormals: bool = Field(True, description="count numbers below 1e-38 as zero: they are slow on CPUs")
+    keep_freed_memory: bool = Field(True, description="do not give freed memory back to the system (glibc)")
+    tf32: bool = Field(True, description="19-bit products for fp32 on NVIDIA's tensor cores")
+
+
 class Config(Section):
     """One experiment."""
 
     name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="runs/<name>/… is written")
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto · cpu · cuda · cuda:1 · mps")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: automatic mixed precision")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="bf16, fp16: automatic mixed precision; auto: bf16 where a trial shows that it is faster"
+    )
+    compute: ComputeConfig = ComputeConfig()
     plugins: list[str] = Field([], description="Python files that register components of your own")
     dataset: DatasetConfig
     model: Component

@@ -27,6 +27,13 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept: ``$CNNCLI_CACHE``, else the user's cache folder."""
+    if named := os.environ.get("CNNCLI_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnncli"
+
+
 def write_text(path: Path, text: str) -> None:
     """``write_atomically`` for UTF-8 text."""
 

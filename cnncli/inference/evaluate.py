@@ -20,7 +20,7 @@ from cnncli.training.interrupt import StopSignal
 from cnncli.training.report import report_split
 from cnncli.training.runtime import make_runtime
 
-EVAL_OVERRIDES = ("dataset.", "device=", "precision=", "task.threshold=")
+EVAL_OVERRIDES = ("dataset.", "device=", "precision=", "compute.", "task.threshold=")
 # other splits than those of the training would call training samples validation
 SPLIT_KEYS = ("dataset.val_fraction", "dataset.split_seed", "dataset.test_fraction")
 
@@ -50,7 +50,7 @@ def load_trained(path: Path, overrides: Sequence[str] = (), plugins: Sequence[Pa
     if wrong:
         raise ConfigError(
             f"'{wrong[0]}' cannot change a trained network; "
-            "only dataset.… (but for the splits), task.threshold, device and precision can be set"
+            "only dataset.… (but for the splits), task.threshold, device, precision and compute.… can be set"
         )
     chosen = checkpoint["config"]["task"].get("choose") is not None
     if chosen and any(text.startswith("task.threshold=") for text in overrides):
@@ -77,12 +77,12 @@ def evaluate_checkpoint(trained: Trained, split: Split, display: Display, tta: b
     With ``tta`` every picture is judged by several views of it; the temperature of its probabilities is left out then.
     """
     config = trained.config
-    runtime = make_runtime(config.device, config.precision, config.seed)
+    runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
     data = open_data(config, display.track, trained.spec)
     task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
     if config.task == trained.trained_task:  # a threshold that was named anew takes the place of the stored one
         task.decoding = trained.decoding
-    model = trained.model.to(runtime.device)
+    model = runtime.place(trained.model)
     if tta:
         model = averaged(model, trained.spec)
         task.decoding = {key: value for key, value in task.decoding.items() if key != "temperature"}

@@ -62,7 +62,7 @@ def _read(trained: Trained, rows: Path | str) -> tuple["pd.DataFrame", str]:
 @torch.inference_mode()
 def _outputs(trained: Trained, inputs: Tensor, runtime: Runtime) -> Tensor:
     """The network's answers ``[N, …]`` to inputs ``[N, F]``, on the device."""
-    model = trained.model.to(runtime.device).eval()
+    model = runtime.place(trained.model).eval()
     with runtime.autocast():
         return torch.cat([model(part.to(runtime.device)) for part in inputs.split(BATCH)])
 

@@ -132,7 +132,7 @@ def _network(trained: Trained, runtime: Runtime, tta: bool) -> Callable[[Tensor]
     assert isinstance(spec.preprocess, Preprocess)
     _, height, width = spec.input_shape
     normalizer = Normalizer(spec.preprocess, (height, width), runtime.device)
-    model = trained.model.to(runtime.device).eval()
+    model = runtime.place(trained.model).eval()
     if tta:
         model = averaged(model, spec)
 

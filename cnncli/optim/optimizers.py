@@ -50,5 +50,16 @@ def build_optimizer(
     if config.name == "sparseadam" and not any(getattr(m, "sparse", False) for m in model.modules()):
         raise ConfigError("sparseadam needs embeddings with sparse gradients, this model has none; use adam")
     chosen: Sequence[Any] = parameters if groups is None or len(groups) == 1 else groups
-    optimizer: Optimizer = optimizers.build(config.name, chosen, **config.args)
+    fused = {"fused": True} if can_fuse(config, model) else {}
+    optimizer: Optimizer = optimizers.build(config.name, chosen, **{**config.args, **fused})
     return optimizer
+
+
+def can_fuse(config: OptimizerConfig, model: nn.Module) -> bool:
+    """Whether one kernel can update all weights, where the config does not say: the same rule, fewer passes."""
+    if config.args.get("fused") is not None or "fused" not in optimizers.get(config.name).arguments.model_fields:
+        return False
+    devices = {parameter.device.type for parameter in model.parameters()}
+    fusing = {"cpu"} if config.name == "adagrad" else {"cpu", "cuda"}
+    sparse = any(getattr(module, "sparse", False) for module in model.modules())
+    return devices <= fusing and not sparse

@@ -23,6 +23,7 @@ from cnncli.optim.schedulers import build_schedule
 from cnncli.tasks.losses import CLASS_NUMBERS_ONLY
 from cnncli.tasks.protocol import Task
 from cnncli.training.catalog import LoadedConfig
+from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
 from cnncli.training.features import Extractor, HeadOnFeatures
 from cnncli.training.finetune import Strategy, load_pretrained
@@ -41,6 +42,7 @@ class Experiment:
     mode: Literal["max", "min"]
     strategy: Strategy | None = None
     transfer: Transfer | None = None
+    reason: str = ""  # of what was chosen by measuring
 
     @property
     def steps_per_epoch(self) -> int:
@@ -60,7 +62,7 @@ def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True
     """
     config = loaded.config
     with blaming(loaded, "device"):
-        runtime = make_runtime(config.device, config.precision, config.seed)
+        runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
     with blaming(loaded, "dataset"):
         data = open_data(config, track)
     with blaming(loaded, "checkpoint.monitor"):
@@ -70,7 +72,7 @@ def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True
         model = build_model(config, data.spec)
     with blaming(loaded, "finetune"):
         strategy, transfer = _start_from(model, config, data.spec, pretrained)
-    model = model.to(runtime.device)
+    model = runtime.place(model)
     with blaming(loaded, "loss"):
         task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
         _check_mixing(config)
@@ -81,17 +83,31 @@ def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True
     with blaming(loaded, "optimizer"):
         groups = strategy.groups(float(config.optimizer.args["lr"])) if strategy else None
         optimizer = build_optimizer(config.optimizer, model, groups)
-    if strategy is not None:
-        model = _on_features(model, strategy, data, runtime, config)
+        if config.precision == "fp16" and config.optimizer.name == "lbfgs":
+            raise ConfigError("lbfgs asks for the loss several times a step, which fp16 cannot; use fp32 or bf16")
     with blaming(loaded, "dataset"):
         # not embedded: features are computed when they are first asked for, with the weights of then
-        batches = len(data.loader("train", runtime.device, training=True, seed=config.seed, embedded=False))
+        loader = data.loader("train", runtime.device, training=True, seed=config.seed, embedded=False)
+    choice = choose(Trial(config, data.spec, model, task, loader, runtime))
+    config = settled(config, choice)
+    runtime = replace(runtime, precision=config.precision, compute=config.compute)
+    if strategy is not None:
+        model = _on_features(model, strategy, data, runtime, config)
     with blaming(loaded, "scheduler"):
-        steps = -(-batches // config.train.accumulate)
+        steps = -(-len(loader) // config.train.accumulate)
         schedule = build_schedule(config.scheduler, optimizer, config.train.epochs, steps, mode)
     average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
-    state = TrainState(model, optimizer, schedule, average)
-    return Experiment(config, runtime, data, task, state, mode, strategy, transfer)
+    scaler = torch.amp.GradScaler(runtime.device.type) if choice.precision == "fp16" else None
+    state = TrainState(model, optimizer, schedule, average, scaler)
+    if choice.compiled:
+        model.compile()  # in place: the names of the weights stay as they are
+    return Experiment(config, runtime, data, task, state, mode, strategy, transfer, choice.reason)
+
+
+def settled(config: Config, choice: Choice) -> Config:
+    """The config with what ``auto`` stood for: the run is written down as it was."""
+    compute = config.compute.model_copy(update={"compile": "on" if choice.compiled else "off"})
+    return config.model_copy(update={"precision": choice.precision, "compute": compute})
 
 
 def _start_from(

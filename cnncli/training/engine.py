@@ -27,6 +27,7 @@ class TrainState:
     optimizer: Optimizer
     schedule: Schedule
     average: WeightAverage | None = None
+    scaler: torch.amp.GradScaler | None = None  # keeps the small gradients of fp16 above zero
     frozen: Sequence[nn.Module] = ()  # stay in evaluation mode: their BatchNorm statistics must not move
     epoch: int = 0  # finished epochs
     batch: int = 0  # finished batches of the current epoch
@@ -81,22 +82,41 @@ def _step(
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=runtime.device)
         for (inputs, targets), weight in zip(window, weights, strict=True):
-            with runtime.autocast():
+            with runtime.phase("forward"), runtime.autocast():
                 outputs = state.model(inputs)
-            loss = task.loss(outputs.float(), targets)  # the loss is not for mixed precision
-            share = loss if len(window) == 1 else loss * (weight / whole)
-            share.backward()
+            with runtime.phase("loss"):
+                loss = task.loss(outputs.float(), targets)  # the loss is not for mixed precision
+                share = loss if len(window) == 1 else loss * (weight / whole)
+            with runtime.phase("backward"):
+                (share if state.scaler is None else state.scaler.scale(share)).backward()
             total += share.detach()
             if not counted:  # LBFGS asks several times; the first answer is that of the weights before the step
-                meter.update(loss, weight, outputs, targets)
+                with runtime.phase("metrics"):
+                    meter.update(loss, weight, outputs, targets)
         counted = True
-        if settings.clip_grad_norm is not None:
-            clip_grad_norm_(state.model.parameters(), settings.clip_grad_norm)
-        if settings.clip_grad_value is not None:
-            clip_grad_value_(state.model.parameters(), settings.clip_grad_value)
+        _clip(state, settings)
         return total  # type: ignore[return-value]  # optimizers pass it through; a float would wait for the device
 
-    state.optimizer.step(closure)
+    if state.scaler is None:
+        with runtime.phase("optimizer"):
+            state.optimizer.step(closure)
+        return
+    closure()
+    with runtime.phase("optimizer"):
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+
+
+def _clip(state: TrainState, settings: TrainConfig) -> None:
+    """Bound the gradients as the config asks."""
+    if settings.clip_grad_norm is None and settings.clip_grad_value is None:
+        return
+    if state.scaler is not None:
+        state.scaler.unscale_(state.optimizer)
+    if settings.clip_grad_norm is not None:
+        clip_grad_norm_(state.model.parameters(), settings.clip_grad_norm)
+    if settings.clip_grad_value is not None:
+        clip_grad_value_(state.model.parameters(), settings.clip_grad_value)
 
 
 def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:

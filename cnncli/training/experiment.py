@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cnncli.core.config import Config
 from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.spec import Series, Text
 from cnncli.data.raw import Split
@@ -30,7 +31,7 @@ Result = dict[str, Any]
 
 SAFE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 RESUMABLE = ("name", "device", "train.epochs", "checkpoint.every", "logging", "dataset.workers", "dataset.memory",
-             "dataset.eval_batch_size")  # fmt: skip
+             "dataset.eval_batch_size", "compute.threads", "compute.keep_freed_memory")  # fmt: skip
 """What may differ when a run is resumed: everything else would make it another experiment.
 
 More epochs are only for schedules that do not depend on how many there are.
@@ -96,7 +97,9 @@ def resume(run: RunFolder, checkpoint: Path, wanted: LoadedConfig, display: Disp
 
     Raises ``ConfigError`` when ``wanted`` is another experiment than the checkpoint's own config.
     """
-    _same_experiment(load_checkpoint(checkpoint)["config"], wanted)
+    own = load_checkpoint(checkpoint)["config"]
+    wanted = replace(wanted, config=_as_chosen(own, wanted.config))
+    _same_experiment(own, wanted)
     experiment = build_experiment(wanted, display.track, pretrained=False)
     return _run(experiment, run, display, checkpoint)
 
@@ -137,7 +140,8 @@ def describe(experiment: Experiment) -> dict[str, str]:
         start = {"start": f"{config.finetune.pretrained}: {what}", "learning": learning}
     return {
         "device": experiment.runtime.description,
-        "precision": config.precision,
+        "precision": config.precision + (f" ({experiment.reason})" if experiment.reason else ""),
+        "compute": ", ".join(experiment.runtime.settings(experiment.state.model, experiment.state.optimizer)),
         "data": f"{config.dataset.name}: {sizes}{classes}",
         "input": f"[{shown}] = {batch}",
         "model": f"{config.model.name}: {parameters:,} parameters",
@@ -226,6 +230,16 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, GRID * GRID)
     image.save(run.samples)
     tracker.samples(image)
+
+
+def _as_chosen(own: dict[str, Any], wanted: Config) -> Config:
+    """``wanted`` with the run's own choices where it leaves them open: they are not measured a second time."""
+    settled: dict[str, Any] = {}
+    if wanted.precision == "auto":
+        settled["precision"] = own["precision"]
+    if wanted.compute.compile == "auto":
+        settled["compute"] = wanted.compute.model_copy(update={"compile": own["compute"]["compile"]})
+    return wanted.model_copy(update=settled)
 
 
 def _same_experiment(own: dict[str, Any], wanted: LoadedConfig) -> None:

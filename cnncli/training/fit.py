@@ -52,6 +52,8 @@ class Fit:
             state.average.load_state_dict(saved["average"])
         state.optimizer.load_state_dict(saved["optimizer"])
         state.schedule.load_state_dict(saved["schedule"])
+        if state.scaler is not None:
+            state.scaler.load_state_dict(saved["scaler"])
         state.epoch, state.batch, state.global_step = saved["epoch"], saved["batch"], saved["global_step"]
         self.best.load_state_dict(saved["best"])
         self.progress.load_state_dict(saved["progress"])
@@ -182,6 +184,7 @@ class Fit:
                 "average": state.average.state_dict() if state.average is not None else None,
                 "optimizer": state.optimizer.state_dict(),
                 "schedule": state.schedule.state_dict(),
+                "scaler": state.scaler.state_dict() if state.scaler is not None else None,
                 "epoch": state.epoch,
                 "batch": state.batch,
                 "global_step": state.global_step,

@@ -5,31 +5,74 @@ import platform
 import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from cnncli import __version__
+from cnncli.core.config import ComputeConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.seeding import derive_seed
+from cnncli.training.machine import keeps_freed_memory, processor, set_up
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_NOTHING = nullcontext()
+
+
+class Clock(Protocol):
+    """Measures the parts of a step."""
+
+    def phase(self, name: str) -> AbstractContextManager[Any]:
+        """Counts the time inside towards ``name``."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The device, the precision of the forward pass, and the run's seed."""
+    """The device, the precision of the forward pass, the run's seed, and how the arithmetic is done."""
 
     device: torch.device
     precision: str
     seed: int
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    clock: Clock | None = None
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """``model`` on the device, its filters in the order of memory that suits them."""
+        placed: nn.Module = model.to(self.device, memory_format=self.memory_format(model))  # type: ignore[call-overload]
+        return placed
+
+    def memory_format(self, model: nn.Module) -> torch.memory_format:
+        """Channels innermost for networks with two-dimensional convolutions, unless the config says otherwise."""
+        wanted = self.compute.memory_format
+        convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
+        innermost = convolves if wanted == "auto" else wanted == "channels_last"
+        return torch.channels_last if innermost else torch.contiguous_format
+
+    def phase(self, name: str) -> AbstractContextManager[Any]:
+        """A part of a training step, timed while the run is profiled."""
+        return _NOTHING if self.clock is None else self.clock.phase(name)
+
+    def settings(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
+        """What is switched on, in words."""
+        compute = self.compute
+        on = {
+            "channels innermost": self.memory_format(model) == torch.channels_last,
+            "compiled": compute.compile == "on",
+            f"fused {type(optimizer).__name__}": bool(optimizer.defaults.get("fused")),
+            "freed memory kept": compute.keep_freed_memory and keeps_freed_memory(),
+            "denormals flushed": compute.flush_denormals and self.device.type == "cpu",
+            "TF32": compute.tf32 and self.device.type == "cuda",
+            f"{torch.get_num_threads()} threads": True,
+        }
+        return [what for what, is_on in on.items() if is_on]
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context of forward pass and loss: mixed precision where it was asked for."""
-        if self.precision == "fp32":
-            return nullcontext()
+        if self.precision not in _DTYPES:
+            return _NOTHING
         return torch.autocast(self.device.type, dtype=_DTYPES[self.precision])
 
     def seed_step(self, step: int) -> None:
@@ -45,7 +88,7 @@ class Runtime:
         """``cuda:0 (NVIDIA H100)``, ``cpu (2 threads)``."""
         if self.device.type == "cuda":
             return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
-        return f"cpu ({torch.get_num_threads()} threads)" if self.device.type == "cpu" else str(self.device)
+        return f"cpu ({processor(self.device)})" if self.device.type == "cpu" else str(self.device)
 
 
 def pick_device(name: str) -> torch.device:
@@ -67,9 +110,12 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def make_runtime(device: str, precision: str, seed: int) -> Runtime:
-    """The runtime of a config's ``device``, ``precision`` and ``seed``."""
-    return Runtime(pick_device(device), precision, seed)
+def make_runtime(device: str, precision: str, seed: int, compute: ComputeConfig | None = None) -> Runtime:
+    """The runtime of a config's ``device``, ``precision``, ``seed`` and ``compute``; sets the process up for it."""
+    compute = compute or ComputeConfig()
+    picked = pick_device(device)
+    set_up(compute, picked)
+    return Runtime(picked, precision, seed, compute)
 
 
 def environment(runtime: Runtime) -> dict[str, Any]:

@@ -1,0 +1,193 @@
+"""What only a measurement can tell: whether mixed precision, or compiling, makes this network faster here.
+
+A choice is remembered beside the decoded pictures, so that the same run on the same machine is the same run again.
+"""
+
+import copy
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnncli.core.config import Config
+from cnncli.core.errors import StorageError
+from cnncli.core.files import cache_folder, write_text
+from cnncli.core.spec import DataSpec
+from cnncli.data.loaders import Loader
+from cnncli.tasks.protocol import Task
+from cnncli.training.machine import made_for_bf16, processor
+from cnncli.training.runtime import Runtime
+
+WORTH_A_TRIAL = 1e12  # floating-point operations of a run: a few seconds of a CPU
+CLEARLY_FASTER = 1.15
+TRIAL_SECONDS, TRIAL_ROUNDS = 3.0, 8
+WORTH_COMPILING = 600.0  # seconds of a run
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a run computes, and why."""
+
+    precision: str
+    compiled: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network with a batch of its data, to be timed; the network itself is not touched."""
+
+    config: Config
+    spec: DataSpec
+    model: nn.Module
+    task: Task
+    loader: Loader
+    runtime: Runtime
+
+    @property
+    def steps(self) -> int:
+        """Batches of the whole run."""
+        return len(self.loader) * self.config.train.epochs
+
+
+def choose(trial: Trial) -> Choice:
+    """Settle ``precision: auto`` and ``compute.compile: auto`` by measuring, or by what was measured before."""
+    asked, compiling = trial.config.precision, trial.config.compute.compile
+    measurable = trial.spec.kind in ("pictures", "text")  # numbers want all their digits, and their networks are small
+    precision = asked if asked != "auto" else "fp32"
+    open_precision = asked == "auto" and measurable and made_for_bf16(trial.runtime.device)
+    open_compile = compiling == "auto" and measurable and trial.runtime.device.type in ("cpu", "cuda")
+    if not (open_precision or open_compile) or operations(trial) < WORTH_A_TRIAL:
+        return Choice(precision, compiling == "on")
+    key = _key(trial)
+    remembered = _remembered()
+    if key in remembered:
+        return Choice(**remembered[key])
+    with _same_random_numbers():
+        choice = _measure(trial, precision, open_precision, open_compile)
+    _remember(key, choice)
+    return choice
+
+
+def operations(trial: Trial) -> float:
+    """Floating-point operations of the whole run: three times those of the forward passes (Kaplan et al. 2020)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    dtype = torch.long if trial.spec.kind == "text" else torch.float32
+    example = torch.zeros(2, *trial.spec.input_shape, dtype=dtype, device=trial.runtime.device)
+    was_training = trial.model.training
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        trial.model.eval()(example)
+    trial.model.train(was_training)
+    samples = trial.steps * trial.config.dataset.batch_size
+    forward: float = counter.get_total_flops() / len(example)
+    return 3 * forward * samples
+
+
+def _measure(trial: Trial, precision: str, open_precision: bool, open_compile: bool) -> Choice:
+    batch = next(iter(trial.loader.epoch(0)))
+    candidates = [precision, "bf16"] if open_precision else [precision]
+    steps = {name: _stepper(trial, trial.model, name, batch) for name in candidates}
+    seconds = timed(steps)
+    reasons = []
+    if open_precision:
+        gain = seconds[precision] / seconds["bf16"]
+        precision = "bf16" if gain >= CLEARLY_FASTER else precision
+        reasons.append(f"bf16 was {gain:.2f} times as fast as fp32 in a trial")
+    compiled = trial.config.compute.compile == "on"
+    if open_compile and seconds[precision] * trial.steps > WORTH_COMPILING:
+        compiled, reason = _pays(trial, precision, batch, seconds[precision])
+        reasons.append(reason)
+    return Choice(precision, compiled, "; ".join(reasons))
+
+
+def _pays(trial: Trial, precision: str, batch: tuple[Tensor, Tensor], eager: float) -> tuple[bool, str]:
+    """Whether compiling saves more time of the whole run than it takes."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    model = copy.deepcopy(trial.model)
+    model.compile()
+    step = _stepper(trial, model, precision, batch)
+    start = time.perf_counter()
+    try:
+        step()
+    except (TorchDynamoException, RuntimeError) as error:  # no compiler on this machine, or a network it cannot take
+        return False, f"torch.compile failed ({str(error).strip().splitlines()[0][:80]})"
+    cost = time.perf_counter() - start
+    compiled = timed({"compiled": step})["compiled"]
+    saved = (eager - compiled) * trial.steps - cost
+    return saved > 0, f"compiled {eager / compiled:.2f} times as fast in a trial, {cost:.0f} s to compile"
+
+
+def _stepper(trial: Trial, model: nn.Module, precision: str, batch: tuple[Tensor, Tensor]) -> Callable[[], None]:
+    """One forward and backward pass of a copy of ``model``, waiting for the device."""
+    model = copy.deepcopy(model) if model is trial.model else model
+    model.train()
+    runtime = replace(trial.runtime, precision=precision)
+    inputs, targets = batch
+
+    def step() -> None:
+        model.zero_grad(set_to_none=True)
+        with runtime.autocast():
+            outputs = model(inputs)
+        trial.task.loss(outputs.float(), targets).backward()
+        if runtime.device.type == "cuda":
+            torch.cuda.synchronize(runtime.device)
+
+    return step
+
+
+def timed(steps: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """The shortest time of each step in seconds; they take turns, so that a disturbance strikes them all."""
+    best = dict.fromkeys(steps, float("inf"))
+    start = time.perf_counter()
+    for number in range(TRIAL_ROUNDS + 2):
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step()
+            if number >= 2 or time.perf_counter() - start > TRIAL_SECONDS:  # the first rounds warm up
+                best[name] = min(best[name], time.perf_counter() - began)
+        if time.perf_counter() - start > TRIAL_SECONDS and all(value < float("inf") for value in best.values()):
+            break
+    return best
+
+
+def _key(trial: Trial) -> str:
+    """Everything that a choice may depend on."""
+    config, runtime = trial.config, trial.runtime
+    parts: list[Any] = [
+        processor(runtime.device), torch.__version__, torch.get_num_threads(), config.precision,
+        config.compute.model_dump(mode="json"), config.model.model_dump(mode="json"), config.loss.name,
+        config.finetune and config.finetune.strategy, config.dataset.batch_size, trial.steps,
+        trial.spec.input_shape, trial.spec.outputs,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _remembered() -> dict[str, Any]:
+    """The choices of earlier runs; a damaged file is as good as none."""
+    try:
+        found = json.loads((cache_folder() / "choices.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remember(key: str, choice: Choice) -> None:
+    with suppress(OSError, StorageError):  # of a folder that cannot be written; the next run measures again
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        write_text(cache_folder() / "choices.json", json.dumps({**_remembered(), key: asdict(choice)}, indent=1))
+
+
+@contextmanager
+def _same_random_numbers() -> Iterator[None]:
+    """A trial draws (dropout, say) without moving the generators of the run."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
+        yield
