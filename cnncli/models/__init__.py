@@ -2,6 +2,7 @@
 
 from cnncli.models import (
     activations,
+    airbench,
     cnn,
     conv1d,
     layer_kinds,
@@ -16,6 +17,7 @@ from cnncli.models import (
 
 __all__ = [
     "activations",
+    "airbench",
     "cnn",
     "conv1d",
     "layer_kinds",

@@ -11,6 +11,7 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.registry import Activation, Layer, layers
 from cnncli.core.yaml_source import KeyPath
 from cnncli.models.activations import make_activation
+from cnncli.models.whitening import Whitening
 
 Padding = Annotated[int, Field(ge=0)]
 
@@ -47,6 +48,15 @@ def conv(
     if before % groups or channels % groups:
         raise ConfigError(f"conv: groups={groups} must divide the {before} channels before and {channels} after it")
     return nn.Conv2d(before, channels, kernel_size, stride, _padding(padding, kernel_size), groups=groups, bias=bias)
+
+
+@layers.register("whitening")
+def whitening(reaching: Reaching, /, kernel_size: Count = 2) -> nn.Module:
+    """Decorrelates small patches of the pictures; its filters are computed from them. The first layer only."""
+    channels, _, _ = reaching.image("whitening")
+    if reaching.path[-1] != 0 or len(reaching.path) != 3:
+        raise ConfigError("whitening works on the pictures themselves; make it the first layer")
+    return Whitening(channels, kernel_size)
 
 
 @layers.register("depthwise_conv")

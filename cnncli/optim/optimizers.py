@@ -1,6 +1,6 @@
-"""PyTorch's optimizers by name, their arguments and defaults PyTorch's own.
+"""PyTorch's optimizers by name, their arguments and defaults PyTorch's own; and Muon, which takes care of all weights.
 
-Left out is Muon, which updates matrices only and needs a second optimizer beside it for everything else.
+PyTorch's own Muon updates matrices only: no filters, and a second optimizer beside it for everything else.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from cnncli.core.config import OptimizerConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import optimizers
+from cnncli.optim.muon import Muon
 
 _DESCRIPTIONS = {
     "Adadelta": "step sizes from running averages of squared gradients and updates (Zeiler 2012)",
@@ -35,6 +36,10 @@ _HIDDEN = ("params", "foreach", "capturable", "differentiable", "maximize")
 
 for _name, _description in _DESCRIPTIONS.items():
     optimizers.add(_name.lower(), getattr(torch.optim, _name), description=_description, hidden=_HIDDEN)
+
+optimizers.add(
+    "muon", Muon, description="orthogonalised momentum for filters and matrices, AdamW for the rest", hidden=_HIDDEN
+)
 
 
 def build_optimizer(

@@ -17,6 +17,7 @@ from cnncli.data.loaders import Loader
 from cnncli.data.raw import Split, Track
 from cnncli.data.transforms import BATCH_TRANSFORMS
 from cnncli.models.pretrained import Transfer
+from cnncli.models.whitening import SAMPLES, fit_whitening, whitens
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import build_schedule
@@ -88,6 +89,8 @@ def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True
     with blaming(loaded, "dataset"):
         # not embedded: features are computed when they are first asked for, with the weights of then
         loader = data.loader("train", runtime.device, training=True, seed=config.seed, embedded=False)
+    if pretrained and whitens(model):
+        fit_whitening(model, _first_inputs(loader, SAMPLES))
     choice = choose(Trial(config, data.spec, model, task, loader, runtime))
     config = settled(config, choice)
     runtime = replace(runtime, precision=config.precision, compute=config.compute)
@@ -108,6 +111,16 @@ def settled(config: Config, choice: Choice) -> Config:
     """The config with what ``auto`` stood for: the run is written down as it was."""
     compute = config.compute.model_copy(update={"compile": "on" if choice.compiled else "off"})
     return config.model_copy(update={"precision": choice.precision, "compute": compute})
+
+
+def _first_inputs(loader: Loader, count: int) -> torch.Tensor:
+    """About ``count`` samples of the training part as the network gets them."""
+    found: list[torch.Tensor] = []
+    for inputs, _ in loader.epoch(0):
+        found.append(inputs)
+        if sum(map(len, found)) >= count:
+            break
+    return torch.cat(found)[:count]
 
 
 def _start_from(

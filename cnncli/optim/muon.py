@@ -1,0 +1,115 @@
+"""Muon: momentum whose matrices are made orthogonal (Jordan et al. 2024, kellerjordan.github.io/posts/muon)."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
+
+from cnncli.core.config import Count, NonNegative, Positive, Probability
+
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+"""Coefficients of Jordan's Newton–Schulz step: singular values near 0 grow fast, those near 1 stay within 0.7…1.2."""
+
+
+class Muon(Optimizer):
+    """Orthogonalised Nesterov momentum for hidden matrices and filters, AdamW for everything else.
+
+    Filters ``[out, in, h, w]`` count as matrices ``[out, in · h · w]``. Vectors, and the last matrix, which gives the
+    logits, are AdamW's, at ``adam_lr``. With ``constant_norm`` every matrix is scaled to Frobenius norm √out in each
+    step, for nets whose normalisation makes the size of their filters meaningless (cifar10-airbench).
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Positive = 0.02,
+        momentum: Probability = 0.95,
+        weight_decay: NonNegative = 0.0,
+        constant_norm: bool = False,
+        steps: Count = 5,
+        adam_lr: Positive = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.95),
+    ) -> None:
+        groups = _groups(params, lr)
+        matrices = [p for group in groups for p in group["params"] if p.ndim >= 2]
+        hidden = {id(p) for p in matrices[:-1]}
+        split: list[dict[str, Any]] = []
+        for group in groups:
+            share = float(group["lr"]) / lr
+            for orthogonal, rate in ((True, lr), (False, adam_lr)):
+                chosen = [p for p in group["params"] if (id(p) in hidden) == orthogonal]
+                if chosen:
+                    split.append({**group, "params": chosen, "lr": rate * share, "orthogonal": orthogonal})
+        defaults = {
+            "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "constant_norm": constant_norm,
+            "steps": steps, "betas": betas,
+        }  # fmt: skip
+        super().__init__(split, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One update of all groups."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            update = self._orthogonal if group["orthogonal"] else self._adam
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    update(parameter, group)
+        return loss
+
+    def _orthogonal(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        gradient, momentum = parameter.grad, self._moment(parameter, "momentum")
+        assert gradient is not None
+        momentum.mul_(group["momentum"]).add_(gradient)
+        direction = gradient.add(momentum, alpha=group["momentum"])
+        if group["constant_norm"]:
+            parameter.mul_(len(parameter) ** 0.5 / parameter.norm().clamp_min(1e-12))
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        update = orthogonalized(direction.flatten(1), group["steps"]).view_as(direction)
+        parameter.add_(update, alpha=-group["lr"])
+
+    def _adam(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        gradient, first, second = parameter.grad, self._moment(parameter, "first"), self._moment(parameter, "second")
+        assert gradient is not None
+        (beta1, beta2), state = group["betas"], self.state[parameter]
+        state["step"] = state.get("step", 0) + 1
+        first.lerp_(gradient, 1 - beta1)
+        second.lerp_(gradient.square(), 1 - beta2)
+        scale = (second / (1 - beta2 ** state["step"])).sqrt_().add_(1e-8)
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.addcdiv_(first, scale, value=-group["lr"] / (1 - beta1 ** state["step"]))
+
+    def _moment(self, parameter: Tensor, name: str) -> Tensor:
+        """A running sum of the shape of ``parameter``, zero at first."""
+        state = self.state[parameter]
+        if name not in state:
+            state[name] = torch.zeros_like(parameter)
+        found: Tensor = state[name]
+        return found
+
+
+def orthogonalized(matrix: Tensor, steps: int) -> Tensor:
+    """The nearest (semi-)orthogonal matrix to ``[R, C]``, roughly: singular values end near 1."""
+    a, b, c = _QUINTIC
+    # half precision is enough for a rough answer, and much faster where there is hardware for it
+    x = matrix.to(torch.bfloat16 if matrix.device.type == "cuda" else torch.float32)
+    x = x.T if len(matrix) > matrix.shape[1] else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    result: Tensor = x.T if len(matrix) > matrix.shape[1] else x
+    return result.to(matrix.dtype)
+
+
+def _groups(params: ParamsT, lr: float) -> list[dict[str, Any]]:
+    """Parameters, or groups of them, as groups that all have a learning rate."""
+    given: list[Any] = list(params) if isinstance(params, Iterable) else []
+    groups = given if given and isinstance(given[0], dict) else [{"params": given}]
+    return [{"lr": lr, **group, "params": list(group["params"])} for group in groups]
