@@ -27,7 +27,7 @@ from cnncli.training.runtime import Runtime
 WORTH_A_TRIAL = 1e12  # floating-point operations of a run: a few seconds of a CPU
 CLEARLY_FASTER = 1.15
 TRIAL_SECONDS, TRIAL_ROUNDS = 3.0, 8
-WORTH_COMPILING = 600.0  # seconds of a run
+WORTH_COMPILING = {"cuda": 600.0, "cpu": 3600.0}  # seconds of a run: a trial alone may take a minute or two
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _measure(trial: Trial, precision: str, open_precision: bool, open_compile: b
         precision = "bf16" if gain >= CLEARLY_FASTER else precision
         reasons.append(f"bf16 was {gain:.2f} times as fast as fp32 in a trial")
     compiled = trial.config.compute.compile == "on"
-    if open_compile and seconds[precision] * trial.steps > WORTH_COMPILING:
+    if open_compile and seconds[precision] * trial.steps > WORTH_COMPILING[trial.runtime.device.type]:
         compiled, reason = _pays(trial, precision, batch, seconds[precision])
         reasons.append(reason)
     return Choice(precision, compiled, "; ".join(reasons))
