@@ -1,4 +1,4 @@
-"""Where the pixels of a batch go: shifts, mirror images, rotations, crops of other sizes, erased rectangles.
+"""Where the pixels of a batch go: mirror images, shifts, rotations; and how pictures lie in memory.
 
 All take uint8 ``[B, C, H, W]`` with draws for its ``B`` samples, give uint8, keep channels innermost where they are,
 and never change the pictures given. Distributions and arithmetic are torchvision's; what is drawn is drawn for each
@@ -9,14 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cnncli.data.draws import Draws
 
 Transform = Callable[[Tensor, Draws], Tensor]
 """uint8 ``[B, C, H, W]`` and draws for its samples → uint8 ``[B, C, h, w]``."""
-
-TRIES = 10  # rectangles of random area and shape that are tried until one fits into the picture
 
 
 def innermost(images: Tensor) -> bool:
@@ -103,3 +102,65 @@ def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) ->
     every = every.transpose(0, 1, 2, 4, 5, 3) if innermost(images) else every.transpose(0, 2, 3, 1, 4, 5)
     cut = torch.from_numpy(every[np.arange(len(pixels)), top.numpy(), left.numpy()])
     return cut.permute(0, 3, 1, 2) if innermost(images) else cut
+
+
+def rotated(images: Tensor, draws: Draws, degrees: float, fill: float) -> Tensor:
+    """Rotated about the middle by up to ±degrees."""
+    still = torch.zeros(len(images), dtype=torch.float64)
+    return warped(images, -draws.uniform(-degrees, degrees), (still, still), still + 1, still, fill)
+
+
+def moved(
+    images: Tensor,
+    draws: Draws,
+    degrees: float,
+    translate: float,
+    scale: tuple[float, float],
+    shear: float,
+    fill: float,
+) -> Tensor:
+    """Sheared along the rows, scaled, rotated about the middle and shifted by whole pixels, in this order."""
+    angle = draws.uniform(-degrees, degrees)
+    across, down = (draws.uniform(-translate * n, translate * n).round() for n in images.shape[:1:-1])
+    return warped(images, angle, (across, down), draws.uniform(*scale), draws.uniform(-shear, shear), fill)
+
+
+def warped(
+    images: Tensor, angle: Tensor, shift: tuple[Tensor, Tensor], scale: Tensor, shear: Tensor, fill: float
+) -> Tensor:
+    """Bilinear, ``fill`` where there was no picture; angles in degrees, float64 ``[B]`` all.
+
+    A border pixel that is half ``fill`` is weighted by its half twice: so does torchvision.
+    """
+    batch, channels, height, width = images.shape
+    grid = torch.stack(_origins(angle, shift, scale, shear, height, width, images.device), -1)
+    floats = torch.ones((batch, channels + 1, height, width), device=images.device)  # the last: where there is picture
+    floats[:, :channels] = images
+    sampled = F.grid_sample(floats, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    colours, there = sampled[:, :channels], sampled[:, channels:]
+    return colours.sub_(fill).mul_(there).add_(fill).round_().to(torch.uint8, memory_format=layout(images))
+
+
+def _origins(
+    angle: Tensor,
+    shift: tuple[Tensor, Tensor],
+    scale: Tensor,
+    shear: Tensor,
+    height: int,
+    width: int,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """Where each pixel came from, x and y float32 ``[B, H, W]``, with the middle at 0 and the borders at ±1."""
+    turn, lean = angle.deg2rad(), shear.deg2rad().tan()
+    cos, sin = turn.cos(), turn.sin()
+    # the inverse of rotation times shear, whose determinant is 1
+    inverse = ((cos - sin * lean, cos * lean + sin), (-sin, cos))
+    x = torch.linspace((1 - width) / 2, (width - 1) / 2, width, device=device)
+    y = torch.linspace((1 - height) / 2, (height - 1) / 2, height, device=device)[:, None]
+    found = []
+    for (along_x, along_y), length in zip(inverse, (width, height), strict=True):
+        along_x, along_y = along_x / scale * 2 / length, along_y / scale * 2 / length
+        offset = -along_x * shift[0] - along_y * shift[1]
+        by_x, by_y, by = (v.float().to(device).view(-1, 1, 1) for v in (along_x, along_y, offset))
+        found.append(by_x * x + by_y * y + by)
+    return found[0], found[1]

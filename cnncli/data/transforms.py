@@ -12,15 +12,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cnncli.core.config import Count, Probability
+from cnncli.core.config import Count, Positive, Probability
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import transforms
-from cnncli.data import geometry
+from cnncli.data import colour, geometry, rectangles
 from cnncli.data.draws import Draws
 from cnncli.data.geometry import Transform
 from cnncli.data.one_by_one import OneByOne
 
 BATCH_TRANSFORMS = ("mixup", "cutmix")
+
+NotNegative = Annotated[float, Field(ge=0)]
+Level = Annotated[float, Field(ge=0, le=255)]
 
 
 def center(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -69,13 +72,12 @@ def random_crop(
 def random_resized_crop(
     size: tuple[int, int],
     /,
-    scale: tuple[float, float] = (0.08, 1.0),
-    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    scale: tuple[Positive, Positive] = (0.08, 1.0),
+    ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3),
 ) -> Transform:
     """Cut out a part of random area and shape and scale it to the network's size."""
-    from torchvision.transforms import v2
-
-    return OneByOne(v2.RandomResizedCrop(size, scale=scale, ratio=ratio, antialias=True))
+    _must_grow(scale=scale, ratio=ratio)
+    return partial(rectangles.resized_crops, size=size, scale=scale, ratio=ratio)
 
 
 @transforms.register("random_horizontal_flip")
@@ -97,31 +99,24 @@ def random_vertical_flip(size: tuple[int, int], /, p: Probability = 0.5) -> Tran
 
 
 @transforms.register("random_rotation")
-def random_rotation(size: tuple[int, int], /, degrees: float = 10.0, fill: float = 0.0) -> Transform:
+def random_rotation(size: tuple[int, int], /, degrees: NotNegative = 10.0, fill: Level = 0.0) -> Transform:
     """Rotate by up to ±degrees."""
-    from torchvision.transforms import InterpolationMode, v2
-
-    return OneByOne(v2.RandomRotation(degrees, interpolation=InterpolationMode.BILINEAR, fill=fill))
+    return partial(geometry.rotated, degrees=degrees, fill=fill)
 
 
 @transforms.register("random_affine")
 def random_affine(
     size: tuple[int, int],
     /,
-    degrees: float = 10.0,
-    translate: float = 0.1,
-    scale: tuple[float, float] = (0.9, 1.1),
-    shear: float = 0.0,
-    fill: float = 0.0,
+    degrees: NotNegative = 10.0,
+    translate: Probability = 0.1,
+    scale: tuple[Positive, Positive] = (0.9, 1.1),
+    shear: NotNegative = 0.0,
+    fill: Level = 0.0,
 ) -> Transform:
     """Rotate (±degrees), shift (part of the size), scale and shear (±degrees) at once."""
-    from torchvision.transforms import InterpolationMode, v2
-
-    return OneByOne(
-        v2.RandomAffine(
-            degrees, (translate, translate), scale, shear, interpolation=InterpolationMode.BILINEAR, fill=fill
-        )
-    )
+    _must_grow(scale=scale)
+    return partial(geometry.moved, degrees=degrees, translate=translate, scale=scale, shear=shear, fill=fill)
 
 
 @transforms.register("random_perspective")
@@ -136,23 +131,23 @@ def random_perspective(size: tuple[int, int], /, distortion: float = 0.3, p: Pro
 def color_jitter(
     size: tuple[int, int],
     /,
-    brightness: float = 0.2,
-    contrast: float = 0.2,
-    saturation: float = 0.2,
-    hue: float = 0.0,
+    brightness: NotNegative = 0.2,
+    contrast: NotNegative = 0.2,
+    saturation: NotNegative = 0.2,
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0,
 ) -> Transform:
     """Change brightness, contrast, saturation and hue by up to these parts."""
-    from torchvision.transforms import v2
-
-    return OneByOne(v2.ColorJitter(brightness, contrast, saturation, hue))
+    parts = ((colour.brightness, brightness), (colour.contrast, contrast), (colour.saturation, saturation))
+    ranges = [(adjust, max(1 - part, 0.0), 1 + part) for adjust, part in parts if part > 0]
+    if hue > 0:
+        ranges.append((colour.hue, -hue, hue))
+    return partial(colour.jittered, ranges=ranges)
 
 
 @transforms.register("random_grayscale")
 def random_grayscale(size: tuple[int, int], /, p: Probability = 0.1) -> Transform:
     """Take the colour out with probability p."""
-    from torchvision.transforms import v2
-
-    return OneByOne(v2.RandomGrayscale(p))
+    return partial(colour.greyed, p=p)
 
 
 @transforms.register("gaussian_blur")
@@ -165,12 +160,15 @@ def gaussian_blur(size: tuple[int, int], /, kernel_size: int = 3, sigma: tuple[f
 
 @transforms.register("random_erasing")
 def random_erasing(
-    size: tuple[int, int], /, p: Probability = 0.5, scale: tuple[float, float] = (0.02, 0.33), value: int = 0
+    size: tuple[int, int],
+    /,
+    p: Probability = 0.5,
+    scale: tuple[Probability, Probability] = (0.02, 0.33),
+    value: Annotated[int, Field(ge=0, le=255)] = 0,
 ) -> Transform:
     """Overwrite a rectangle of random place and area with probability p (Zhong et al. 2017)."""
-    from torchvision.transforms import v2
-
-    return OneByOne(v2.RandomErasing(p, scale, value=value))
+    _must_grow(scale=scale)
+    return partial(rectangles.erased, p=p, scale=scale, value=value)
 
 
 @transforms.register("auto_augment")
@@ -197,3 +195,10 @@ def trivial_augment(size: tuple[int, int], /, num_magnitude_bins: Annotated[int,
     from torchvision.transforms import v2
 
     return OneByOne(v2.TrivialAugmentWide(num_magnitude_bins))
+
+
+def _must_grow(**ranges: tuple[float, float]) -> None:
+    """Raise ``ValueError`` for a range whose second end lies below its first."""
+    for name, (low, high) in ranges.items():
+        if low > high:
+            raise ValueError(f"{name}: {low:g} to {high:g} is no range, the smaller comes first")

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnncli.core.config import Component, DatasetConfig
+from cnncli.core.config import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets, transforms
 from cnncli.core.spec import DataSpec, Preprocess
@@ -126,13 +126,17 @@ def test_shuffling_depends_on_seed_and_epoch_only() -> None:
     assert torch.equal(torch.cat(Order(100, 10, False).batches(5)), torch.arange(100))
 
 
-AUGMENT = [Component(name="random_crop", padding=2), Component(name="random_horizontal_flip"),
-           Component(name="random_erasing", p=1.0)]  # fmt: skip
+CHAINS = {
+    "chain": [{"name": "random_crop", "padding": 2}, "random_horizontal_flip", {"name": "random_erasing", "p": 1.0}],
+    **{name: [{"name": name}] for name in transforms},
+}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_files_and_memory_give_the_same_batches_augmentation_included(pictures: Path, workers: int) -> None:
-    options = {"name": "image_folder", "root": str(pictures), "image_size": 12, "batch_size": 7, "augment": AUGMENT}
+@pytest.mark.parametrize("chain", CHAINS)
+def test_files_and_memory_give_the_same_batches_augmentation_included(pictures: Path, chain: str, workers: int) -> None:
+    augment = [{"name": item} if isinstance(item, str) else item for item in CHAINS[chain]]
+    options = {"name": "image_folder", "root": str(pictures), "image_size": 12, "batch_size": 7, "augment": augment}
     memory, stream = bundle(**options), bundle(**options, memory="never", workers=workers)
     one = memory.loader("train", CPU, training=True, seed=1)
     two = stream.loader("train", CPU, training=True, seed=1)
