@@ -11,9 +11,10 @@ from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets, transforms
 from cnncli.core.spec import DataSpec, Preprocess, Wants
 from cnncli.data.loaders import Loader, MemoryLoader, Normalizer, Order, StreamLoader
+from cnncli.data.mixing import Mix
 from cnncli.data.raw import Raw, Split, Track, decode, in_memory, workers
 from cnncli.data.sources import ArraySource, Source
-from cnncli.data.transforms import BATCH_TRANSFORMS, Augment, Mix
+from cnncli.data.transforms import BATCH_TRANSFORMS, Augment
 
 EVAL_INPUT_VALUES = 2**22  # about as many input values make an evaluation batch that keeps a CPU busy
 FEATURES_BATCH = 4096
@@ -92,12 +93,10 @@ class DataBundle:
             raise ConfigError(f"dataset.augment is for pictures; {self.config.name} has none: remove it")
         size, classes = self.picture_size, len(self.spec.classes)
         each = [t for t in self.config.augment if t.name not in BATCH_TRANSFORMS]
-        mixers = [
-            transforms.build(t.name, classes, **t.args) for t in self.config.augment if t.name in BATCH_TRANSFORMS
-        ]
-        augment = Augment([transforms.build(t.name, size, **t.args) for t in each], size, seed)
+        mixers = [transforms.build(t.name, **t.args) for t in self.config.augment if t.name in BATCH_TRANSFORMS]
+        augment = Augment([(t.name, transforms.build(t.name, size, **t.args)) for t in each], size, seed)
         augment.check(self.sources["train"].shape)
-        return augment if each else None, Mix(mixers, seed) if mixers else None
+        return augment if each else None, Mix(mixers, classes, seed) if mixers else None
 
     def _placed(self, source: Source) -> Source:
         """``source`` decoded into memory where the config and the size of the set allow it."""

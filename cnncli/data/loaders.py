@@ -1,8 +1,9 @@
 """Batches on the device, from memory or from files, behind one contract.
 
 A loader has ``len(loader)`` batches and ``loader.epoch(epoch, start)``, which yields ``(inputs, targets)``; of
-pictures float32 ``[B, C, H, W]`` normalised and int64 ``[B]``. What a batch holds depends on seed, epoch and position
-only, so an epoch can be entered at any batch, and both loaders give the same batches.
+pictures float32 ``[B, C, H, W]`` normalised, channels innermost where they are stored so, and int64 ``[B]``. What a
+batch holds depends on seed, epoch and position only, so an epoch can be entered at any batch, and both loaders give
+the same batches.
 """
 
 import os
@@ -14,15 +15,20 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import Preprocess
+from cnncli.data.geometry import innermost
+from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source
-from cnncli.data.transforms import Augment, Mix, center
+from cnncli.data.transforms import Augment, center
 
 Batch = tuple[Tensor, Tensor]
+
+CHUNK_VALUES = 2**20  # input values that are prepared at once: as floats they still fit into a processor's cache
+PREFETCH = 2  # batches that each worker keeps ready
 
 
 class Normalizer:
@@ -35,7 +41,13 @@ class Normalizer:
 
     def __call__(self, images: Tensor) -> Tensor:
         pixels = center(images, self.size).to(self.device, non_blocking=True)
-        return pixels.float().div_(255).sub_(self.mean).div_(self.std)
+        if not innermost(pixels):
+            return pixels.float().div_(255).sub_(self.mean).div_(self.std)
+        # a line of all columns and channels at a time: loops over three channels cannot use vector instructions
+        lines = pixels.permute(0, 2, 3, 1).flatten(2).float()
+        mean, std = (values.flatten().repeat(self.size[1]) for values in (self.mean, self.std))
+        lines.div_(255).sub_(mean).div_(std)
+        return lines.view(*lines.shape[:2], self.size[1], -1).permute(0, 3, 1, 2)
 
     def undo(self, inputs: Tensor) -> Tensor:
         """Normalised inputs back to uint8 pictures, for looking at them."""
@@ -76,7 +88,10 @@ class Order:
 
 
 class MemoryLoader:
-    """Batches gathered by index from samples that lie on the device; pictures are decoded and become floats there."""
+    """Batches gathered by index from samples that lie on the device, where they are augmented and become floats.
+
+    Several small batches are prepared at once: most of what an operation on little data costs is the call.
+    """
 
     def __init__(
         self,
@@ -88,28 +103,46 @@ class MemoryLoader:
         mix: Mix | None = None,
     ) -> None:
         self.order, self.normalizer, self.augment, self.mix = order, normalizer, augment, mix
-        # augmentation works picture by picture on the CPU; without it everything stays on the device
-        self.inputs = source.inputs if augment else source.inputs.to(device)
+        self.inputs = source.inputs.to(device)
         wide = source.targets.dtype == torch.float64 and device.type == "mps"  # which has no float64
         self.targets = (source.targets.float() if wide else source.targets).to(device)
+        values = torch.Size(source.shape).numel()
+        self.batches_at_once = max(CHUNK_VALUES // max(order.batch_size * values, 1), 1)
 
     def __len__(self) -> int:
         return len(self.order)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from number ``start`` on."""
-        for number, indices in enumerate(self.order.batches(epoch)[start:], start):
-            here = indices.to(self.targets.device)
-            if self.augment is None:
-                inputs = self.inputs[here]
-            else:
-                inputs = torch.stack([self.augment(self.inputs[i], epoch, i) for i in indices.tolist()])
-            batch = inputs if self.normalizer is None else self.normalizer(inputs), self.targets[here]
-            yield batch if self.mix is None else self.mix(*batch, epoch, number)
+        batches = self.order.batches(epoch)
+        while start < len(batches):
+            stop = start - start % self.batches_at_once + self.batches_at_once
+            for number, batch in enumerate(self._prepared(batches[start:stop], epoch, start), start):
+                yield batch if self.mix is None else self.mix(*batch, epoch, number)
+            start = stop
+
+    def _prepared(self, batches: list[Tensor], epoch: int, number: int) -> Iterator[Batch]:
+        """``batches``, of which the first has this number, before they are mixed."""
+        indices = torch.cat(batches)
+        here = indices.to(self.targets.device, non_blocking=True)
+        inputs = gather(self.inputs, here)
+        if self.augment is not None:
+            inputs = self.augment(inputs, self.augment.draws(epoch, indices, number * self.order.batch_size))
+        if self.normalizer is not None:
+            inputs = self.normalizer(inputs)
+        sizes = [len(batch) for batch in batches]
+        return zip(inputs.split(sizes), self.targets[here].split(sizes), strict=True)
+
+
+def gather(inputs: Tensor, indices: Tensor) -> Tensor:
+    """``inputs[indices]`` with the order in memory that they have there."""
+    if inputs.ndim == 4 and innermost(inputs):
+        return inputs.permute(0, 2, 3, 1).index_select(0, indices).permute(0, 3, 1, 2)
+    return inputs.index_select(0, indices) if inputs.is_contiguous() else inputs[indices]
 
 
 class StreamLoader:
-    """Batches decoded from files by worker processes, for sets that do not fit into memory."""
+    """Batches decoded and augmented by worker processes, for sets that do not fit into memory."""
 
     def __init__(
         self,
@@ -123,11 +156,13 @@ class StreamLoader:
         self.order, self.normalizer, self.mix = order, normalizer, mix
         self.sampler = _KeyedBatches(order)
         self.loader: DataLoader[Any] = DataLoader(
-            _Pictures(source, augment),
-            batch_sampler=self.sampler,
-            collate_fn=_collate,
+            _Batches(source, augment),
+            batch_size=None,
+            sampler=self.sampler,
+            collate_fn=_as_it_is,
             num_workers=workers,
             persistent_workers=workers > 0,
+            prefetch_factor=PREFETCH if workers > 0 else None,
             pin_memory=normalizer.device.type == "cuda",
             worker_init_fn=_obey_parent_only,
             generator=torch.Generator(),
@@ -150,8 +185,16 @@ class StreamLoader:
 Loader = MemoryLoader | StreamLoader
 
 
-class _KeyedBatches:
-    """The batch sampler: yields ``(epoch, index)`` keys, so that workers know the epoch too."""
+class _Key(NamedTuple):
+    """A batch of an epoch: its samples, and the place of the first of them."""
+
+    epoch: int
+    first: int
+    indices: Tensor
+
+
+class _KeyedBatches(Sampler[_Key]):
+    """Yields the keys of batches, so that a worker knows all that a batch depends on."""
 
     def __init__(self, order: Order) -> None:
         self.order, self.epoch, self.start = order, 0, 0
@@ -159,36 +202,60 @@ class _KeyedBatches:
     def __len__(self) -> int:
         return len(self.order) - self.start
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for indices in self.order.batches(self.epoch)[self.start :]:
-            yield [(self.epoch, index) for index in indices.tolist()]
+    def __iter__(self) -> Iterator[_Key]:
+        for number, indices in enumerate(self.order.batches(self.epoch)[self.start :], self.start):
+            yield _Key(self.epoch, number * self.order.batch_size, indices)
+
+
+class Read(NamedTuple):
+    """Some pictures in order: uint8 ``[G, C, H, W]`` of those that could be read, and by position what is wrong."""
+
+    images: Tensor
+    errors: dict[int, DataError]
 
 
 class _Pictures(Dataset[Any]):
-    """Decodes and augments one picture for an ``(epoch, index)`` key."""
+    """Decodes the pictures of a batch."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __getitem__(self, key: _Key) -> Read:
+        images, errors = [], {}
+        for number, index in enumerate(key.indices.tolist()):
+            try:
+                images.append(self.source[index])
+            except DataError as error:  # returned, not raised: a worker's traceback is no message for a user
+                errors[number] = error
+        return Read(_stacked(images), errors)
+
+
+class _Batches(Dataset[Any]):
+    """Decodes and augments a batch, or gives the first error."""
 
     def __init__(self, source: Source, augment: Augment | None) -> None:
-        self.source, self.augment = source, augment
+        self.pictures, self.targets, self.augment = _Pictures(source), source.targets, augment
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor] | DataError:
-        epoch, index = key
-        try:
-            image = self.source[index]
-        except DataError as error:  # returned, not raised: a worker's traceback is no message for a user
-            return error
+    def __getitem__(self, key: _Key) -> Batch | DataError:
+        images, errors = self.pictures[key]
+        if errors:
+            return next(iter(errors.values()))
         if self.augment is not None:
-            image = self.augment(image, epoch, index)
-        return image, self.source.targets[index]
+            images = self.augment(images, self.augment.draws(key.epoch, key.indices, key.first))
+        return images, self.targets[key.indices]
 
 
-def _collate(samples: list[tuple[Tensor, Tensor] | DataError]) -> tuple[Tensor, Tensor] | DataError:
-    images, targets = [], []
-    for sample in samples:
-        if isinstance(sample, DataError):
-            return sample
-        images.append(sample[0])
-        targets.append(sample[1])
-    return torch.stack(images), torch.stack(targets)
+def _stacked(images: list[Tensor]) -> Tensor:
+    """One tensor for all, in their order in memory: a worker sends each of its tensors through a file of its own."""
+    if not images:
+        return torch.empty(0)
+    if images[0].stride(0) == 1 and len(images[0]) > 1:
+        return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
+    return torch.stack(images)
+
+
+def _as_it_is(read: Any) -> Any:
+    return read
 
 
 def _obey_parent_only(_worker: int) -> None:
@@ -205,28 +272,15 @@ def _wait_for_parent() -> None:
     os._exit(0)
 
 
-class Read(NamedTuple):
-    """Some pictures in order: uint8 ``[G, C, H, W]`` of those that could be read, and by position what is wrong."""
-
-    images: Tensor
-    errors: dict[int, DataError]
-
-
 def read_pictures(source: FileSource, workers: int, batch_size: int = 256) -> Generator[Read, None, None]:
     """Decode every picture once, in order, batch by batch."""
     order = Order(len(source), batch_size, training=False)
     yield from DataLoader(
-        _Pictures(source, None),
-        batch_sampler=_KeyedBatches(order),
-        collate_fn=_good_and_bad,
+        _Pictures(source),
+        batch_size=None,
+        sampler=_KeyedBatches(order),
+        collate_fn=_as_it_is,
         num_workers=workers,
         worker_init_fn=_obey_parent_only,
         generator=torch.Generator(),
     )
-
-
-def _good_and_bad(samples: list[tuple[Tensor, Tensor] | DataError]) -> Read:
-    # one tensor for all: a worker sends each of its tensors through an open file of its own
-    images = [sample[0] for sample in samples if not isinstance(sample, DataError)]
-    errors = {number: sample for number, sample in enumerate(samples) if isinstance(sample, DataError)}
-    return Read(torch.stack(images) if images else torch.empty(0), errors)

@@ -94,7 +94,7 @@ def own_schedule(plan, /, gamma: float = 0.5):
 @registry.transforms.register("own_transform")
 def own_transform(size, /, level: int = 3):
     "A little light."
-    return lambda image: image + level
+    return lambda images, draws: images + level
 
 
 @registry.activations.register("own_activation")

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnncli.core.config import Component, DatasetConfig
+from cnncli.core.config import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets, transforms
 from cnncli.core.spec import DataSpec, Preprocess
@@ -126,13 +126,17 @@ def test_shuffling_depends_on_seed_and_epoch_only() -> None:
     assert torch.equal(torch.cat(Order(100, 10, False).batches(5)), torch.arange(100))
 
 
-AUGMENT = [Component(name="random_crop", padding=2), Component(name="random_horizontal_flip"),
-           Component(name="random_erasing", p=1.0)]  # fmt: skip
+CHAINS = {
+    "chain": [{"name": "random_crop", "padding": 2}, "random_horizontal_flip", {"name": "random_erasing", "p": 1.0}],
+    **{name: [{"name": name}] for name in transforms},
+}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_files_and_memory_give_the_same_batches_augmentation_included(pictures: Path, workers: int) -> None:
-    options = {"name": "image_folder", "root": str(pictures), "image_size": 12, "batch_size": 7, "augment": AUGMENT}
+@pytest.mark.parametrize("chain", CHAINS)
+def test_files_and_memory_give_the_same_batches_augmentation_included(pictures: Path, chain: str, workers: int) -> None:
+    augment = [{"name": item} if isinstance(item, str) else item for item in CHAINS[chain]]
+    options = {"name": "image_folder", "root": str(pictures), "image_size": 12, "batch_size": 7, "augment": augment}
     memory, stream = bundle(**options), bundle(**options, memory="never", workers=workers)
     one = memory.loader("train", CPU, training=True, seed=1)
     two = stream.loader("train", CPU, training=True, seed=1)
@@ -158,21 +162,26 @@ def test_augmentation_draws_for_each_sample_and_epoch_and_never_in_evaluation() 
         ):
             assert torch.equal(a, b)
     image = torch.randint(0, 256, (1, 8, 8), dtype=torch.uint8)
-    augment = Augment([transforms.build("random_crop", (8, 8), padding=2)], (8, 8), seed=0)
-    pictures = {augment(image, epoch, index).numpy().tobytes() for epoch in range(5) for index in range(20)}
+    augment = Augment([("random_crop", transforms.build("random_crop", (8, 8), padding=2))], (8, 8), seed=0)
+
+    def changed(epoch: int) -> Tensor:
+        return augment(image.expand(20, -1, -1, -1), augment.draws(epoch, torch.arange(20), 0))
+
+    pictures = {picture.numpy().tobytes() for epoch in range(5) for picture in changed(epoch)}
     assert len(pictures) > 15, "25 shifts are possible"
-    assert torch.equal(augment(image, 3, 7), augment(image, 3, 7))
+    assert torch.equal(changed(3), changed(3))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", sorted(set(transforms) - set(BATCH_TRANSFORMS)))
 def test_every_transform_keeps_shape_and_type(name: str, channels: int) -> None:
-    image = torch.randint(0, 256, (channels, 16, 12), dtype=torch.uint8)
-    augment = Augment([transforms.build(name, (16, 12))], (16, 12), seed=0)
-    changed = [augment(image, 0, index) for index in range(20)]
-    assert all(result.shape == image.shape and result.dtype == torch.uint8 for result in changed)
+    images = torch.randint(0, 256, (20, channels, 16, 12), dtype=torch.uint8)
+    augment = Augment([(name, transforms.build(name, (16, 12)))], (16, 12), seed=0)
+    changed = augment(images, augment.draws(0, torch.arange(20), 0))
+    assert changed.shape == images.shape
+    assert changed.dtype == torch.uint8
     greyed = name == "random_grayscale" and channels == 1
-    assert greyed or any(not torch.equal(result, image) for result in changed)
+    assert greyed or not torch.equal(changed, images)
 
 
 def test_classes_are_folder_names_and_hidden_files_are_passed_over(pictures: Path) -> None:

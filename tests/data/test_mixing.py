@@ -54,17 +54,15 @@ def same(one: list[tuple[Tensor, Tensor]], two: list[tuple[Tensor, Tensor]]) -> 
     return all(torch.equal(a, b) and torch.equal(x, y) for (a, x), (b, y) in pairs)
 
 
-def own_share(mixed: Tensor, numbers: Tensor) -> float:
-    """The part of each sample that is its own, from the targets ``[B, K]`` and the class numbers before mixing."""
-    others = numbers.roll(1)
-    different = numbers != others
-    own = mixed[torch.arange(len(numbers)), numbers][different]
-    assert len(own) > 0
-    assert torch.allclose(own, own[0].expand_as(own)), "a batch has one share"
-    rest = mixed[torch.arange(len(numbers)), others]
-    assert torch.allclose(rest[different], 1 - own[0].expand_as(own))
-    assert torch.allclose(rest[~different], torch.ones(int((~different).sum())))
-    return float(own[0])
+def own_shares(mixed: Tensor, numbers: Tensor) -> Tensor:
+    """The part ``[B]`` of each sample that is its own, from the targets ``[B, K]`` and the numbers before mixing.
+
+    It is not to be seen, and 1 here, where a sample was mixed with another of its class.
+    """
+    others, samples = numbers.roll(1), torch.arange(len(numbers))
+    own = mixed[samples, numbers]
+    assert torch.allclose(own + mixed[samples, others] * (numbers != others), torch.ones(len(numbers)))
+    return own
 
 
 def test_mixup_blends_pixels_in_the_same_parts_as_labels(three: Path) -> None:
@@ -73,10 +71,11 @@ def test_mixup_blends_pixels_in_the_same_parts_as_labels(three: Path) -> None:
     for (inputs, numbers), (blended, targets) in zip(plain, mixed, strict=True):
         assert targets.shape == (len(numbers), 3)
         assert torch.allclose(targets.sum(1), torch.ones(len(numbers)))
-        share = own_share(targets, numbers)
-        assert torch.allclose(blended, share * inputs + (1 - share) * inputs.roll(1, 0), atol=1e-5)
-        shares.append(share)
-    assert len(set(shares)) == len(shares) == 7, "every batch has a share of its own"
+        seen = numbers != numbers.roll(1)
+        share = own_shares(targets, numbers)[:, None, None, None]
+        assert torch.allclose(blended[seen], (share * inputs + (1 - share) * inputs.roll(1, 0))[seen], atol=1e-5)
+        shares += share[seen].flatten().tolist()
+    assert len(set(shares)) == len(shares) > 20, "every sample has a share of its own"
     assert all(0 < share < 1 for share in shares)
 
 
@@ -85,15 +84,15 @@ def test_cutmix_cuts_out_the_same_part_as_it_takes_from_the_label(three: Path) -
     shares = []
     for (inputs, numbers), (blended, targets) in zip(plain, mixed, strict=True):
         assert torch.allclose(targets.sum(1), torch.ones(len(numbers)))
-        share = own_share(targets, numbers)
         foreign = (blended != inputs).any(1)
-        assert torch.equal(foreign, foreign[:1].expand_as(foreign)), "one rectangle for the batch"
-        rows, columns = foreign[0].any(1), foreign[0].any(0)
-        assert torch.equal(foreign[0], rows[:, None] & columns[None]), "it is a rectangle"
+        rows, columns = foreign.any(2), foreign.any(1)
+        assert torch.equal(foreign, rows[:, :, None] & columns[:, None]), "they are rectangles"
         assert torch.equal(blended, torch.where(foreign[:, None], inputs.roll(1, 0), inputs))
-        assert 1 - share == pytest.approx(foreign[0].double().mean().item(), abs=1e-6)
-        shares.append(share)
-    assert len(set(shares)) > 4
+        seen = numbers != numbers.roll(1)
+        share = own_shares(targets, numbers)[seen]
+        assert torch.allclose(1 - share, foreign.float().mean((1, 2))[seen], atol=1e-6)
+        shares += share.tolist()
+    assert len(set(shares)) > 15
 
 
 @pytest.mark.parametrize("augment", [["mixup"], ["cutmix"], ["mixup", "cutmix"], ["random_horizontal_flip", "mixup"]])
