@@ -20,7 +20,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({error}); free some space or choose --runs-dir") from error
     finally:
@@ -36,8 +36,8 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, write)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut; Windows cannot open a folder and needs no such call."""
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut; Windows cannot open a folder and needs no such call."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
