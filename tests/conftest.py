@@ -47,9 +47,11 @@ def cnncli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test runs in a folder of its own, without the user's data folder."""
+    """Every test runs in a folder of its own, without the user's data folder and cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNCLI_DATA", raising=False)
+    monkeypatch.setenv("CNNCLI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("CNNCLI_CACHE_LIMIT", raising=False)
 
 
 @pytest.fixture(autouse=True)

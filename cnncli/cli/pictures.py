@@ -99,6 +99,18 @@ def show(
     print(show_samples(what, parse_split(split), count, augmented, out))
 
 
+@data.command(name="cache")
+def list_cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False, json_: Json = False
+) -> None:
+    """List the decoded pictures that are kept on disk for the next run, or remove them."""
+    from cnncli.cli import tables
+    from cnncli.data import cache
+
+    freed = cache.clear() if clear else None
+    tables.print_cache(cache.entries(), cache.folder(), freed, json_)
+
+
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures, one folder for each class.")],
 ) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from cnncli.data.cache import Listed
     from cnncli.models.inspect import LayerRow
 
 MAX_FINDINGS = 20  # of a kind; all of them are in --json
@@ -214,6 +216,27 @@ def print_check(report: dict[str, Any], as_json: bool) -> None:
 
 def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def print_cache(entries: "list[Listed]", folder: Path, freed: int | None, as_json: bool) -> None:
+    """What is kept on disk, and how much was ``freed`` (bytes) where that was asked for."""
+    total = sum(entry.bytes for entry in entries)
+    if as_json:
+        rows = [{**entry._asdict(), "path": str(entry.path), "used": _time(entry.used)} for entry in entries]
+        print_json({"folder": str(folder), "bytes": total, "entries": rows, "freed": freed})
+        return
+    cells = [[e.what, f"{e.samples:,}", _size(e.bytes), _time(e.used)] for e in entries]
+    if cells:
+        _table("", ["what", "pictures", "size", "last used"], cells)
+    print(f"{_size(total)} in {folder}" if freed is None else f"{_size(freed)} freed in {folder}")
+
+
+def _size(number: int) -> str:
+    return f"{number / 2**30:.2f} GiB" if number >= 2**30 else f"{number / 2**20:.1f} MiB"
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).isoformat(" ", "minutes")
 
 
 def print_rows(rows: list[dict[str, Any]], out: Path | None, as_json: bool, about: dict[str, Any]) -> None:

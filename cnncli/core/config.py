@@ -52,6 +52,7 @@ class DatasetConfig(Component):
         "shuffle", description="'balanced' draws every class equally often in training, with replacement"
     )
     memory: Literal["auto", "always", "never"] = Field("auto", description="keep the decoded set in memory")
+    cache: bool = Field(True, description="keep decoded pictures on disk for the next run")
     workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
         "auto", description="processes that decode pictures from files"
     )

@@ -20,7 +20,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({error}); free some space or choose --runs-dir") from error
     finally:
@@ -30,7 +30,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
 def cache_folder() -> Path:
     """Where what can be made again is kept: ``$CNNCLI_CACHE``, else the user's cache folder."""
     if named := os.environ.get("CNNCLI_CACHE"):
-        return Path(named)
+        return Path(named).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnncli"
 
 
@@ -43,8 +43,8 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, write)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut; Windows cannot open a folder and needs no such call."""
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut; Windows cannot open a folder and needs no such call."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

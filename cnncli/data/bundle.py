@@ -10,10 +10,11 @@ from cnncli.core.config import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets, transforms
 from cnncli.core.spec import DataSpec, Preprocess, Wants
+from cnncli.data import cache
 from cnncli.data.loaders import Loader, MemoryLoader, Normalizer, Order, StreamLoader
 from cnncli.data.mixing import Mix
-from cnncli.data.raw import Raw, Split, Track, decode, in_memory, workers
-from cnncli.data.sources import ArraySource, Source
+from cnncli.data.raw import Raw, Split, Track, decoded, in_memory, workers
+from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.transforms import BATCH_TRANSFORMS, Augment
 
 EVAL_INPUT_VALUES = 2**22  # about as many input values make an evaluation batch that keeps a CPU busy
@@ -60,7 +61,9 @@ class DataBundle:
         return MemoryLoader(source, order, device)
 
     def _make_loader(self, split: Split, device: torch.device, training: bool, seed: int) -> Loader:
-        source = self.sources[split] = self._placed(self.sources[split])
+        source = self.sources[split]
+        if isinstance(source, FileSource):
+            source = self.sources[split] = decoded(source, self.config, self.track)
         config, preprocess = self.config, self.spec.preprocess
         size = config.batch_size if training else self._eval_batch_size()
         order = Order(len(source), size, training, seed, self._weights(source) if training else None)
@@ -68,7 +71,7 @@ class DataBundle:
         if isinstance(preprocess, Preprocess):
             normalizer = Normalizer(preprocess, self.picture_size, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
-        if isinstance(source, ArraySource) and (config.memory != "never" or normalizer is None):
+        if isinstance(source, ArraySource) and (normalizer is None or self._at_once(source, device)):
             return MemoryLoader(source, order, device, normalizer, augment, mix)
         assert normalizer is not None
         return StreamLoader(source, order, normalizer, workers(config, len(source)), augment, mix)
@@ -98,11 +101,9 @@ class DataBundle:
         augment.check(self.sources["train"].shape)
         return augment if each else None, Mix(mixers, classes, seed) if mixers else None
 
-    def _placed(self, source: Source) -> Source:
-        """``source`` decoded into memory where the config and the size of the set allow it."""
-        if isinstance(source, ArraySource) or not in_memory(self.config, source):
-            return source
-        return decode(source, self.config, self.track)
+    def _at_once(self, source: ArraySource, device: torch.device) -> bool:
+        """Whether all pictures are handed to the device at once; to a GPU only those that fit into memory."""
+        return self.config.memory != "never" and (device.type == "cpu" or in_memory(self.config, source))
 
     def _eval_batch_size(self) -> int:
         if self.config.eval_batch_size is not None:
@@ -121,7 +122,8 @@ def build_data(
     used. Raises ``DataError``, or ``StorageError`` when the set is neither there nor downloadable, ``ConfigError``
     when the data cannot answer what the task asks.
     """
-    raw: Raw = datasets.build(config.name, **config.args)
+    with cache.switched(config.cache):
+        raw: Raw = datasets.build(config.name, **config.args)
     if wants not in raw.offers:
         raise ConfigError(
             f"{config.name} has {' or '.join(raw.offers)} to learn, the task wants {wants}; use another task"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from cnncli.core.errors import DataError
@@ -27,12 +28,10 @@ def read_image(file: Path | io.BytesIO, decode: Decode) -> Tensor:
     Transparent parts become white, 16-bit levels are scaled to 8 bits, CMYK and palettes become RGB, of an animation
     the first picture is taken. Raises ``DataError`` naming the file when it cannot be decoded.
     """
-    from torchvision.transforms.v2.functional import pil_to_tensor
-
     height, width = decode.size
     image = _fitted(open_image(file, (2 * width, 2 * height)), decode)
-    tensor: Tensor = pil_to_tensor(image.convert("L" if decode.channels == 1 else "RGB"))
-    return tensor
+    pixels = np.array(image.convert("L" if decode.channels == 1 else "RGB"))
+    return torch.from_numpy(pixels).view(height, width, decode.channels).permute(2, 0, 1)
 
 
 def open_image(file: Path | io.BytesIO, enough: tuple[int, int] | None = None) -> "Image":

@@ -105,7 +105,9 @@ def _read_split(folder: Path, classes: tuple[str, ...], decode: Decode) -> FileS
     paths: list[Path] = []
     targets: list[int] = []
     for label, name in enumerate(classes):
-        pictures = sorted(find_pictures(folder / name))
+        pictures = sorted(
+            find_pictures(folder / name), key=lambda path: path.parts
+        )  # several times faster than without
         if not pictures:
             raise DataError(f"{folder / name}: no pictures in this class folder; add some or remove the folder")
         paths += pictures
@@ -118,5 +120,6 @@ def find_pictures(folder: Path) -> list[Path]:
     found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in EXTENSIONS]
+        pictures = [f for f in files if not f.startswith(".") and os.path.splitext(f)[1].lower() in EXTENSIONS]
+        found += [Path(parent, f) for f in pictures]
     return found

@@ -4,9 +4,10 @@ Four kinds offer the same two things, ``offers`` and ``open``: pictures (here), 
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from cnncli.core.config import DatasetConfig, Statistics
 from cnncli.core.errors import DataError
 from cnncli.core.spec import DataSpec, Decode, Preprocess, Wants
+from cnncli.data import cache
 from cnncli.data.loaders import read_pictures
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.splits import stratified_split
@@ -25,7 +27,7 @@ Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """Shows progress over an iterable: ``(items, how many, what is being done)`` → the same items."""
 
 MEMORY_LIMIT = 2 * 1024**3  # bytes of decoded pictures that 'memory: auto' keeps in memory
-STATISTICS_SAMPLES = 2_000  # pictures looked at for 'normalize: dataset' when they stay in files
+STATISTICS_SAMPLES = 2_000  # pictures looked at for 'normalize: dataset' when they are too many for memory
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -65,11 +67,11 @@ class RawData:
     offers: ClassVar[tuple[Wants, ...]] = ("classes",)
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
-        """Splits that are decoded if they fit into memory; their statistics are those of the training part."""
+        """Splits, the training part decoded where it can be; the statistics are those of the training part."""
         sources = self._splits(config)
         if spec is None:
-            if isinstance(sources["train"], FileSource) and in_memory(config, sources["train"]):
-                sources["train"] = decode(sources["train"], config, track)
+            if isinstance(sources["train"], FileSource):
+                sources["train"] = decoded(sources["train"], config, track)
             spec = DataSpec(self.input_shape, self.classes, _preprocess(config, sources["train"], self.decode))
         else:
             self._must_match(spec, config.name)
@@ -130,17 +132,46 @@ def in_memory(config: DatasetConfig, source: Source) -> bool:
     return config.memory == "always" or (config.memory == "auto" and size <= MEMORY_LIMIT)
 
 
-def decode(source: FileSource, config: DatasetConfig, track: Track) -> ArraySource:
-    """Every picture of ``source`` decoded into one tensor."""
-    images = torch.empty((len(source), *source.shape), dtype=torch.uint8)
+def decoded(source: FileSource, config: DatasetConfig, track: Track) -> Source:
+    """``source`` with its pictures mapped from the cache, or else in memory, or else as it is."""
+    if config.memory == "never":
+        return source
+    entry = cache.kept(_identity(source), lambda: _content(source, config, track)) if config.cache else None
+    if entry is not None:
+        return ArraySource(entry.arrays["pictures"].permute(0, 3, 1, 2), source.targets)
+    return _decode(source, config, track) if in_memory(config, source) else source
+
+
+def _identity(source: FileSource) -> Any:
+    """Everything that the pixels depend on, as plain values."""
+    return [version("pillow"), asdict(source.decode), [cache.stamp(path) for path in source.paths]]
+
+
+def _content(source: FileSource, config: DatasetConfig, track: Track) -> cache.Content:
+    (channels, height, width), samples = source.shape, len(source)
+    place = os.path.commonpath([os.path.abspath(path.parent) for path in source.paths])
+    pictures = cache.Array((samples, height, width, channels), torch.uint8, _parts(source, config, track))
+    return cache.Content(f"{place} {height}×{width}", samples, {"pictures": pictures})
+
+
+def _decode(source: FileSource, config: DatasetConfig, track: Track) -> ArraySource:
+    """Every picture of ``source`` in one tensor, as it would come from the cache: the channels are innermost."""
+    channels, height, width = source.shape
+    images = torch.empty((len(source), height, width, channels), dtype=torch.uint8)
     done = 0
+    for part in _parts(source, config, track):
+        images[done : done + len(part)] = part
+        done += len(part)
+    return ArraySource(images.permute(0, 3, 1, 2), source.targets)
+
+
+def _parts(source: FileSource, config: DatasetConfig, track: Track) -> Iterator[Tensor]:
+    """Every picture in order, uint8 ``[G, H, W, C]`` at a time; raises ``DataError`` for the first unreadable one."""
     with closing(read_pictures(source, workers(config, len(source)))) as batches:  # an error ends the workers, too
         for read in track(batches, -(-len(source) // 256), f"decoding {len(source):,} pictures"):
             for error in read.errors.values():
                 raise error
-            images[done : done + len(read.images)] = read.images
-            done += len(read.images)
-    return ArraySource(images, source.targets)
+            yield read.images.permute(0, 2, 3, 1)
 
 
 def workers(config: DatasetConfig, samples: int) -> int:
@@ -160,7 +191,9 @@ def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> 
         if channels == 1:
             mean, std = (sum(mean) / 3,), (sum(std) / 3,)
     elif chosen == "dataset":
-        mean, std = _statistics(train)
+        # the same samples whether pictures stay in files or lie in the cache, so that the result is the same, too
+        everything = isinstance(train, ArraySource) and (decode is None or in_memory(config, train))
+        mean, std = _statistics(train, len(train) if everything else STATISTICS_SAMPLES)
     else:
         mean, std = ((0.5,), (0.5,)) if chosen == "half" else ((0.0,), (1.0,))
         mean, std = mean * channels, std * channels
@@ -169,12 +202,12 @@ def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> 
     return Preprocess(mean, std, decode)
 
 
-def _statistics(train: Source) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over the training part, for pixels scaled to 0…1."""
+def _statistics(train: Source, samples: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over about ``samples`` of a split, for pixels scaled to 0…1."""
+    step = max(len(train) // samples, 1)
     if isinstance(train, ArraySource):
-        images = train.inputs
+        images = train.inputs[::step]
     else:
-        step = max(len(train) // STATISTICS_SAMPLES, 1)
         images = torch.stack([train[i] for i in range(0, len(train), step)])
     # a histogram is exact, whatever the size of the set, and needs no float copy of it
     histogram = torch.stack([_histogram(images[:, c]) for c in range(images.shape[1])]).double()

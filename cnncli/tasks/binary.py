@@ -3,7 +3,6 @@
 from typing import Any, ClassVar, Literal
 
 import torch
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from torch import Tensor, nn
 
 from cnncli.core.config import LossConfig, Probability
@@ -129,6 +128,8 @@ class Binary:
 
     def details(self, meter: "BinaryMeter") -> dict[str, Any]:
         """``threshold``, ``per_class``, ``confusion`` at it, and, where both classes occur, the ``roc`` curve."""
+        from sklearn.metrics import roc_curve
+
         scores, truth = meter.scores()
         predicted = torch.where(scores >= self.decoding["threshold"], self.positive, 1 - self.positive)
         actual = torch.where(truth, self.positive, 1 - self.positive)
@@ -181,6 +182,8 @@ class BinaryMeter(SummingMeter):
 
     def compute(self) -> Values:
         """``running``; with details all of the task's metrics, at its threshold."""
+        from sklearn.metrics import average_precision_score, roc_auc_score
+
         values = self.running()
         if self.detailed and self._kept:
             scores, truth = self.scores()

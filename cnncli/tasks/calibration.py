@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 BINS = 15  # of the calibration error, as in Guo et al. 2017
@@ -26,6 +25,7 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     logits = logits.double()
     if int((logits.argmax(1) != targets).sum()) < MISTAKES_NEEDED:
         return 1.0
+    from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
         return F.cross_entropy(logits / math.exp(log_temperature), targets).item()

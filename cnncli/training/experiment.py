@@ -31,7 +31,7 @@ Result = dict[str, Any]
 
 SAFE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 RESUMABLE = ("name", "device", "train.epochs", "checkpoint.every", "logging", "dataset.workers", "dataset.memory",
-             "dataset.eval_batch_size", "compute.threads", "compute.keep_freed_memory")  # fmt: skip
+             "dataset.cache", "dataset.eval_batch_size", "compute.threads", "compute.keep_freed_memory")  # fmt: skip
 """What may differ when a run is resumed: everything else would make it another experiment.
 
 More epochs are only for schedules that do not depend on how many there are.

@@ -28,7 +28,8 @@ def show_samples(what: str, split: Split, count: int, augmented: bool, out: Path
 
 
 def _load(what: str, augmented: bool) -> LoadedConfig:
-    overrides = [] if augmented else ["dataset.augment=[]"]
+    overrides = ["dataset.cache=false"]  # to look at a few pictures not all of a large set need decoding
+    overrides += [] if augmented else ["dataset.augment=[]"]
     if Path(what).is_dir():
         return load_folder(Path(what), overrides)
     return load_config(Path(what), overrides)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 Record = dict[str, float]
-_OPERATIONAL = {"dataset.memory", "dataset.workers", "dataset.eval_batch_size"}
+_OPERATIONAL = {"dataset.memory", "dataset.cache", "dataset.workers", "dataset.eval_batch_size"}
 
 
 class Tracker:
