@@ -23,6 +23,9 @@ def train(
     ] = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Take some steps, show where their time goes, write a trace, and stop.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
@@ -35,7 +38,11 @@ def train(
     loaded, place, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)
     for notice in loaded.notices:
         typer.echo(f"note: {notice}", err=True)
-    if dry_run:
+    if profile:
+        from cnncli.training.profile import profile as take_profile
+
+        tables.print_profile(take_profile(loaded, place, display), json_)
+    elif dry_run:
         tables.print_plan(experiment.dry_run(loaded, place, display), json_)
     elif found is None:
         tables.print_result(experiment.train(loaded, place, display), json_)

@@ -72,6 +72,19 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
     print(f"evaluate  cnncli eval --ckpt {result['best']}{other}")
 
 
+def print_profile(profile: dict[str, Any], as_json: bool) -> None:
+    """Where the time of a step goes: its parts, the costliest operators, and the trace."""
+    if as_json:
+        print_json(profile)
+        return
+    title = f"A step of {profile['batch_size']} samples takes {profile['milliseconds']:.2f} ms"
+    parts = [[p["phase"], f"{p['milliseconds']:.3f}", f"{100 * p['share']:.1f} %"] for p in profile["phases"]]
+    _table(f"{title} (mean of {profile['steps']})", ["part", "ms a step", "share"], parts)
+    operators = [[o["operator"], f"{o['milliseconds']:.3f}", f"{o['calls']:.1f}"] for o in profile["operators"]]
+    _table("Costliest operators", ["operator", "ms a step", "calls"], operators)
+    print(f"trace     {profile['trace']}   (open it in ui.perfetto.dev or chrome://tracing)")
+
+
 def print_report(report: dict[str, Any], as_json: bool) -> None:
     """An evaluation: overall, then whatever the task adds (classes, confusion, backtest, coefficients)."""
     if as_json:
