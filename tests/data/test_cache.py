@@ -188,6 +188,15 @@ def test_an_interruption_leaves_no_entry_and_what_a_killed_process_left_is_remov
     assert not left[1].exists()
 
 
+def test_what_was_killed_just_before_its_end_is_made_anew(pictures: Path) -> None:
+    again(source(pictures))
+    [entry] = cache.entries()
+    entry.path.rename(entry.path.with_suffix(".tmp"))
+    assert again(source(pictures))[1]
+    assert not entry.path.with_suffix(".tmp").exists()
+    assert [found.path for found in cache.entries()] == [entry.path]
+
+
 def plain(number: int, kibibytes: int) -> cache.Entry | None:
     """An entry of so many KiB of ``number``."""
     part = torch.full((kibibytes * 1024,), number, dtype=torch.uint8)
