@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from torchvision.datasets import MNIST
 
 
-def gathered(images: Tensor, order: Tensor) -> Tensor:
-    """float32 ``[N, 1, 28, 28]`` in -1…1, channels innermost."""
-    pixels = images[order].float().div_(127.5).sub_(1).unsqueeze(1)
+def normalized(images: Tensor) -> Tensor:
+    """uint8 ``[N, 28, 28]`` as float32 ``[N, 1, 28, 28]`` in -1…1, channels innermost."""
+    pixels = images.float().div_(127.5).sub_(1).unsqueeze(1)
     return pixels.contiguous(memory_format=torch.channels_last)
 
 
 def train_epoch(model: nn.Module, images: Tensor, targets: Tensor, optimizer: torch.optim.Optimizer) -> None:
     """One epoch."""
     order = torch.randperm(len(images))
-    for inputs, labels in zip(gathered(images, order).split(64), targets[order].split(64), strict=True):
+    for inputs, labels in zip(normalized(images[order]).split(64), targets[order].split(64), strict=True):
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
             outputs = model(inputs)
@@ -41,7 +41,7 @@ def evaluate(model: nn.Module, images: Tensor, targets: Tensor) -> float:
     correct = torch.zeros((), dtype=torch.long)
     for inputs, labels in zip(images.split(1000), targets.split(1000), strict=True):
         with torch.autocast("cpu", torch.bfloat16):
-            correct += (model(gathered(inputs, torch.arange(len(inputs)))).argmax(1) == labels).sum()
+            correct += (model(normalized(inputs)).argmax(1) == labels).sum()
     return correct.item() / len(targets)
 
 

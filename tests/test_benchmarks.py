@@ -1,0 +1,51 @@
+"""The side-by-side benchmarks: what they share, and that each command can be asked what it does."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.side_by_side import Column, Contender, machine, measure, show, take_turns
+from tests.conftest import ROOT
+
+COMMANDS = ("accuracy", "epoch", "evaluate", "memory", "photos", "startup", "time_to_accuracy")
+QUICK = Contender("quick", ["-c", "import os; print('{\"seed\": %s}' % os.environ['SEED'])"])
+SLOW = Contender("slow", ["-c", "print('no numbers')"])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented_and_says_what_it_does(name: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "--rounds" in answer.stdout
+    assert f"python -m benchmarks.{name}" in answer.stdout
+    assert f"python -m benchmarks.{name}" in (ROOT / "docs" / "benchmarks.md").read_text()
+
+
+def test_contenders_take_turns_and_the_first_becomes_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    taken = take_turns([QUICK, SLOW], 2)
+    assert [turn["seed"] for turn in taken["quick"]] == [0, 1]
+    assert all(turn["process"] > 0 and turn["peak"] > 1 for turns in taken.values() for turn in turns)
+    order = [line.rpartition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert order == ["quick", "slow", "slow", "quick"]
+
+
+def test_the_table_has_medians_and_the_medians_of_the_ratios(capsys: pytest.CaptureFixture[str]) -> None:
+    taken = {"plain": [{"s": 1.0}, {"s": 2.0}, {"s": 4.0}], "other": [{"s": 3.0}, {"s": 2.0}, {"s": 4.5}]}
+    show("Both", taken, [Column("s", lambda turn: turn["s"]), Column("ratio", lambda turn: turn["s"], against="plain")])
+    printed = capsys.readouterr().out
+    assert "medians of 3 rounds" in printed
+    row = next(line for line in printed.splitlines() if "other" in line)
+    assert "3.00" in row  # the median of the seconds
+    assert "1.12" in row  # of 3, 1 and 1.125, which is not the ratio of the medians
+
+
+def test_a_contender_that_fails_is_named_with_its_last_words() -> None:
+    with pytest.raises(SystemExit, match=r"(?s)broken failed \(1\).*NameError"):
+        measure(Contender("broken", ["-c", "nonsense"]), 0)
+
+
+def test_the_machine_is_described_in_one_line() -> None:
+    assert "torch" in machine()
+    assert "\n" not in machine()
