@@ -28,7 +28,7 @@ def jittered(images: Tensor, draws: Draws, ranges: Sequence[tuple[Adjust, float,
     values = planes(images)
     if not ranges:
         return images
-    factors = [each(draws.uniform(low, high), images).float() for _, low, high in ranges]
+    factors = [each(draws.uniform(low, high).float(), images) for _, low, high in ranges]
     order = torch.stack([draws.uniform() for _ in ranges]).argsort(0)
     for turn in order:
         for number, (adjust, _, _) in enumerate(ranges):
@@ -53,7 +53,7 @@ def contrast(values: Tensor, factor: Tensor) -> Tensor:
     """The distance from the mean grey of the picture times ``factor``."""
     grey = _grey(values)
     # whole numbers add up exactly in float64, in whatever order
-    mean = grey.sum((1, 2, 3), keepdim=True, dtype=torch.float64) / grey[0].numel()
+    mean = grey.sum((1, 2, 3), keepdim=True, dtype=_wide(values)) / grey[0].numel()
     return _blended(values, mean.float(), factor)
 
 
@@ -90,5 +90,11 @@ def _grey(values: Tensor) -> Tensor:
 def _blended(values: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     """``factor · values + (1 - factor) · other``, as if a fused multiply-add rounded the sum once."""
     # the level below is one rounding error away wherever both are equal: float64 makes the same error as torchvision
-    mixed = (values * factor).double().add_(other.double() * (1 - factor.double()).float())
+    wide = _wide(values)
+    mixed = (values * factor).to(wide).add_(other.to(wide) * (1 - factor.to(wide)).float())
     return mixed.float().clamp_(0, 255).floor_()
+
+
+def _wide(values: Tensor) -> torch.dtype:
+    """Float64 but on Apple's GPUs, which have none."""
+    return torch.float32 if values.device.type == "mps" else torch.float64

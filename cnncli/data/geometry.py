@@ -41,6 +41,11 @@ def empty(images: Tensor, size: tuple[int, int]) -> Tensor:
     return images.new_empty((batch, channels, *size))
 
 
+def copied(images: Tensor) -> Tensor:
+    """A copy in the same layout, without gaps."""
+    return empty(images, (images.shape[2], images.shape[3])).copy_(images)
+
+
 def each(values: Tensor, images: Tensor) -> Tensor:
     """One value for each sample, ``[B]``, on the pictures' device and ready to broadcast over them."""
     return values.to(images.device, non_blocking=True).view(-1, 1, 1, 1)
@@ -48,13 +53,22 @@ def each(values: Tensor, images: Tensor) -> Tensor:
 
 def mirrored(images: Tensor, draws: Draws, p: float, dim: int) -> Tensor:
     """Mirrored along ``dim`` with probability ``p``."""
-    return torch.where(each(draws.chance(p), images), images.flip(dim), images)
+    return _flipped(images, draws.chance(p), dim)
 
 
 def alternately_mirrored(images: Tensor, draws: Draws) -> Tensor:
     """Mirrored left and right in every other epoch; which half begins is random, but stays (Jordan 2024)."""
-    turn = (draws.lasting_bit() + draws.epoch) % 2 == 1
-    return torch.where(each(turn, images), images.flip(-1), images)
+    return _flipped(images, (draws.lasting_bit() + draws.epoch) % 2 == 1, -1)
+
+
+def _flipped(images: Tensor, chosen: Tensor, dim: int) -> Tensor:
+    """Flipped where ``chosen``, bool ``[B]``."""
+    if images.device.type != "cpu":
+        return torch.where(each(chosen, images), images.flip(dim), images)
+    result = copied(images)
+    for number in chosen.nonzero().flatten().tolist():  # one at a time stays in the processor's cache
+        result[number] = images[number].flip(dim)
+    return result
 
 
 def shifted(images: Tensor, draws: Draws, size: tuple[int, int], padding: int, mode: str) -> Tensor:
@@ -134,8 +148,8 @@ def warped(
     """
     batch, channels, height, width = images.shape
     grid = torch.stack(_origins(angle, shift, scale, shear, height, width, images.device), -1)
-    floats = torch.ones((batch, channels + 1, height, width), device=images.device)  # the last: where there is picture
-    floats[:, :channels] = images
+    floats = torch.empty((batch, channels + 1, height, width), device=images.device)
+    floats[:, :channels], floats[:, channels:] = images, 1  # the last tells where there is picture
     sampled = F.grid_sample(floats, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     colours, there = sampled[:, :channels], sampled[:, channels:]
     return colours.sub_(fill).mul_(there).add_(fill).round_().to(torch.uint8, memory_format=layout(images))

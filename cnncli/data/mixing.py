@@ -46,7 +46,7 @@ def cutmix(alpha: Positive = 1.0) -> Mixer:
 def blended(inputs: Tensor, rng: np.random.Generator, alpha: float) -> tuple[Tensor, Tensor]:
     """``own · x + (1 - own) · x'`` with ``own`` from Beta(alpha, alpha)."""
     own = torch.from_numpy(rng.beta(alpha, alpha, len(inputs)))
-    weight = own.to(inputs.device, inputs.dtype).view(-1, 1, 1, 1)
+    weight = own.to(inputs.dtype).to(inputs.device).view(-1, 1, 1, 1)
     return torch.lerp(inputs.roll(1, 0), inputs, weight), own
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cnncli.data.draws import Draws
-from cnncli.data.geometry import each, empty
+from cnncli.data.geometry import copied, empty
 
 TRIES = 10  # rectangles that are tried until one fits into the picture
 
@@ -18,14 +18,24 @@ def erased(images: Tensor, draws: Draws, p: float, scale: tuple[float, float], v
     height, width = images.shape[2:]
     tall, wide = _sides(draws, height * width, scale, (0.3, 3.3))
     rows, columns, found = _first(tall, wide, (tall < height) & (wide < width))
-    inside = []
-    for size, length in ((rows, height), (columns, width)):
-        start = draws.integers(length - size.clamp(max=length) + 1)
-        line = torch.arange(length)
-        inside.append(((line >= start[:, None]) & (line < (start + size)[:, None])).to(images.device))
-    chosen = each(found & draws.chance(p), images)
-    result = empty(images, (height, width)).copy_(images)
-    return result.masked_fill_(chosen & inside[0][:, None, :, None] & inside[1][:, None, None, :], value)
+    top = draws.integers(height - rows.clamp(max=height) + 1)
+    left = draws.integers(width - columns.clamp(max=width) + 1)
+    chosen = found & draws.chance(p)
+    result = copied(images)
+    if images.device.type == "cpu":
+        pixels = result.numpy()
+        boxes = torch.stack((top, top + rows, left, left + columns), 1)[chosen].tolist()
+        for number, (y, below, x, right) in zip(chosen.nonzero().flatten().tolist(), boxes, strict=True):
+            pixels[number, :, y:below, x:right] = value
+        return result
+    down, across = _stretch(top, rows * chosen, height, images), _stretch(left, columns, width, images)
+    return result.masked_fill_(down[:, None, :, None] & across[:, None, None, :], value)
+
+
+def _stretch(start: Tensor, length: Tensor, whole: int, images: Tensor) -> Tensor:
+    """Which of ``whole`` lines lie in the stretch of each sample, bool ``[B, whole]`` on the pictures' device."""
+    line = torch.arange(whole)
+    return ((line >= start[:, None]) & (line < (start + length)[:, None])).to(images.device)
 
 
 def resized_crops(

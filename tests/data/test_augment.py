@@ -1,6 +1,7 @@
 """Transforms of whole batches: torchvision's results picture by picture, its distributions, and independent draws."""
 
 import math
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -273,6 +274,21 @@ def test_a_picture_does_not_depend_on_its_neighbours_or_on_the_order_in_memory(n
     parts = [augment(images[a : a + 9], augment.draws(2, places[a : a + 9], 100 + a)) for a in range(0, 40, 9)]
     assert torch.equal(torch.cat(parts), whole)
     assert torch.equal(augment(images.contiguous(), augment.draws(2, places, 100)), whole)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_transform_can_be_sent_to_a_worker_that_was_not_forked(name: str, images: Tensor) -> None:
+    transform = built(name)
+    assert torch.equal(pickle.loads(pickle.dumps(transform))(images, draws()), transform(images, draws()))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", NAMES)
+def test_on_a_gpu_pictures_are_changed_in_the_same_way(name: str, images: Tensor) -> None:
+    here, there = built(name)(images, draws()), built(name)(images.cuda(), draws())
+    assert there.is_cuda
+    assert geometry.layout(there) == geometry.layout(here)
+    assert most_differ_by(there.cpu(), here, 0.4) <= 1
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "alternating_flip"])
