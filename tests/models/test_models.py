@@ -46,7 +46,8 @@ def test_own_networks_train_on_pictures_of_any_size(name: str, shape: tuple[int,
     logits = step(model, shape, 7)
     assert logits.shape == (4, 7)
     assert not any(isinstance(m, nn.Softmax | nn.LogSoftmax) for m in model.modules())
-    assert all(parameter.grad is not None for parameter in model.parameters()), "every parameter takes part"
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    assert all(parameter.grad is not None for parameter in learning), "every parameter takes part"
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -104,7 +105,8 @@ LAYER_ARGS = {"conv": {"channels": 4}, "residual": {"layers": [{"name": "conv", 
 @pytest.mark.parametrize("name", list(layers))
 def test_every_layer_takes_part_in_a_network(name: str) -> None:
     item = {"name": name, **LAYER_ARGS.get(name, {})}
-    before = ["flatten"] if name == "linear" else [{"name": "conv", "channels": 8}]
+    first = {"linear": ["flatten"], "whitening": []}
+    before = first.get(name, [{"name": "conv", "channels": 8}])
     after = {"linear": [], "flatten": ["linear"], "global_pool": ["linear"]}.get(name, ["flatten", "linear"])
     model = models.build("layers", spec((3, 8, 8)), layers=[*before, item, *after])
     assert step(model, (3, 8, 8), 10).shape == (4, 10)

@@ -1,0 +1,83 @@
+"""Settings of the process: threads, memory that is kept, denormals; and that each can be switched off."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cnncli.core.config import ComputeConfig
+from cnncli.training import machine
+from cnncli.training.runtime import make_runtime
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("max 100000", []), ("150000 100000", [2]), ("50000 100000", [1]), ("400000 100000\n", [4]), ("nonsense", [])],
+)
+def test_a_container_s_share_of_processors_is_rounded_up(tmp_path: Path, text: str, expected: list[int]) -> None:
+    limits = tmp_path / "cpu.max"
+    limits.write_text(text)
+    assert machine._container_share(limits) == expected
+    assert machine._container_share(tmp_path / "missing") == []
+
+
+def test_threads_are_those_of_the_config_or_as_many_as_may_be_used() -> None:
+    before = torch.get_num_threads()
+    try:
+        machine.set_up(ComputeConfig(threads=1), CPU)
+        assert torch.get_num_threads() == 1
+        assert machine.usable_cores() == 1, "never more than torch was told before"
+    finally:
+        torch.set_num_threads(before)
+    assert 1 <= machine.usable_cores() <= (os.cpu_count() or 1)
+
+
+def test_denormals_are_zero_unless_the_config_keeps_them() -> None:
+    machine.set_up(ComputeConfig(flush_denormals=False), CPU)
+    tiny = torch.tensor([1e-39])
+    assert (tiny * 0.5).item() > 0
+    machine.set_up(ComputeConfig(), CPU)
+    assert (tiny * 0.5).item() == 0
+
+
+FAULTS = """\
+import resource, sys, torch
+from cnncli.core.config import ComputeConfig
+from cnncli.training.machine import set_up
+set_up(ComputeConfig(keep_freed_memory=sys.argv[1] == "on"), torch.device("cpu"))
+def touch(): torch.ones(16, 2**20)  # 64 MiB that are freed at once
+for _ in range(3): touch()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10): touch()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not machine.keeps_freed_memory(), reason="only glibc can be asked")
+def test_freed_memory_is_kept_and_not_faulted_in_again() -> None:
+    def faults(how: str) -> int:
+        return int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
+
+    assert faults("on") * 5 < faults("off")
+
+
+def test_networks_with_convolutions_lie_channels_innermost_unless_told_otherwise() -> None:
+    net, flat = nn.Sequential(nn.Conv2d(3, 8, 3)), nn.Linear(4, 2)
+    runtime = make_runtime("cpu", "fp32", 0)
+    assert runtime.memory_format(net) == torch.channels_last
+    assert runtime.memory_format(flat) == torch.contiguous_format
+    assert next(runtime.place(net).parameters()).is_contiguous(memory_format=torch.channels_last)
+    plain = make_runtime("cpu", "fp32", 0, ComputeConfig(memory_format="contiguous"))
+    assert plain.memory_format(net) == torch.contiguous_format
+    assert plain.settings(net, torch.optim.SGD(net.parameters(), fused=False)) == [
+        *(["freed memory kept"] if machine.keeps_freed_memory() else []),
+        "denormals flushed",
+        f"{torch.get_num_threads()} threads",
+    ]
+    assert "fused SGD" in runtime.settings(net, torch.optim.SGD(net.parameters(), fused=True))
