@@ -21,7 +21,7 @@ def main() -> None:
     print(machine(), flush=True)
     taken = take_turns(contenders(given.peers_python), given.rounds)
     columns = [
-        Column("evaluation, s", eval_seconds, "{:.3f}"),
+        Column("seconds", eval_seconds, "{:.3f}"),
         Column("ratio to plain", eval_seconds, against=PLAIN),
         Column("pictures/s", lambda turn: 10_000 / turn["eval"], "{:,.0f}"),
         Column("test accuracy", lambda turn: turn["accuracy"], "{:.2%}"),

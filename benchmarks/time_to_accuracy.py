@@ -17,7 +17,7 @@ from benchmarks.side_by_side import Contender, machine, measure, new_table, pars
 
 CONFIG = "configs/mnist-fast.yaml"
 PLAIN = Contender("plain PyTorch, ten epochs", ["-m", "benchmarks.plain_mnist", "10"])
-COLUMNS = ("validation, %", "test, %", "training, s", "process, s", "plain training, s", "ratio")
+COLUMNS = ("val, %", "test, %", "train, s", "process, s", "plain, s", "ratio")
 STYLES = ("{:.2f}", "{:.2f}", "{:.2f}", "{:.1f}", "{:.1f}", "{:.1f}")
 
 
@@ -56,7 +56,7 @@ def main() -> None:
         table.add_row(str(seed), *(style.format(cell) for style, cell in zip(STYLES, rows[-1], strict=False)))
     table.add_section()
     columns = [[row[number] for row in rows if len(row) > number] for number in range(shown)]
-    for name, of in {"lowest": min, "mean": mean, "standard deviation": stdev}.items():
+    for name, of in {"lowest": min, "mean": mean, "deviation": stdev}.items():
         table.add_row(name, *summary(columns, of))
     print_table(given.config, table)
 
