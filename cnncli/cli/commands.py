@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cnncli.cli.options import DryRun, Json, Name, Overwrite, Plugin, RunsDir, Words, needed, split_words
+from cnncli.core.errors import ConfigError
 
 
 def train(
@@ -33,6 +34,8 @@ def train(
     from cnncli.training import experiment
     from cnncli.training.display import Display
 
+    if profile and (dry_run or resume is not None):
+        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
     path, overrides = split_words(words)
     display = Display(quiet=json_)
     loaded, place, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)

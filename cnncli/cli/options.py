@@ -23,7 +23,7 @@ Plugin = Annotated[
 Name = Annotated[str | None, typer.Option("--name", help="Write to runs/NAME/…; NAME/ID fixes the folder too.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --name NAME/ID names.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write nothing.")
+    bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write no run.")
 ]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over six views of every picture (mirrored, shifted).")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written.")]

@@ -27,11 +27,16 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+CHOICES = "choices"  # the part of the cache folder where runs remember how they were found to be fastest
+
+
 def cache_folder() -> Path:
     """Where what can be made again is kept: ``$CNNCLI_CACHE``, else the user's cache folder."""
-    if named := os.environ.get("CNNCLI_CACHE"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnncli"
+    named, shared = os.environ.get("CNNCLI_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(named).expanduser() if named else Path(shared or "~/.cache").expanduser() / "cnncli"
+    except RuntimeError as error:  # a user who has no home
+        raise StorageError(f"the cache folder cannot be told ({error}); set CNNCLI_CACHE to a folder") from error
 
 
 def write_text(path: Path, text: str) -> None:

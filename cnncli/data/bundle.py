@@ -43,9 +43,10 @@ class DataBundle:
         """
         if split not in self.sources:
             raise DataError(f"{self.config.name} has no {split} split; {_how_to_get(split)}")
+        embedded = embedded and self.embed is not None
         key = (split, training, embedded)
         if key not in self._loaders:
-            make = self._make_loader if self.embed is None or not embedded else self._features_loader
+            make = self._features_loader if embedded else self._make_loader
             self._loaders[key] = make(split, device, training, seed)
         return self._loaders[key]
 
@@ -102,8 +103,13 @@ class DataBundle:
         return augment if each else None, Mix(mixers, classes, seed) if mixers else None
 
     def _at_once(self, source: ArraySource, device: torch.device) -> bool:
-        """Whether all pictures are handed to the device at once; to a GPU only those that fit into memory."""
-        return self.config.memory != "never" and (device.type == "cpu" or in_memory(self.config, source))
+        """Whether all pictures are handed to the device at once; a GPU keeps half of its free memory for the rest."""
+        if self.config.memory != "auto" or device.type == "cpu":
+            return self.config.memory != "never"
+        if device.type != "cuda":
+            return in_memory(self.config, source)
+        free, _ = torch.cuda.mem_get_info(device)
+        return 2 * source.inputs.numel() * source.inputs.element_size() <= free
 
     def _eval_batch_size(self) -> int:
         if self.config.eval_batch_size is not None:

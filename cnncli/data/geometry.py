@@ -48,7 +48,7 @@ def copied(images: Tensor) -> Tensor:
 
 def each(values: Tensor, images: Tensor) -> Tensor:
     """One value for each sample, ``[B]``, on the pictures' device and ready to broadcast over them."""
-    return values.to(images.device, non_blocking=True).view(-1, 1, 1, 1)
+    return values.to(images.device).view(-1, 1, 1, 1)
 
 
 def mirrored(images: Tensor, draws: Draws, p: float, dim: int) -> Tensor:

@@ -40,7 +40,7 @@ class Normalizer:
         self.std = torch.tensor(preprocess.std, device=device).view(-1, 1, 1)
 
     def __call__(self, images: Tensor) -> Tensor:
-        pixels = center(images, self.size).to(self.device, non_blocking=True)
+        pixels = center(images, self.size).to(self.device, non_blocking=self.device.type == "cuda")
         if not innermost(pixels):
             return pixels.float().div_(255).sub_(self.mean).div_(self.std)
         # a line of all columns and channels at a time: loops over three channels cannot use vector instructions
@@ -108,6 +108,7 @@ class MemoryLoader:
         self.targets = (source.targets.float() if wide else source.targets).to(device)
         values = torch.Size(source.shape).numel()
         self.batches_at_once = max(CHUNK_VALUES // max(order.batch_size * values, 1), 1)
+        self.place = f"in memory on {device}"
 
     def __len__(self) -> int:
         return len(self.order)
@@ -124,7 +125,7 @@ class MemoryLoader:
     def _prepared(self, batches: list[Tensor], epoch: int, number: int) -> Iterator[Batch]:
         """``batches``, of which the first has this number, before they are mixed."""
         indices = torch.cat(batches)
-        here = indices.to(self.targets.device, non_blocking=True)
+        here = indices.to(self.targets.device)
         inputs = gather(self.inputs, here)
         if self.augment is not None:
             inputs = self.augment(inputs, self.augment.draws(epoch, indices, number * self.order.batch_size))
@@ -155,6 +156,7 @@ class StreamLoader:
     ) -> None:
         self.order, self.normalizer, self.mix = order, normalizer, mix
         self.sampler = _KeyedBatches(order)
+        self.place = f"read by {workers} workers in every epoch"
         self.loader: DataLoader[Any] = DataLoader(
             _Batches(source, augment),
             batch_size=None,
@@ -178,7 +180,8 @@ class StreamLoader:
             if isinstance(read, DataError):
                 raise read
             images, targets = read
-            batch = self.normalizer(images), targets.to(self.normalizer.device, non_blocking=True)
+            device = self.normalizer.device
+            batch = self.normalizer(images), targets.to(device, non_blocking=device.type == "cuda")
             yield batch if self.mix is None else self.mix(*batch, epoch, number)
 
 

@@ -149,7 +149,7 @@ def _identity(source: FileSource) -> Any:
 
 def _content(source: FileSource, config: DatasetConfig, track: Track) -> cache.Content:
     (channels, height, width), samples = source.shape, len(source)
-    place = os.path.commonpath([os.path.abspath(path.parent) for path in source.paths])
+    place = os.fsencode(os.path.abspath(source.paths[0].parent.parent)).decode(errors="replace")
     pictures = cache.Array((samples, height, width, channels), torch.uint8, _parts(source, config, track))
     return cache.Content(f"{place} {height}×{width}", samples, {"pictures": pictures})
 
@@ -178,7 +178,8 @@ def workers(config: DatasetConfig, samples: int) -> int:
     """How many processes decode ``samples`` pictures."""
     if config.workers != "auto":
         return max(config.workers, 0)
-    return 0 if samples < 512 else min(os.cpu_count() or 1, 8)  # starting a process costs more than 512 pictures
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if samples < 512 else min(cores, 8)  # starting a process costs more than 512 pictures
 
 
 def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> Preprocess:

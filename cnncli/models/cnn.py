@@ -16,9 +16,9 @@ MONOTONE = frozenset({"relu", "relu6", "leaky_relu", "sigmoid", "tanh", "elu", "
 
 def pooled(activation: Activation) -> list[nn.Module]:
     """An activation and maximum pooling by 2, in the order that is cheaper: the result is the same."""
-    name, _ = split_component(activation)
+    name, args = split_component(activation)
     layers = [make_activation(activation), nn.MaxPool2d(2)]
-    return layers[::-1] if name in MONOTONE else layers
+    return layers[::-1] if name in MONOTONE and not args else layers  # a negative slope would make it fall
 
 
 def flat_features(body: nn.Module, shape: tuple[int, ...]) -> int:

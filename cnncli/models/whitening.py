@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 EPSILON = 5e-4  # added to the variances: directions that hardly vary are not blown up
-SAMPLES = 5_000  # pictures that the statistics are taken of
+PATCHES = 2**21  # that the statistics are taken of: two thousand pictures of CIFAR's size
 
 
 class Whitening(nn.Conv2d):
@@ -23,7 +23,8 @@ class Whitening(nn.Conv2d):
         """Compute the filters from normalised pictures ``[N, C, H, W]`` of the training part."""
         size = self.kernel_size[0]
         patches = inputs.unfold(2, size, 1).unfold(3, size, 1)  # [N, C, H', W', size, size]
-        flat = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, self.in_channels * size**2).double()
+        # on the CPU: not every device has float64
+        flat = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, self.in_channels * size**2).cpu().double()
         values, vectors = torch.linalg.eigh(flat.T @ flat / len(flat))
         filters = (vectors / (values + EPSILON).sqrt()).T.reshape(-1, self.in_channels, size, size).flip(0)
         self.weight.copy_(torch.cat([filters, -filters]))
@@ -36,6 +37,11 @@ def fit_whitening(model: nn.Module, inputs: Tensor) -> None:
     for module in model.modules():
         if isinstance(module, Whitening):
             module.fit(inputs.to(module.weight.device))
+
+
+def samples_needed(shape: tuple[int, ...]) -> int:
+    """How many pictures ``[C, H, W]`` have enough patches."""
+    return max(PATCHES // (shape[-2] * shape[-1]), 2)
 
 
 def whitens(model: nn.Module) -> bool:

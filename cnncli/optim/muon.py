@@ -1,10 +1,10 @@
 """Muon: momentum whose matrices are made orthogonal (Jordan et al. 2024, kellerjordan.github.io/posts/muon)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
@@ -17,9 +17,10 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 class Muon(Optimizer):
     """Orthogonalised Nesterov momentum for hidden matrices and filters, AdamW for everything else.
 
-    Filters ``[out, in, h, w]`` count as matrices ``[out, in · h · w]``. Vectors, and the last matrix, which gives the
-    logits, are AdamW's, at ``adam_lr``. With ``constant_norm`` every matrix is scaled to Frobenius norm √out in each
-    step, for nets whose normalisation makes the size of their filters meaningless (cifar10-airbench).
+    Filters ``[out, in, h, w]`` count as matrices ``[out, in · h · w]``. A group says by ``orthogonal`` which of the two
+    it is for; without that word matrices are orthogonalised, and vectors are AdamW's, at ``adam_lr``. With
+    ``constant_norm`` every matrix is scaled to Frobenius norm √out in each step, for nets whose normalisation makes
+    the size of their filters meaningless (cifar10-airbench).
     """
 
     def __init__(
@@ -33,21 +34,18 @@ class Muon(Optimizer):
         adam_lr: Positive = 1e-3,
         betas: tuple[float, float] = (0.9, 0.95),
     ) -> None:
-        groups = _groups(params, lr)
-        matrices = [p for group in groups for p in group["params"] if p.ndim >= 2]
-        hidden = {id(p) for p in matrices[:-1]}
-        split: list[dict[str, Any]] = []
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas {betas} must be at least 0 and below 1")
+        given: list[Any] = list(params) if isinstance(params, Iterable) else []
+        groups = given if given and isinstance(given[0], dict) else divided([{"params": given}], is_matrix)
         for group in groups:
-            share = float(group["lr"]) / lr
-            for orthogonal, rate in ((True, lr), (False, adam_lr)):
-                chosen = [p for p in group["params"] if (id(p) in hidden) == orthogonal]
-                if chosen:
-                    split.append({**group, "params": chosen, "lr": rate * share, "orthogonal": orthogonal})
+            rate = lr if group["orthogonal"] else adam_lr
+            group["lr"] = rate * float(group.get("lr", lr)) / lr
         defaults = {
             "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "constant_norm": constant_norm,
             "steps": steps, "betas": betas,
         }  # fmt: skip
-        super().__init__(split, defaults)
+        super().__init__(groups, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -108,8 +106,24 @@ def orthogonalized(matrix: Tensor, steps: int) -> Tensor:
     return result.to(matrix.dtype)
 
 
-def _groups(params: ParamsT, lr: float) -> list[dict[str, Any]]:
-    """Parameters, or groups of them, as groups that all have a learning rate."""
-    given: list[Any] = list(params) if isinstance(params, Iterable) else []
-    groups = given if given and isinstance(given[0], dict) else [{"params": given}]
-    return [{"lr": lr, **group, "params": list(group["params"])} for group in groups]
+def is_matrix(parameter: Tensor) -> bool:
+    """Whether a parameter has rows and columns."""
+    return parameter.ndim >= 2
+
+
+def hidden_matrices(model: nn.Module) -> Sequence[Tensor]:
+    """The filters and matrices between the inputs and the logits: no embeddings, no positions, not the last."""
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase, nn.MultiheadAttention)
+    layers = [module for module in model.modules() if isinstance(module, kinds)]
+    return [p for layer in layers for p in layer.parameters(recurse=False) if is_matrix(p)][:-1]
+
+
+def divided(groups: Sequence[Mapping[str, Any]], chosen: Callable[[Tensor], bool]) -> list[dict[str, Any]]:
+    """Every group as two: the ``chosen`` parameters, for orthogonal steps, and the others; empty ones are left out."""
+    parts = []
+    for group in groups:
+        members = list(group["params"])
+        for orthogonal in (True, False):
+            if part := [p for p in members if chosen(p) == orthogonal]:
+                parts.append({**group, "params": part, "orthogonal": orthogonal})
+    return parts

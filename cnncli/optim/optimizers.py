@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from cnncli.core.config import OptimizerConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import optimizers
-from cnncli.optim.muon import Muon
+from cnncli.optim.muon import Muon, divided, hidden_matrices
 
 _DESCRIPTIONS = {
     "Adadelta": "step sizes from running averages of squared gradients and updates (Zeiler 2012)",
@@ -55,6 +55,9 @@ def build_optimizer(
     if config.name == "sparseadam" and not any(getattr(m, "sparse", False) for m in model.modules()):
         raise ConfigError("sparseadam needs embeddings with sparse gradients, this model has none; use adam")
     chosen: Sequence[Any] = parameters if groups is None or len(groups) == 1 else groups
+    if config.name == "muon":
+        hidden = {id(matrix) for matrix in hidden_matrices(model)}
+        chosen = divided(groups or [{"params": parameters}], lambda parameter: id(parameter) in hidden)
     fused = {"fused": True} if can_fuse(config, model) else {}
     optimizer: Optimizer = optimizers.build(config.name, chosen, **{**config.args, **fused})
     return optimizer

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from cnncli.core.config import Config
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
@@ -17,15 +18,16 @@ from cnncli.data.loaders import Loader
 from cnncli.data.raw import Split, Track
 from cnncli.data.transforms import BATCH_TRANSFORMS
 from cnncli.models.pretrained import Transfer
-from cnncli.models.whitening import SAMPLES, fit_whitening, whitens
+from cnncli.models.whitening import fit_whitening, samples_needed, whitens
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
-from cnncli.optim.schedulers import build_schedule
+from cnncli.optim.schedulers import Schedule, build_schedule
 from cnncli.tasks.losses import CLASS_NUMBERS_ONLY
 from cnncli.tasks.protocol import Task
 from cnncli.training.catalog import LoadedConfig
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
+from cnncli.training.failures import explained
 from cnncli.training.features import Extractor, HeadOnFeatures
 from cnncli.training.finetune import Strategy, load_pretrained
 from cnncli.training.runtime import Runtime, make_runtime
@@ -51,28 +53,37 @@ class Experiment:
         loader = self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
         return -(-len(loader) // self.config.train.accumulate)
 
+    @property
+    def place(self) -> str:
+        """Where the training samples lie."""
+        loader = self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
+        return loader.place
+
     def loader(self, split: Split, *, training: bool = False) -> Loader:
         """The batches of ``split`` on the run's device."""
         return self.data.loader(split, self.runtime.device, training=training, seed=self.config.seed)
 
 
-def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True) -> Experiment:
+def build_experiment(
+    loaded: LoadedConfig, track: Track, resumed: DataSpec | None = None, measure: bool = True
+) -> Experiment:
     """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses.
 
-    Without ``pretrained`` the weights that fine-tuning starts from are not loaded: others will take their place.
+    With the spec of a ``resumed`` run its preprocessing is used, and no weights are loaded or computed: the run's own
+    will take their place. Unless it may ``measure``, nothing is chosen by a trial.
     """
     config = loaded.config
     with blaming(loaded, "device"):
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
     with blaming(loaded, "dataset"):
-        data = open_data(config, track)
+        data = open_data(config, track, resumed)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, "val" in data.sources)
     runtime.seed_weights()
     with blaming(loaded, "model"):
         model = build_model(config, data.spec)
     with blaming(loaded, "finetune"):
-        strategy, transfer = _start_from(model, config, data.spec, pretrained)
+        strategy, transfer = _start_from(model, config, data.spec, pretrained=resumed is None)
     model = runtime.place(model)
     with blaming(loaded, "loss"):
         task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
@@ -82,16 +93,13 @@ def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True
             ConfigError(Fault("", "task", "what it chooses needs validation data; set dataset.val_fraction above 0"))
         )
     with blaming(loaded, "optimizer"):
-        groups = strategy.groups(float(config.optimizer.args["lr"])) if strategy else None
-        optimizer = build_optimizer(config.optimizer, model, groups)
-        if config.precision == "fp16" and config.optimizer.name == "lbfgs":
-            raise ConfigError("lbfgs asks for the loss several times a step, which fp16 cannot; use fp32 or bf16")
-    with blaming(loaded, "dataset"):
+        optimizer = _optimizer(config, model, strategy)
+    with blaming(loaded, "dataset"), explained():
         # not embedded: features are computed when they are first asked for, with the weights of then
         loader = data.loader("train", runtime.device, training=True, seed=config.seed, embedded=False)
-    if pretrained and whitens(model):
-        fit_whitening(model, _first_inputs(loader, SAMPLES))
-    choice = choose(Trial(config, data.spec, model, task, loader, runtime))
+        if resumed is None and config.finetune is None and whitens(model):
+            fit_whitening(model, _first_inputs(loader, samples_needed(data.spec.input_shape)))
+        choice = choose(Trial(config, data.spec, model, task, loader, runtime), measure)
     config = settled(config, choice)
     runtime = replace(runtime, precision=config.precision, compute=config.compute)
     if strategy is not None:
@@ -99,12 +107,23 @@ def build_experiment(loaded: LoadedConfig, track: Track, pretrained: bool = True
     with blaming(loaded, "scheduler"):
         steps = -(-len(loader) // config.train.accumulate)
         schedule = build_schedule(config.scheduler, optimizer, config.train.epochs, steps, mode)
-    average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
-    scaler = torch.amp.GradScaler(runtime.device.type) if choice.precision == "fp16" else None
-    state = TrainState(model, optimizer, schedule, average, scaler)
-    if choice.compiled:
-        model.compile()  # in place: the names of the weights stay as they are
+    state = _state(config, model, optimizer, schedule, runtime)
     return Experiment(config, runtime, data, task, state, mode, strategy, transfer, choice.reason)
+
+
+def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None) -> Optimizer:
+    if config.precision == "fp16" and config.optimizer.name == "lbfgs":
+        raise ConfigError("lbfgs asks for the loss several times a step, which fp16 cannot; use fp32 or bf16")
+    groups = strategy.groups(float(config.optimizer.args["lr"])) if strategy else None
+    return build_optimizer(config.optimizer, model, groups)
+
+
+def _state(config: Config, model: nn.Module, optimizer: Optimizer, schedule: Schedule, runtime: Runtime) -> TrainState:
+    average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
+    scaler = torch.amp.GradScaler(runtime.device.type) if config.precision == "fp16" else None
+    if config.compute.compile == "on":
+        model.compile(dynamic=False)  # in place: the names of the weights stay as they are
+    return TrainState(model, optimizer, schedule, average, scaler)
 
 
 def settled(config: Config, choice: Choice) -> Config:

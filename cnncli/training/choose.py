@@ -9,15 +9,18 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
+from cnncli import __version__
 from cnncli.core.config import Config
 from cnncli.core.errors import StorageError
-from cnncli.core.files import cache_folder, write_text
+from cnncli.core.files import CHOICES, cache_folder, write_text
 from cnncli.core.spec import DataSpec
 from cnncli.data.loaders import Loader
 from cnncli.tasks.protocol import Task
@@ -56,8 +59,11 @@ class Trial:
         return len(self.loader) * self.config.train.epochs
 
 
-def choose(trial: Trial) -> Choice:
-    """Settle ``precision: auto`` and ``compute.compile: auto`` by measuring, or by what was measured before."""
+def choose(trial: Trial, measure: bool) -> Choice:
+    """Settle ``precision: auto`` and ``compute.compile: auto`` by measuring, or by what was measured before.
+
+    Unless it may ``measure``, what is open is fp32, not compiled.
+    """
     asked, compiling = trial.config.precision, trial.config.compute.compile
     measurable = trial.spec.kind in ("pictures", "text")  # numbers want all their digits, and their networks are small
     precision = asked if asked != "auto" else "fp32"
@@ -65,13 +71,16 @@ def choose(trial: Trial) -> Choice:
     open_compile = compiling == "auto" and measurable and trial.runtime.device.type in ("cpu", "cuda")
     if not (open_precision or open_compile) or operations(trial) < WORTH_A_TRIAL:
         return Choice(precision, compiling == "on")
-    key = _key(trial)
-    remembered = _remembered()
-    if key in remembered:
-        return Choice(**remembered[key])
+    file = cache_folder() / CHOICES / f"{_key(trial)}.json"
+    if remembered := _remembered(file):
+        return remembered
+    if not measure:
+        return Choice(precision, compiling == "on", "training begins with a trial of what is faster")
     with _same_random_numbers():
         choice = _measure(trial, precision, open_precision, open_compile)
-    _remember(key, choice)
+    with suppress(OSError, StorageError):  # of a folder that cannot be written; the next run measures again
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, TypeAdapter(Choice).dump_json(choice, indent=1).decode())
     return choice
 
 
@@ -112,7 +121,7 @@ def _pays(trial: Trial, precision: str, batch: tuple[Tensor, Tensor], eager: flo
     from torch._dynamo.exc import TorchDynamoException
 
     model = copy.deepcopy(trial.model)
-    model.compile()
+    model.compile(dynamic=False)
     step = _stepper(trial, model, precision, batch)
     start = time.perf_counter()
     try:
@@ -162,7 +171,7 @@ def _key(trial: Trial) -> str:
     """Everything that a choice may depend on."""
     config, runtime = trial.config, trial.runtime
     parts: list[Any] = [
-        processor(runtime.device), torch.__version__, torch.get_num_threads(), config.precision,
+        __version__, processor(runtime.device), torch.__version__, torch.get_num_threads(), config.precision,
         config.compute.model_dump(mode="json"), config.model.model_dump(mode="json"), config.loss.name,
         config.finetune and config.finetune.strategy, config.dataset.batch_size, trial.steps,
         trial.spec.input_shape, trial.spec.outputs,
@@ -170,19 +179,12 @@ def _key(trial: Trial) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _remembered() -> dict[str, Any]:
-    """The choices of earlier runs; a damaged file is as good as none."""
+def _remembered(file: Path) -> Choice | None:
+    """The choice of an earlier run; a damaged file is as good as none."""
     try:
-        found = json.loads((cache_folder() / "choices.json").read_text())
+        return TypeAdapter(Choice).validate_json(file.read_bytes())
     except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _remember(key: str, choice: Choice) -> None:
-    with suppress(OSError, StorageError):  # of a folder that cannot be written; the next run measures again
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        write_text(cache_folder() / "choices.json", json.dumps({**_remembered(), key: asdict(choice)}, indent=1))
+        return None
 
 
 @contextmanager

@@ -54,11 +54,11 @@ def train_one_epoch(
         module.eval()
     for window in _windows(batches, settings.accumulate):
         runtime.seed_step(state.global_step)
-        _step(state, window, task, runtime, settings, meter)
-        state.schedule.step()
-        if state.average is not None:
-            state.average.update(state.model)
-        state.global_step += 1
+        if _step(state, window, task, runtime, settings, meter):
+            state.schedule.step()
+            if state.average is not None:
+                state.average.update(state.model)
+            state.global_step += 1
         state.batch += len(window)
         if stop.requested:
             return
@@ -71,8 +71,11 @@ def _step(
     runtime: Runtime,
     settings: TrainConfig,
     meter: Meter,
-) -> None:
-    """One optimizer step on the mean loss over all samples of ``window``, however unequal its batches are."""
+) -> bool:
+    """One optimizer step on the mean loss over all samples of ``window``, however unequal its batches are.
+
+    False where fp16's gradients were infinite: the weights stay, and the next step is tried at a smaller scale.
+    """
     weights = [task.weight(targets) for _, targets in window]
     whole = sum(weights)
     counted = False
@@ -100,11 +103,13 @@ def _step(
     if state.scaler is None:
         with runtime.phase("optimizer"):
             state.optimizer.step(closure)
-        return
+        return True
     closure()
     with runtime.phase("optimizer"):
+        before = state.scaler.get_scale()
         state.scaler.step(state.optimizer)
         state.scaler.update()
+        return state.scaler.get_scale() >= before
 
 
 def _clip(state: TrainState, settings: TrainConfig) -> None:

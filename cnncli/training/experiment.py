@@ -9,7 +9,7 @@ from typing import Any
 
 from cnncli.core.config import Config
 from cnncli.core.errors import ConfigError, Interrupted
-from cnncli.core.spec import Series, Text
+from cnncli.core.spec import DataSpec, Series, Text
 from cnncli.data.raw import Split
 from cnncli.models.inspect import count_parameters
 from cnncli.optim.schedulers import SMOOTH
@@ -17,6 +17,7 @@ from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.catalog import LoadedConfig, load_config
 from cnncli.training.checkpoint import load_checkpoint, load_weights
 from cnncli.training.display import Display
+from cnncli.training.failures import explained
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
 from cnncli.training.interrupt import StopSignal
@@ -97,21 +98,24 @@ def resume(run: RunFolder, checkpoint: Path, wanted: LoadedConfig, display: Disp
 
     Raises ``ConfigError`` when ``wanted`` is another experiment than the checkpoint's own config.
     """
-    own = load_checkpoint(checkpoint)["config"]
+    saved = load_checkpoint(checkpoint)
+    # runs from before the section had nothing of it but its defaults
+    own = {"compute": wanted.config.compute.model_dump(mode="json") | {"compile": "off"}, **saved["config"]}
     wanted = replace(wanted, config=_as_chosen(own, wanted.config))
     _same_experiment(own, wanted)
-    experiment = build_experiment(wanted, display.track, pretrained=False)
+    experiment = build_experiment(wanted, display.track, DataSpec.from_dict(saved["spec"]))
     return _run(experiment, run, display, checkpoint)
 
 
 def dry_run(loaded: LoadedConfig, place: Place, display: Display) -> Result:
-    """Build everything, push one real batch through and back, write nothing; the plan as plain values."""
-    experiment = build_experiment(loaded, display.track)
-    inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
-    with experiment.runtime.autocast():
-        outputs = experiment.state.model.train()(inputs)
-    loss = experiment.task.loss(outputs.float(), targets)
-    loss.backward()
+    """Build everything, push one real batch through and back, write no run; the plan as plain values."""
+    experiment = build_experiment(loaded, display.track, measure=False)
+    with explained():
+        inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
+        with experiment.runtime.autocast():
+            outputs = experiment.state.model.train()(inputs)
+        loss = experiment.task.loss(outputs.float(), targets)
+        loss.backward()
     run_id = place.run_id or "<time>"
     return {
         **describe(experiment),
@@ -142,7 +146,7 @@ def describe(experiment: Experiment) -> dict[str, str]:
         "device": experiment.runtime.description,
         "precision": config.precision + (f" ({experiment.reason})" if experiment.reason else ""),
         "compute": ", ".join(experiment.runtime.settings(experiment.state.model, experiment.state.optimizer)),
-        "data": f"{config.dataset.name}: {sizes}{classes}",
+        "data": f"{config.dataset.name}: {sizes}{classes}; {experiment.place}",
         "input": f"[{shown}] = {batch}",
         "model": f"{config.model.name}: {parameters:,} parameters",
         **start,

@@ -130,6 +130,7 @@ class Strategy:
         if settings.strategy == "last" and settings.last > len(self.blocks):
             raise ConfigError(f"finetune.last: {settings.last} of {len(self.blocks)} blocks; lower it, or use full")
         learning = {"head": 0, "last": settings.last, "full": len(self.blocks), "gradual": len(self.blocks)}
+        self.fixed = {id(p) for p in model.parameters() if not p.requires_grad}  # by the network's own design
         self.learning = self.blocks[len(self.blocks) - learning[settings.strategy] :]
         self._learn(self.learning)
 
@@ -162,4 +163,4 @@ class Strategy:
         self.head.requires_grad_(True)
         for block in learning:
             for parameter in block.parameters:
-                parameter.requires_grad_(True)
+                parameter.requires_grad_(id(parameter) not in self.fixed)

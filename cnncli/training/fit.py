@@ -2,8 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from cnncli.training.build import Experiment
 from cnncli.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
+from cnncli.training.failures import explained
 from cnncli.training.features import whole
 from cnncli.training.interrupt import StopSignal
 from cnncli.training.report import ranked_baselines
@@ -77,7 +76,7 @@ class Fit:
         """All epochs that remain. Raises ``Interrupted`` after writing a checkpoint, ``TrainingError`` when the
         loss is no longer a number; the checkpoints written before stay as they are.
         """
-        with StopSignal() as stop, _explained_failures():
+        with StopSignal() as stop, explained():
             if not self.run.last.exists():
                 save_checkpoint(self.run.last, self._content())  # so that a kill in the first epoch can be resumed
             while not self.finished:
@@ -209,24 +208,3 @@ class Fit:
         stopping = self.config.train.early_stopping
         stale = stopping is not None and self.state.epoch - self.progress.epoch >= stopping.patience
         return stale or self.state.epoch >= self.config.train.epochs
-
-
-@contextmanager
-def _explained_failures() -> Iterator[None]:
-    """Turn what torch says about memory and workers into one line with advice."""
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:  # torch.OutOfMemoryError is one; on the CPU there is only the text
-        text = str(error)
-        if "Expected more than 1 value per channel" in text:
-            raise TrainingError(
-                "BatchNorm cannot learn from batches of one sample; raise dataset.batch_size"
-            ) from error
-        if "out of memory" in text or "can't allocate memory" in text:
-            advice = "lower dataset.batch_size (train.accumulate keeps the effective size) or dataset.eval_batch_size"
-            raise TrainingError(f"out of memory; {advice}") from error
-        if "DataLoader worker" in text:
-            raise TrainingError(f"a data worker died ({text.splitlines()[0]}); try dataset.workers: 0") from error
-        if "does not support dense gradients" in text or "does not support sparse gradients" in text:
-            raise TrainingError(f"the optimizer and the model do not go together ({text}); use another") from error
-        raise

@@ -5,6 +5,7 @@ import math
 import os
 import platform
 import sys
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -17,33 +18,35 @@ _LARGEST, _PAD = 2**30, 2**26  # bytes
 
 def set_up(compute: ComputeConfig, device: torch.device) -> None:
     """Make the settings of ``compute`` for this process; all of them last until it ends."""
-    if compute.keep_freed_memory and keeps_freed_memory():
-        _keep_freed_memory()
+    if compute.keep_freed_memory:
+        keep_freed_memory()
     # before the worker threads of OpenMP exist: they inherit it from this one
     torch.set_flush_denormal(compute.flush_denormals)
     threads = usable_cores() if compute.threads == "auto" else compute.threads
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     if device.type == "cuda":
-        torch.set_float32_matmul_precision("high" if compute.tf32 else "highest")
-        torch.backends.cudnn.allow_tf32 = compute.tf32
+        products = "tf32" if compute.tf32 else "ieee"
+        torch.backends.cudnn.deterministic = True  # the same seed gives the same weights
+        torch.backends.cuda.matmul.fp32_precision = products
+        for backend in ("conv", "rnn"):  # torch's annotations know neither
+            setattr(getattr(torch.backends.cudnn, backend), "fp32_precision", products)  # noqa: B010
 
 
-def keeps_freed_memory() -> bool:
-    """Whether memory is managed by glibc, which can be asked to keep it."""
-    return sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep freed memory.
+@cache
+def keep_freed_memory() -> bool:
+    """Let glibc keep freed memory; False where there is none, or it refuses.
 
     By default large blocks go back to the system when they are freed, and the next step faults the same pages in
     again, zeroed: a fifth of the time of a small network on a CPU. The results are the same to the last bit.
     """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return False
     libc = ctypes.CDLL(None)
-    asked = ((_M_MMAP_THRESHOLD, _LARGEST), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, _PAD))
-    for option, value in asked:
-        libc.mallopt(option, value)
+    # older releases take no more than 32 MiB; the others only help where large blocks come from the heap at all
+    if not any(libc.mallopt(_M_MMAP_THRESHOLD, size) for size in (_LARGEST, 2**25)):
+        return False
+    return all([libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1), libc.mallopt(_M_TOP_PAD, _PAD)])
 
 
 def usable_cores() -> int:

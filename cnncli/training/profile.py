@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, record_function
 
+from cnncli.optim.schedulers import Schedule
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.catalog import LoadedConfig
 from cnncli.training.display import Display
 from cnncli.training.engine import Batch, train_one_epoch
 from cnncli.training.experiment import Place
+from cnncli.training.failures import explained
 from cnncli.training.interrupt import StopSignal
-from cnncli.training.run_folder import create_run
-from cnncli.training.runtime import environment
 
 WARM_UP, TIMED, TRACED = 5, 50, 5  # steps
 PHASES = ("loader", "forward", "loss", "backward", "optimizer", "metrics")
@@ -35,7 +35,7 @@ class StepClock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count the time inside towards ``name``; waits for the device on both sides."""
+        """Count the time inside towards ``name``; waits for a CUDA device on both sides."""
         self._open.append(0.0)
         start = self._now()
         with record_function(name):
@@ -53,16 +53,15 @@ class StepClock:
 
 
 def profile(loaded: LoadedConfig, place: Place, display: Display) -> dict[str, Any]:
-    """Time the first steps of a run, part by part, and write a trace of some; nothing of the training is kept.
+    """Time the first steps of a run, part by part; nothing stays but a trace of some, runs/NAME/trace.json.
 
     ``phases`` and ``operators`` are sorted lists of what takes how many milliseconds a step.
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it tells the terminal that there is no GPU
     experiment = build_experiment(loaded, display.track)
-    run = create_run(place.runs_dir, experiment.config.name, place.run_id, place.overwrite)
-    with run.locked():
-        run.write_config(experiment.config)
-        run.write_json(run.environment, environment(experiment.runtime))
+    trace = place.runs_dir / experiment.config.name / "trace.json"
+    trace.parent.mkdir(parents=True, exist_ok=True)
+    with explained():
         _steps(experiment, None, WARM_UP)
         clock = StepClock(experiment.runtime.device)
         taken, seconds = _steps(experiment, clock, TIMED)
@@ -71,12 +70,10 @@ def profile(loaded: LoadedConfig, place: Place, display: Display) -> dict[str, A
             activities.append(ProfilerActivity.CUDA)
         with torch.profiler.profile(activities=activities) as profiler:
             traced, _ = _steps(experiment, StepClock(experiment.runtime.device), TRACED)
-        trace = run.path / "trace.json"
-        profiler.export_chrome_trace(str(trace))
+    profiler.export_chrome_trace(str(trace))
     other = seconds - sum(clock.seconds.values())
     parts = {**{name: clock.seconds[name] for name in PHASES}, "rest (schedule, averages, Python)": other}
     return {
-        "run_dir": str(run.path),
         "trace": str(trace),
         "steps": taken,
         "batch_size": experiment.config.dataset.batch_size,
@@ -91,7 +88,9 @@ def profile(loaded: LoadedConfig, place: Place, display: Display) -> dict[str, A
 
 def _steps(experiment: Experiment, clock: StepClock | None, count: int) -> tuple[int, float]:
     """Take up to ``count`` optimizer steps of an epoch; how many there were, and their seconds."""
-    state, task = experiment.state, experiment.task
+    task = experiment.task
+    # the rate stays: more steps than the run has would be beyond the end of some schedules
+    state = replace(experiment.state, schedule=Schedule(experiment.state.optimizer, None, "epoch", 0))
     runtime = replace(experiment.runtime, clock=clock)
     batches: Iterable[Batch] = experiment.loader("train", training=True).epoch(0)
     batches = islice(_timed(batches, clock), count * experiment.config.train.accumulate)

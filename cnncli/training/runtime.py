@@ -16,7 +16,7 @@ from cnncli import __version__
 from cnncli.core.config import ComputeConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.seeding import derive_seed
-from cnncli.training.machine import keeps_freed_memory, processor, set_up
+from cnncli.training.machine import keep_freed_memory, processor, set_up
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _NOTHING = nullcontext()
@@ -48,7 +48,8 @@ class Runtime:
         """Channels innermost for networks with two-dimensional convolutions, unless the config says otherwise."""
         wanted = self.compute.memory_format
         convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
-        innermost = convolves if wanted == "auto" else wanted == "channels_last"
+        suits = convolves and self.device.type in ("cpu", "cuda")
+        innermost = suits if wanted == "auto" else wanted == "channels_last"
         return torch.channels_last if innermost else torch.contiguous_format
 
     def phase(self, name: str) -> AbstractContextManager[Any]:
@@ -62,7 +63,7 @@ class Runtime:
             "channels innermost": self.memory_format(model) == torch.channels_last,
             "compiled": compute.compile == "on",
             f"fused {type(optimizer).__name__}": bool(optimizer.defaults.get("fused")),
-            "freed memory kept": compute.keep_freed_memory and keeps_freed_memory(),
+            "freed memory kept": compute.keep_freed_memory and keep_freed_memory(),
             "denormals flushed": compute.flush_denormals and self.device.type == "cpu",
             "TF32": compute.tf32 and self.device.type == "cuda",
             f"{torch.get_num_threads()} threads": True,
@@ -126,10 +127,11 @@ def environment(runtime: Runtime) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(runtime.device),
         "device": str(runtime.device),
         "device_description": runtime.description,
         "precision": runtime.precision,
+        "compute": runtime.compute.model_dump(mode="json"),
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda if runtime.device.type == "cuda" else None,
         "git_commit": _git_commit(),

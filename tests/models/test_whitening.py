@@ -51,6 +51,19 @@ def test_filters_come_from_the_data_stay_fixed_and_survive_a_resume(tiny: Path, 
     assert_same_weights("runs/tiny/whole/last.pt", "runs/tiny/parts/last.pt")
 
 
+def test_fine_tuning_keeps_the_filters_that_its_weights_were_learned_with(tiny: Path, cnncli: Cli) -> None:
+    train(tiny, "one", "model={name: airbench, widths: [8, 8]}", "train.epochs=1")
+    answer = cnncli(
+        "finetune", "--from", "runs/tiny/one/best.pt", tiny, "dataset.split_seed=5", "train.epochs=1", "--strategy",
+        "full", "--name", "tiny/two",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    one, two = weights("runs/tiny/one/best.pt"), weights("runs/tiny/two/best.pt")
+    assert torch.equal(one["0.weight"], two["0.weight"])
+    assert torch.equal(one["4.weight"], two["4.weight"]), "nor do scales learn that are fixed by design"
+    assert not torch.equal(one["2.weight"], two["2.weight"])
+
+
 def test_whitening_is_the_first_layer_or_none(tiny: Path) -> None:
     behind = "model={name: layers, layers: [relu, whitening, global_pool, linear]}"
     with pytest.raises(ConfigError, match="make it the first layer"):

@@ -7,8 +7,12 @@ import torch
 from torch import nn
 
 from cnncli.core.config import OptimizerConfig
+from cnncli.core.errors import ConfigError
 from cnncli.optim.muon import Muon, orthogonalized
 from cnncli.optim.optimizers import build_optimizer
+from cnncli.training.catalog import fill_registries
+
+fill_registries()
 
 
 def net() -> nn.Sequential:
@@ -35,7 +39,8 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one_and_the_same_dire
 
 def test_filters_step_orthogonally_and_the_rest_as_adamw_does() -> None:
     ours, theirs = net(), net()
-    optimizer = Muon(ours.parameters(), lr=0.1, adam_lr=0.01, betas=(0.9, 0.95), weight_decay=0.1)
+    config = OptimizerConfig(name="muon", lr=0.1, adam_lr=0.01, betas=[0.9, 0.95], weight_decay=0.1)
+    optimizer = build_optimizer(config, ours)
     conv, rest = ours[0], [*ours.parameters()][1:]
     reference = torch.optim.AdamW([*theirs.parameters()][1:], lr=0.01, betas=(0.9, 0.95), weight_decay=0.1)
     for seed in range(3):
@@ -60,13 +65,24 @@ def test_filters_of_constant_norm_stay_so() -> None:
     assert model[0].weight.norm().item() == pytest.approx(8**0.5, rel=1e-2)
 
 
-def test_the_rates_of_groups_keep_their_proportions() -> None:
+def test_groups_keep_their_proportions_and_the_head_is_adamws_wherever_it_stands() -> None:
     model = net()
-    groups = [{"params": [*model[0].parameters()], "lr": 0.01}, {"params": [*model[4].parameters()], "lr": 0.1}]
-    optimizer = build_optimizer(OptimizerConfig(name="muon", lr=0.1, adam_lr=0.02), model, groups)
-    rates = {group["orthogonal"]: group["lr"] for group in optimizer.param_groups[:2]}
-    assert rates == {True: pytest.approx(0.01), False: pytest.approx(0.002)}
-    assert optimizer.param_groups[2]["lr"] == pytest.approx(0.02), "the last matrix is AdamW's"
+    groups = [{"params": [*model[4].parameters()], "lr": 0.1}, {"params": [*model[0].parameters()], "lr": 0.01}]
+    found = build_optimizer(OptimizerConfig(name="muon", lr=0.1, adam_lr=0.02), model, groups).param_groups
+    assert [group["orthogonal"] for group in found] == [False, True, False]
+    assert [group["lr"] for group in found] == pytest.approx([0.02, 0.01, 0.002])
+    assert found[1]["params"] == [model[0].weight]
+
+
+def test_embeddings_are_adamws() -> None:
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
+    found = build_optimizer(OptimizerConfig(name="muon"), model).param_groups
+    assert [p.shape for group in found if group["orthogonal"] for p in group["params"]] == [(8, 8)]
+
+
+def test_impossible_betas_are_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 0 and below 1"):
+        build_optimizer(OptimizerConfig(name="muon", betas=[1.0, 0.95]), net())
 
 
 def test_its_state_can_be_saved_and_loaded() -> None:

@@ -68,10 +68,12 @@ def test_a_choice_is_remembered_so_that_the_same_run_is_the_same_again(tiny: Pat
 
 
 def test_a_damaged_memory_of_choices_is_as_good_as_none(tiny: Path, tried: dict[str, Any]) -> None:
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    (cache_folder() / "choices.json").write_text("{nonsense")
-    assert build_experiment(load(tiny, CNN), untracked).config.precision == "bf16"
-    assert len(json.loads((cache_folder() / "choices.json").read_text())) == 1
+    train(tiny, "one", CNN)
+    (file,) = (cache_folder() / "choices").glob("*.json")
+    for content in ("{nonsense", "[1]", '{"precision": 3}'):
+        file.write_text(content)
+        assert build_experiment(load(tiny, CNN), untracked).config.precision == "bf16"
+        assert json.loads(file.read_text())["precision"] == "bf16"
 
 
 def test_a_trial_leaves_weights_statistics_and_random_numbers_alone(tiny: Path, tried: dict[str, Any]) -> None:
@@ -112,7 +114,7 @@ def test_operations_are_three_forward_passes_of_every_sample(tiny: Path) -> None
 def test_resuming_keeps_what_was_chosen(tiny: Path, tried: dict[str, Any], cnncli: Cli) -> None:
     train(tiny, "whole", CNN)
     train(tiny, "parts", CNN, "train.epochs=1")
-    cache_folder().joinpath("choices.json").unlink()
+    assert cnncli("data", "cache", "--clear").code == 0
     tried["fp32"] = 0.1  # another trial would choose fp32
     answer = cnncli("train", tiny, CNN, "--resume", "runs/tiny/parts")
     assert answer.code == 0, answer.err
@@ -127,7 +129,7 @@ def test_compiling_is_tried_on_long_runs_and_kept_where_it_pays(
 ) -> None:
     monkeypatch.setattr(room, "WORTH_COMPILING", {"cpu": 0.0})
     compiled: list[object] = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, dynamic: compiled.append(self))
     tried |= {"compiled": 0.1}
     experiment = build_experiment(load(tiny, CNN, "train.epochs=1000"), untracked)
     assert experiment.config.compute.compile == "on"
@@ -140,7 +142,7 @@ def test_compiling_is_tried_on_long_runs_and_kept_where_it_pays(
 def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(
     tiny: Path, tried: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(self: torch.nn.Module) -> None:
+    def fails(self: torch.nn.Module, dynamic: bool) -> None:
         self.forward = lambda *args: (_ for _ in ()).throw(RuntimeError("no compiler here"))  # type: ignore[method-assign]
 
     monkeypatch.setattr(room, "WORTH_COMPILING", {"cpu": 0.0})
@@ -163,3 +165,8 @@ def test_the_shortest_time_counts_and_the_first_rounds_do_not(monkeypatch: pytes
         return go
 
     assert room.timed({name: step(name) for name in times}) == {"one": 5.0, "two": 4.0}
+
+
+def test_a_dry_run_makes_no_trial(tiny: Path, tried: dict[str, Any], cnncli: Cli) -> None:
+    assert "training begins with a trial" in cnncli("train", tiny, CNN, "--dry-run").out
+    assert tried["trials"] == 0

@@ -59,7 +59,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(not machine.keeps_freed_memory(), reason="only glibc can be asked")
+@pytest.mark.skipif(not machine.keep_freed_memory(), reason="only glibc can be asked")
 def test_freed_memory_is_kept_and_not_faulted_in_again() -> None:
     def faults(how: str) -> int:
         return int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
@@ -76,7 +76,7 @@ def test_networks_with_convolutions_lie_channels_innermost_unless_told_otherwise
     plain = make_runtime("cpu", "fp32", 0, ComputeConfig(memory_format="contiguous"))
     assert plain.memory_format(net) == torch.contiguous_format
     assert plain.settings(net, torch.optim.SGD(net.parameters(), fused=False)) == [
-        *(["freed memory kept"] if machine.keeps_freed_memory() else []),
+        *(["freed memory kept"] if machine.keep_freed_memory() else []),
         "denormals flushed",
         f"{torch.get_num_threads()} threads",
     ]

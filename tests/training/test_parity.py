@@ -16,7 +16,7 @@ from tests.training.helpers import load, train, weights
 EPOCHS, BATCH = 2, 100
 
 
-def plain_loop(train_part: torch.Tensor) -> dict[str, torch.Tensor]:
+def plain_loop(train_part: torch.Tensor, fast: bool) -> dict[str, torch.Tensor]:
     """What a careful person writes without cnncli."""
     digits = load_digits()
     images = torch.from_numpy((digits.images * 15.9375).round()).float().unsqueeze(1) / 255
@@ -28,7 +28,9 @@ def plain_loop(train_part: torch.Tensor) -> dict[str, torch.Tensor]:
         nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
         nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 10),
     )  # fmt: skip
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    if fast:
+        model = model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fast)
     for epoch in range(EPOCHS):
         model.train()
         generator = torch.Generator().manual_seed(derive_seed(0, "shuffle", epoch))
@@ -58,11 +60,12 @@ def training_part(path: Path) -> torch.Tensor:
     return torch.tensor([place[tuple(picture)] for picture in source.inputs.flatten(1).tolist()])
 
 
-def test_engine_and_plain_loop_end_with_equal_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fast", [True, False])
+def test_engine_and_plain_loop_end_with_equal_weights(tmp_path: Path, fast: bool) -> None:
     path = tmp_path / "parity.yaml"
     path.write_text(CONFIG)
-    result = train(path, "one")
-    expected = plain_loop(training_part(path))
+    result = train(path, "one", *(() if fast else ("optimizer.fused=false", "compute.memory_format=contiguous")))
+    expected = plain_loop(training_part(path), fast)
     found = weights(result["last"])
     assert list(found) == list(expected)
     for name in expected:

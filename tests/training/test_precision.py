@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from cnncli.training.build import build_experiment
-from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.conftest import Answer
-from tests.training.helpers import assert_same_weights, load, train
+from tests.training.helpers import assert_same_weights, load, train, weights
 
 Cli = Callable[..., Answer]
 CNN = ("model={name: simple_cnn, channels: [8], hidden: 32}", "optimizer.lr=0.01")
@@ -35,11 +35,24 @@ def test_fp16_resumes_with_its_scale(tiny: Path, cnncli: Cli) -> None:
 
 
 def test_gradients_of_fp16_are_clipped_at_their_true_size(tiny: Path) -> None:
-    common = (*CNN, "train.clip_grad_norm=1e-3", "optimizer={name: sgd, lr: 1.0}", "train.epochs=1")
-    half, full = train(tiny, "half", *common, "precision=fp16"), train(tiny, "full", *common, "precision=fp32")
-    one, two = (load_checkpoint(Path(result["last"]))["model"] for result in (half, full))
-    for name in one:
-        torch.testing.assert_close(one[name], two[name], atol=2e-3, rtol=0.05)
+    common = (*CNN, "optimizer={name: sgd, lr: 1.0}", "train.epochs=1", "dataset.batch_size=2000", "precision=fp16")
+    start = weights(train(tiny, "start", *common, "train.clip_grad_norm=1e-12")["last"])
+    moved = weights(train(tiny, "moved", *common, "train.clip_grad_norm=0.01")["last"])
+    distance = torch.cat([(moved[name] - start[name]).flatten() for name in start]).norm().item()
+    assert distance == pytest.approx(0.01, rel=0.02)
+
+
+def test_a_step_of_fp16_with_infinite_gradients_is_not_taken(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scaler = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda device: scaler(device, init_scale=2.0**40))
+    overrides = (*CNN, "precision=fp16", "train={epochs: 1, ema_decay: 0.9}", "scheduler=linear")
+    train(tiny, "one", *overrides)
+    state = load_checkpoint(Path("runs/tiny/one/last.pt"))["training"]
+    skipped = 11 - state["global_step"]
+    assert skipped > 3
+    assert state["scaler"]["scale"] == 2.0 ** (40 - skipped)
+    assert state["schedule"]["count"] == state["global_step"], "the schedule waits for steps that are taken"
+    assert state["average"]["n_averaged"] == state["global_step"]
 
 
 def test_fp16_and_lbfgs_do_not_go_together(tiny: Path, cnncli: Cli) -> None:
@@ -63,12 +76,34 @@ def test_fusing_can_be_switched_off(tiny: Path) -> None:
     assert not found.defaults["fused"]
 
 
+def test_a_network_that_does_not_compile_is_a_one_line_error(
+    tiny: Path, cnncli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiler(graph: object, example: object) -> object:
+        raise RuntimeError("no C++ compiler")
+
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, dynamic: compile_module(self, backend=compiler))
+    answer = cnncli("train", tiny, *CNN, "compute.compile=on")
+    assert answer.code == 5
+    assert "torch.compile failed" in answer.err
+    assert "set compute.compile: off" in answer.err
+
+
+def test_runs_from_before_the_section_can_be_resumed(tiny: Path, cnncli: Cli) -> None:
+    train(tiny, "old", "train.epochs=1", "precision=fp32")
+    checkpoint = load_checkpoint(Path("runs/tiny/old/last.pt"))
+    del checkpoint["config"]["compute"]
+    save_checkpoint(Path("runs/tiny/old/last.pt"), checkpoint)
+    assert cnncli("train", tiny, "--resume", "runs/tiny/old/last.pt").code == 0
+
+
 def test_a_compiled_network_keeps_the_names_of_its_weights_and_learns_the_same(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compile_module = torch.nn.Module.compile
     # traced like any other, but without a C++ compiler, which a bare machine lacks
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_module(self, backend="eager"))
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, dynamic: compile_module(self, backend="eager"))
     train(tiny, "on", *CNN, "compute.compile=on", "train.epochs=1")
     train(tiny, "off", *CNN, "compute.compile=off", "train.epochs=1")
     assert_same_weights("runs/tiny/on/last.pt", "runs/tiny/off/last.pt")

@@ -15,7 +15,7 @@ Cli = Callable[..., Answer]
 
 
 def test_the_parts_of_a_step_add_up_and_a_trace_is_written(tiny: Path, cnncli: Cli) -> None:
-    answer = cnncli("train", tiny, "--profile", "--name", "tiny/look", "--json")
+    answer = cnncli("train", tiny, "--profile", "scheduler=one_cycle", "train.epochs=1", "--json")
     assert answer.code == 0, answer.err
     found = answer.json
     assert [row["phase"] for row in found["phases"]][:-1] == list(PHASES)
@@ -26,13 +26,20 @@ def test_the_parts_of_a_step_add_up_and_a_trace_is_written(tiny: Path, cnncli: C
     names = {event.get("name") for event in json.loads(Path(found["trace"]).read_text())["traceEvents"]}
     assert {"forward", "backward", "optimizer", "loader"} <= names
     assert any("addmm" in row["operator"] for row in found["operators"])
-    assert not Path("runs/tiny/look/best.pt").exists(), "nothing of the training is kept"
+    assert [path.name for path in Path("runs").rglob("*") if path.is_file()] == ["trace.json"], "nothing else is kept"
 
 
 def test_the_table_names_every_part(tiny: Path, cnncli: Cli) -> None:
     out = cnncli("train", tiny, "--profile").out
     for part in (*PHASES, "rest", "Costliest operators", "trace.json", "A step of 128 samples takes"):
         assert part in out
+
+
+@pytest.mark.parametrize("other", ["--dry-run", "--resume"])
+def test_it_stands_alone(tiny: Path, cnncli: Cli, other: str) -> None:
+    answer = cnncli("train", tiny, "--profile", other)
+    assert answer.code == 2
+    assert "leave out --resume and --dry-run" in answer.err
 
 
 def test_time_in_a_part_inside_another_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,96 @@
+"""Pictures a second in cnncli's loop and in a bare loop with the same network, optimizer and augmentation.
+
+    python -m benchmarks.pictures configs/cifar10-fast.yaml dataset.root=path/to/cifar10
+
+For configs whose augmentation is a flip and a random crop with reflected borders, or nothing. cnncli's side is all that
+a run does in a step: loader, metrics, schedule. The two take turns; medians and the median of the ratios are printed.
+"""
+
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from benchmarks.side_by_side import machine
+from benchmarks.text import untracked
+from cnncli.data.sources import ArraySource
+from cnncli.training.build import Experiment, build_experiment
+from cnncli.training.catalog import load_config
+from cnncli.training.display import Display
+from cnncli.training.engine import train_one_epoch
+from cnncli.training.interrupt import StopSignal
+
+STEPS, ROUNDS = 8, 5
+
+
+def cnncli_round(experiment: Experiment, number: int) -> float:
+    """Seconds of ``STEPS`` steps as a run takes them."""
+    loader, meter = experiment.loader("train", training=True), experiment.task.meter()
+    batches = Display(quiet=True).batches(islice(loader.epoch(number), STEPS), STEPS, 0, "", meter)
+    start = time.perf_counter()
+    train_one_epoch(
+        experiment.state, batches, experiment.task, experiment.runtime, experiment.config.train, meter, StopSignal()
+    )
+    meter.compute()
+    return time.perf_counter() - start
+
+
+def augmented(images: Tensor, padding: int) -> Tensor:
+    """Half of uint8 ``[B, C, H, W]`` mirrored, then each shifted by up to ``padding`` pixels."""
+    size = images.shape[-1]
+    flip = torch.rand(len(images)) < 0.5
+    images = torch.where(flip.view(-1, 1, 1, 1), images.flip(-1), images)
+    wide = F.pad(images.float(), (padding,) * 4, mode="reflect").to(torch.uint8)
+    places = torch.randint(2 * padding + 1, (len(images), 2)).tolist()
+    return torch.stack([wide[i, :, y : y + size, x : x + size] for i, (y, x) in enumerate(places)])
+
+
+def bare_round(experiment: Experiment, number: int) -> float:
+    """Seconds of the same steps as short as they can be written."""
+    source, state, config = experiment.data.sources["train"], experiment.state, experiment.config
+    assert isinstance(source, ArraySource)
+    crops = [t.args.get("padding", 4) for t in config.dataset.augment if t.name == "random_crop"]
+    preprocess, smoothing = experiment.data.spec.preprocess, float(config.loss.args.get("label_smoothing", 0.0))
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocess.mean, preprocess.std))
+    order = torch.randperm(len(source))
+    state.model.train()
+    start = time.perf_counter()
+    for indices in order.split(config.dataset.batch_size)[:STEPS]:
+        images, targets = source.inputs[indices], source.targets[indices]
+        if crops:
+            images = augmented(images, crops[0])
+        inputs = images.float().div_(255).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+        state.optimizer.zero_grad(set_to_none=True)
+        with experiment.runtime.autocast():
+            logits = state.model(inputs)
+        F.cross_entropy(logits.float(), targets, label_smoothing=smoothing).backward()
+        state.optimizer.step()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Compare the two on the config that the command line names."""
+    path, *overrides = sys.argv[1:] or ["configs/cifar10-fast.yaml"]
+    ours, bare = (build_experiment(load_config(Path(path), overrides), untracked) for _ in range(2))
+    rows: list[tuple[float, float]] = []
+    for number in range(ROUNDS + 1):  # the first is for warming up
+        pair = cnncli_round(ours, number), bare_round(bare, number)
+        rows += [pair] if number else []
+    pictures = STEPS * ours.config.dataset.batch_size
+    table = Table("", "pictures/s")
+    for name, seconds in zip(("cnncli", "bare loop"), zip(*rows, strict=True), strict=True):
+        table.add_row(name, f"{pictures / median(seconds):,.0f}")
+    print(machine())
+    Console().print(table)
+    print(f"cnncli's share of the bare loop {100 * median(b / a for a, b in rows):.1f} %")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What torch says about memory, workers and compilers, in one line with advice."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cnncli.core.errors import TrainingError
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn torch's errors about what a user can mend into ``TrainingError``; all others pass."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:  # torch.OutOfMemoryError is one; on the CPU there is only the text
+        cause = _cause(error)
+        if cause is None:
+            raise
+        raise TrainingError(cause) from error
+
+
+def _cause(error: Exception) -> str | None:
+    """The line for ``error``; None where there is nothing better to say than torch does."""
+    text = str(error)
+    first = (text.strip() or type(error).__name__).splitlines()[0][:120]
+    if "Expected more than 1 value per channel" in text:
+        return "BatchNorm cannot learn from batches of one sample; raise dataset.batch_size"
+    if "out of memory" in text or "can't allocate memory" in text:
+        advice = "lower dataset.batch_size (train.accumulate keeps the effective size) or dataset.eval_batch_size"
+        return f"out of memory; {advice}"
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return f"torch.compile failed ({first}); set compute.compile: off, or install a C++ compiler"
+    if "DataLoader worker" in text:
+        return f"a data worker died ({first}); try dataset.workers: 0"
+    if "does not support dense gradients" in text or "does not support sparse gradients" in text:
+        return f"the optimizer and the model do not go together ({text}); use another"
+    return None
