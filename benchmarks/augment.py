@@ -15,10 +15,11 @@ from rich.table import Table
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
+from benchmarks.side_by_side import machine, parser
 from cnncli.core.registry import transforms
 from cnncli.data.transforms import Augment
 
-ROUNDS, BATCH, VALUES = 7, 64, 2**20  # small pictures are prepared in chunks of so many values, as training does
+BATCH, VALUES = 64, 2**20  # small pictures are prepared in chunks of so many values, as training does
 Chain = list[tuple[str, dict[str, Any]]]
 BILINEAR = InterpolationMode.BILINEAR
 
@@ -51,7 +52,9 @@ def seconds(change: Callable[[], Tensor]) -> float:
     return time.perf_counter() - start
 
 
-def rates(channels: int, side: int, size: int, chain: Chain, theirs: list[v2.Transform]) -> tuple[float, float, float]:
+def rates(
+    channels: int, side: int, size: int, chain: Chain, theirs: list[v2.Transform], rounds: int
+) -> tuple[float, float, float]:
     """Pictures a second of cnncli and of torchvision, and the median of the rounds' ratios."""
     count = max(VALUES // (channels * side * side) // BATCH, 1) * BATCH
     images = torch.randint(0, 256, (count, side, side, channels), dtype=torch.uint8).permute(0, 3, 1, 2)
@@ -60,7 +63,7 @@ def rates(channels: int, side: int, size: int, chain: Chain, theirs: list[v2.Tra
     places = torch.arange(count)
     ours: list[float] = []
     others: list[float] = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(rounds + 1):
         ours.append(seconds(lambda: augment(images, augment.draws(0, places, 0))))
         others.append(seconds(lambda: torch.stack([compose(image) for image in images])))
     ratios = [other / own for own, other in zip(ours[1:], others[1:], strict=True)]  # the first round warms up
@@ -69,13 +72,14 @@ def rates(channels: int, side: int, size: int, chain: Chain, theirs: list[v2.Tra
 
 def main() -> None:
     """Print a table of all cases."""
+    rounds = parser(__doc__, 7).parse_args().rounds
+    print(machine())
     table = Table("transforms", "pictures", "cnncli, /s", "torchvision, /s", "ratio")
     for name, (channels, side, size, chain, theirs) in CASES.items():
-        own, other, ratio = rates(channels, side, size, chain, theirs)
+        own, other, ratio = rates(channels, side, size, chain, theirs, rounds)
         shape = f"{side}×{side}×{channels}" + (f" to {size}" if size != side else "")
         table.add_row(name, shape, f"{own:,.0f}", f"{other:,.0f}", f"{ratio:.1f}")
     Console().print(table)
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
 
 
 if __name__ == "__main__":

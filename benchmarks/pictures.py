@@ -6,7 +6,6 @@ For configs whose augmentation is a flip and a random crop with reflected border
 a run does in a step: loader, metrics, schedule. The two take turns; medians and the median of the ratios are printed.
 """
 
-import sys
 import time
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.side_by_side import machine
+from benchmarks.side_by_side import machine, parser
 from benchmarks.text import untracked
 from cnncli.data.sources import ArraySource
 from cnncli.training.build import Experiment, build_experiment
@@ -27,7 +26,7 @@ from cnncli.training.display import Display
 from cnncli.training.engine import train_one_epoch
 from cnncli.training.interrupt import StopSignal
 
-STEPS, ROUNDS = 8, 5
+STEPS = 8
 
 
 def cnncli_round(experiment: Experiment, number: int) -> float:
@@ -77,10 +76,14 @@ def bare_round(experiment: Experiment, number: int) -> float:
 
 def main() -> None:
     """Compare the two on the config that the command line names."""
-    path, *overrides = sys.argv[1:] or ["configs/cifar10-fast.yaml"]
+    command = parser(__doc__, 5)
+    command.add_argument("config", nargs="?", default="configs/cifar10-fast.yaml")
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    given = command.parse_args()
+    path, overrides = given.config, given.overrides
     ours, bare = (build_experiment(load_config(Path(path), overrides), untracked) for _ in range(2))
     rows: list[tuple[float, float]] = []
-    for number in range(ROUNDS + 1):  # the first is for warming up
+    for number in range(given.rounds + 1):  # the first is for warming up
         pair = cnncli_round(ours, number), bare_round(bare, number)
         rows += [pair] if number else []
     pictures = STEPS * ours.config.dataset.batch_size

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.side_by_side import Column, Contender, machine, measure, show, take_turns
 from tests.conftest import ROOT
 
-COMMANDS = ("accuracy", "epoch", "evaluate", "memory", "photos", "startup", "time_to_accuracy")
+COMMANDS = ("accuracy", "augment", "epoch", "evaluate", "memory", "photos", "pictures", "startup", "time_to_accuracy")
 QUICK = Contender("quick", ["-c", "import os; print('{\"seed\": %s}' % os.environ['SEED'])"])
 SLOW = Contender("slow", ["-c", "print('no numbers')"])
 

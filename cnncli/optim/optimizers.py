@@ -43,9 +43,11 @@ optimizers.add(
 
 
 def build_optimizer(
-    config: OptimizerConfig, model: nn.Module, groups: Sequence[dict[str, Any]] | None = None
+    config: OptimizerConfig, model: nn.Module, groups: Sequence[dict[str, Any]] | None = None, together: bool = True
 ) -> Optimizer:
     """The optimizer over every trainable parameter of ``model``, or over ``groups`` of them with rates of their own.
+
+    Unless all parameters begin to learn ``together`` it is not fused: torch's fused SGD cannot take late ones.
 
     Raises ``ConfigError`` for values that it refuses, and for sparse optimizers of dense networks.
     """
@@ -58,7 +60,7 @@ def build_optimizer(
     if config.name == "muon":
         hidden = {id(matrix) for matrix in hidden_matrices(model)}
         chosen = divided(groups or [{"params": parameters}], lambda parameter: id(parameter) in hidden)
-    fused = {"fused": True} if can_fuse(config, model) else {}
+    fused = {"fused": True} if together and can_fuse(config, model) else {}
     optimizer: Optimizer = optimizers.build(config.name, chosen, **{**config.args, **fused})
     return optimizer
 

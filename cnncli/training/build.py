@@ -115,7 +115,8 @@ def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None) -> O
     if config.precision == "fp16" and config.optimizer.name == "lbfgs":
         raise ConfigError("lbfgs asks for the loss several times a step, which fp16 cannot; use fp32 or bf16")
     groups = strategy.groups(float(config.optimizer.args["lr"])) if strategy else None
-    return build_optimizer(config.optimizer, model, groups)
+    gradual = strategy is not None and strategy.settings.strategy == "gradual"
+    return build_optimizer(config.optimizer, model, groups, together=not gradual)
 
 
 def _state(config: Config, model: nn.Module, optimizer: Optimizer, schedule: Schedule, runtime: Runtime) -> TrainState:

@@ -77,11 +77,12 @@ class StopAfter:
         self.left, self.signum = steps, signum
         original = engine._step
 
-        def counting(*args: Any) -> None:
-            original(*args)
+        def counting(*args: Any) -> bool:
+            stepped = original(*args)
             self.left -= 1
             if self.left == 0:
                 signal.raise_signal(self.signum)
+            return stepped
 
         monkeypatch.setattr(engine, "_step", counting)
 

@@ -29,8 +29,9 @@ def test_a_run_folder_holds_all_that_the_run_was(tiny: Path, cnncli: Cli) -> Non
     names = {path.name for path in run.iterdir() if not path.name.startswith((".", "events"))}
     assert names == {"baseline", "config.yaml", "environment.json", "metrics.jsonl", "result.json", "best.pt",
                      "last.pt", "epoch-2.pt", "samples.png", "train", "val"}  # fmt: skip
+    chosen = ("precision=fp32", "compute.compile=off")  # what 'auto' came to
     assert load(run / "config.yaml").config == load(tiny, "logging.tensorboard=true", "logging.samples=true",
-                                                    "checkpoint.every=2").config  # fmt: skip
+                                                    "checkpoint.every=2", *chosen).config  # fmt: skip
     environment = json.loads((run / "environment.json").read_text())
     assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
     assert {"device", "threads", "git_commit", "python", "command"} <= set(environment)
