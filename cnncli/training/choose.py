@@ -27,7 +27,7 @@ from cnncli.tasks.protocol import Task
 from cnncli.training.machine import made_for_bf16, processor
 from cnncli.training.runtime import Runtime
 
-WORTH_A_TRIAL = 1e12  # floating-point operations of a run: a few seconds of a CPU
+WORTH_A_TRIAL = 5e11  # floating-point operations of a run: a few seconds of a CPU
 CLEARLY_FASTER = 1.15
 TRIAL_SECONDS, TRIAL_ROUNDS = 3.0, 8
 WORTH_COMPILING = {"cuda": 600.0, "cpu": 3600.0}  # seconds of a run: a trial alone may take a minute or two
