@@ -52,7 +52,7 @@ from cnncli.core.config import ComputeConfig
 from cnncli.training.machine import set_up
 set_up(ComputeConfig(keep_freed_memory=sys.argv[1] == "on"), torch.device("cpu"))
 def touch(): torch.ones(16, 2**20)  # 64 MiB that are freed at once
-for _ in range(3): touch()
+for _ in range(30): touch()  # until the heap has found its size
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10): touch()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
