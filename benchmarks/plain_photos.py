@@ -13,11 +13,12 @@ import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 from torchvision.models import resnet18
+
+from benchmarks.plain_mnist import train_epoch
 
 
 def pictures(folder: Path) -> DataLoader:
@@ -32,24 +33,12 @@ def pictures(folder: Path) -> DataLoader:
     return DataLoader(data, 32, shuffle=True, num_workers=2, persistent_workers=True)
 
 
-def train_epoch(model: torch.nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer) -> float:
-    """One epoch; its mean loss."""
-    total = 0.0
-    for inputs, targets in loader:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(inputs), targets)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(targets)
-    return total / len(loader.dataset)
-
-
 def main() -> None:
     """Feed or train."""
     what, folder, epochs = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     torch.manual_seed(int(os.environ.get("SEED", "0")))
     loader = pictures(folder)
-    model = resnet18(num_classes=len(loader.dataset.classes)).train()
+    model = resnet18(num_classes=len(loader.dataset.classes))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     seconds = []
     for _ in range(epochs):

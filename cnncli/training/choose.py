@@ -102,7 +102,7 @@ def operations(trial: Trial) -> float:
 def _measure(trial: Trial, precision: str, open_precision: bool, open_compile: bool) -> Choice:
     batch = next(iter(trial.loader.epoch(0)))
     candidates = [precision, "bf16"] if open_precision else [precision]
-    steps = {name: _stepper(trial, trial.model, name, batch) for name in candidates}
+    steps = {name: _stepper(trial, copy.deepcopy(trial.model), name, batch) for name in candidates}
     seconds = timed(steps)
     reasons = []
     if open_precision:
@@ -135,8 +135,7 @@ def _pays(trial: Trial, precision: str, batch: tuple[Tensor, Tensor], eager: flo
 
 
 def _stepper(trial: Trial, model: nn.Module, precision: str, batch: tuple[Tensor, Tensor]) -> Callable[[], None]:
-    """One forward and backward pass of a copy of ``model``, waiting for the device."""
-    model = copy.deepcopy(model) if model is trial.model else model
+    """One forward and backward pass of ``model``, a copy of the trial's, waiting for the device."""
     model.train()
     runtime = replace(trial.runtime, precision=precision)
     inputs, targets = batch
