@@ -140,7 +140,7 @@ def config(
         print(json.dumps(config_schema(), indent=1))
         return
     path, overrides = split_words(words)
-    loaded = load_config(needed(path), overrides)
+    loaded = load_config(needed(path), overrides, to_build=False)
     for notice in loaded.notices:
         typer.echo(f"note: {notice}", err=True)
     print(config_yaml(loaded.config), end="")

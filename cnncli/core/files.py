@@ -27,6 +27,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+SIGNATURES = "signatures"  # the part of the cache folder where the components' signatures are remembered
 CHOICES = "choices"  # the part of the cache folder where runs remember how they were found to be fastest
 
 

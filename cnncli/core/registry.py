@@ -120,6 +120,10 @@ class Registry:
             self._populate()
         return name in self._entries
 
+    def discard(self, unwanted: Callable[[Entry], bool]) -> None:
+        """Take out every entry that is ``unwanted``."""
+        self._entries = {name: entry for name, entry in self._entries.items() if not unwanted(entry)}
+
     def _populate(self) -> None:
         while self._deferred:
             self._deferred.pop()()
@@ -151,12 +155,17 @@ def split_component(value: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return str(args.pop("name", "")), args
 
 
-def _nested(registry: Registry, *others: Registry) -> AfterValidator:
-    """A pydantic validator for arguments that are components themselves, looked up in ``registry`` first."""
+class ComponentCheck:
+    """Checks an argument that is a component itself, of one of some ``kinds``; looked up in the first one first."""
 
-    def check(value: str | dict[str, Any]) -> str | dict[str, Any]:
+    def __init__(self, *kinds: str) -> None:
+        self.kinds = kinds
+
+    def __call__(self, value: str | dict[str, Any]) -> str | dict[str, Any]:
+        """``value`` as it is; raises pydantic's ``PydanticCustomError``."""
         name, args = split_component(value)
-        owner = next((other for other in others if name not in registry and name in other), registry)
+        registries = [REGISTRIES[kind] for kind in self.kinds]
+        owner = next((registry for registry in registries if name in registry), registries[0])
         try:
             owner.get(name).check(args)
         except ConfigError as error:
@@ -165,8 +174,6 @@ def _nested(registry: Registry, *others: Registry) -> AfterValidator:
             cause = f"{name}: {explain(error, owner.get(name).arguments)}"
             raise PydanticCustomError("component", "{cause}", {"cause": cause}) from None
         return value
-
-    return AfterValidator(check)
 
 
 def explain(error: ValidationError, arguments: type[BaseModel]) -> str:
@@ -183,8 +190,8 @@ def explain(error: ValidationError, arguments: type[BaseModel]) -> str:
     return ", ".join(dict.fromkeys(causes))
 
 
-Activation = Annotated[str | dict[str, Any], _nested(activations)]
+Activation = Annotated[str | dict[str, Any], AfterValidator(ComponentCheck("activations"))]
 """An argument that names an activation, alone or with its own arguments."""
 
-Layer = Annotated[str | dict[str, Any], _nested(layers, activations)]
+Layer = Annotated[str | dict[str, Any], AfterValidator(ComponentCheck("layers", "activations"))]
 """An item of a list of layers: a layer or an activation, alone or with its own arguments."""

@@ -29,7 +29,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from cnncli.core.errors import ConfigError, StorageError
-from cnncli.core.files import CHOICES, cache_folder, sync_folder
+from cnncli.core.files import CHOICES, SIGNATURES, cache_folder, sync_folder
 
 FORMAT = 1  # of the entries; another number and all are made anew
 LIMIT = 20.0  # GiB that all entries together may take, unless CNNCLI_CACHE_LIMIT says otherwise
@@ -170,7 +170,8 @@ def clear() -> int:
         for entry in listed:
             _remove(entry.path)
         _sweep()
-        shutil.rmtree(cache_folder() / CHOICES, ignore_errors=True)
+        for remembered in (CHOICES, SIGNATURES):
+            shutil.rmtree(cache_folder() / remembered, ignore_errors=True)
     except OSError as error:
         raise StorageError(f"{folder()}: cannot be cleared ({error}); remove it by hand") from error
     return sum(entry.bytes for entry in listed)

@@ -5,16 +5,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from cnncli.core.config import Count, NonNegative, Positive, Probability
+from cnncli.optim.untraced import Untraced
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of Jordan's Newton–Schulz step: singular values near 0 grow fast, those near 1 stay within 0.7…1.2."""
 
 
-class Muon(Optimizer):
+class Muon(Untraced):
     """Orthogonalised Nesterov momentum for hidden matrices and filters, AdamW for everything else.
 
     Filters ``[out, in, h, w]`` count as matrices ``[out, in · h · w]``. A group says by ``orthogonal`` which of the two

@@ -14,6 +14,7 @@ from cnncli.core.config import OptimizerConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import optimizers
 from cnncli.optim.muon import Muon, divided, hidden_matrices
+from cnncli.optim.untraced import untraced
 
 _DESCRIPTIONS = {
     "Adadelta": "step sizes from running averages of squared gradients and updates (Zeiler 2012)",
@@ -35,7 +36,7 @@ _DESCRIPTIONS = {
 _HIDDEN = ("params", "foreach", "capturable", "differentiable", "maximize")
 
 for _name, _description in _DESCRIPTIONS.items():
-    optimizers.add(_name.lower(), getattr(torch.optim, _name), description=_description, hidden=_HIDDEN)
+    optimizers.add(_name.lower(), untraced(getattr(torch.optim, _name)), description=_description, hidden=_HIDDEN)
 
 optimizers.add(
     "muon", Muon, description="orthogonalised momentum for filters and matrices, AdamW for the rest", hidden=_HIDDEN

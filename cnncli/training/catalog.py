@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -13,11 +14,12 @@ from cnncli.core.config import Config
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
 from cnncli.core.layers import apply_overrides, load_document
 from cnncli.core.plugins import load_plugin
+from cnncli.core.recall import forget, recall, remember
 from cnncli.core.registry import REGISTRIES, Entry
 from cnncli.core.schema import build_schema
 from cnncli.core.yaml_source import Document, parse_path
-from cnncli.training.finetune import RECIPE, complete
 
+RECIPE = Path(__file__).parent.parent / "recipes" / "finetune.yaml"
 ROOMS = ("cnncli.data", "cnncli.models", "cnncli.tasks", "cnncli.optim")
 
 
@@ -41,13 +43,23 @@ class LoadedConfig:
 
 def fill_registries() -> None:
     """Import every room that registers components."""
+    forget()
     for room in ROOMS:
         importlib.import_module(room)
 
 
+def know_signatures() -> None:
+    """Fill the registries as far as checking and listing need it: from memory, without torch, where there is one."""
+    if sys.modules.keys() & set(ROOMS):
+        fill_registries()
+    elif not recall():
+        fill_registries()
+        remember()
+
+
 def describe_components(kind: str | None = None) -> dict[str, list[dict[str, Any]]]:
     """Every component of one kind, or of all: name, description and arguments with their defaults."""
-    fill_registries()
+    know_signatures()
     if kind is not None and kind not in REGISTRIES:
         raise ConfigError(f"there is no list of '{kind}'; {did_you_mean(kind, list(REGISTRIES))}")
     return {
@@ -69,13 +81,16 @@ def _defaults(entry: Entry) -> dict[str, Any]:
 
 def config_schema() -> dict[str, Any]:
     """The JSON Schema of a config: each component's arguments depend on its name."""
-    fill_registries()
+    know_signatures()
     return build_schema()
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
-    """Read, override, check and complete a config; raises ``ConfigError`` with every fault in it."""
-    return _resolved(load_document(path, overrides))
+def load_config(path: Path, overrides: Sequence[str] = (), *, to_build: bool = True) -> LoadedConfig:
+    """Read, override, check and complete a config; raises ``ConfigError`` with every fault in it.
+
+    Unless anything is ``to_build`` from it, torch is imported only for plug-ins and pretrained networks.
+    """
+    return _resolved(load_document(path, overrides), to_build)
 
 
 def load_finetune(
@@ -113,9 +128,12 @@ def restore_config(values: dict[str, Any], overrides: Sequence[str] = (), plugin
     return _resolved(document)
 
 
-def _resolved(document: Document) -> LoadedConfig:
-    fill_registries()
+def _resolved(document: Document, to_build: bool = True) -> LoadedConfig:
     plugins = document.data.get("plugins")
+    if to_build or plugins or document.data.get("finetune"):
+        fill_registries()
+    else:
+        know_signatures()
     for number, plugin in enumerate(plugins if isinstance(plugins, list) else []):
         if isinstance(plugin, str):
             try:
@@ -123,6 +141,9 @@ def _resolved(document: Document) -> LoadedConfig:
             except ConfigError as error:
                 origin = document.origin(("plugins", number))
                 raise ConfigError(Fault(str(origin), "plugins", str(error))) from error
-    complete(document)
+    if document.data.get("finetune"):
+        from cnncli.training.finetune import complete  # imports torch
+
+        complete(document)
     config, notices = resolve(document)
     return LoadedConfig(config, document, notices)

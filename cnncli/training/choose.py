@@ -69,15 +69,17 @@ def choose(trial: Trial, measure: bool) -> Choice:
     precision = asked if asked != "auto" else "fp32"
     open_precision = asked == "auto" and measurable and made_for_bf16(trial.runtime.device)
     open_compile = compiling == "auto" and measurable and trial.runtime.device.type in ("cpu", "cuda")
-    if not (open_precision or open_compile) or operations(trial) < WORTH_A_TRIAL:
-        return Choice(precision, compiling == "on")
+    choice = Choice(precision, compiling == "on")
+    if not (open_precision or open_compile):
+        return choice
     file = cache_folder() / CHOICES / f"{_key(trial)}.json"
     if remembered := _remembered(file):
         return remembered
-    if not measure:
-        return Choice(precision, compiling == "on", "training begins with a trial of what is faster")
-    with _same_random_numbers():
-        choice = _measure(trial, precision, open_precision, open_compile)
+    if operations(trial) >= WORTH_A_TRIAL:
+        if not measure:
+            return replace(choice, reason="training begins with a trial of what is faster")
+        with _same_random_numbers():
+            choice = _measure(trial, precision, open_precision, open_compile)
     with suppress(OSError, StorageError):  # of a folder that cannot be written; the next run measures again
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, TypeAdapter(Choice).dump_json(choice, indent=1).decode())

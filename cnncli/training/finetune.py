@@ -26,8 +26,6 @@ from cnncli.models.pretrained import (
 )
 from cnncli.training.checkpoint import load_checkpoint
 
-RECIPE = Path(__file__).parent.parent / "recipes" / "finetune.yaml"
-
 
 def is_checkpoint(pretrained: str) -> bool:
     """Whether ``finetune.pretrained`` names a file or run folder of one's own rather than a published network."""
