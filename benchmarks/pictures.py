@@ -58,11 +58,12 @@ def bare_round(experiment: Experiment, number: int) -> float:
     crops = [t.args.get("padding", 4) for t in config.dataset.augment if t.name == "random_crop"]
     preprocess, smoothing = experiment.data.spec.preprocess, float(config.loss.args.get("label_smoothing", 0.0))
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocess.mean, preprocess.std))
+    everything = source.gather(torch.arange(len(source)))
     order = torch.randperm(len(source))
     state.model.train()
     start = time.perf_counter()
     for indices in order.split(config.dataset.batch_size)[:STEPS]:
-        images, targets = source.inputs[indices], source.targets[indices]
+        images, targets = everything[indices], source.targets[indices]
         if crops:
             images = augmented(images, crops[0])
         inputs = images.float().div_(255).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)

@@ -32,7 +32,10 @@ Checkpoint = Annotated[Path, typer.Option("--ckpt", help="A checkpoint, or a run
 
 def is_override(word: str) -> bool:
     """Whether a word of the command line is ``key=value`` rather than a path that has a '=' in it."""
-    return "=" in word and not Path(word).exists()
+    try:
+        return "=" in word and not Path(word).exists()
+    except OSError:  # a network written as an override is too long for a path
+        return True
 
 
 def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:

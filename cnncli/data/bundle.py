@@ -109,7 +109,7 @@ class DataBundle:
         if device.type != "cuda":
             return in_memory(self.config, source)
         free, _ = torch.cuda.mem_get_info(device)
-        return 2 * source.inputs.numel() * source.inputs.element_size() <= free
+        return 2 * len(source) * source.inputs[0].numel() * source.inputs.element_size() <= free
 
     def _eval_batch_size(self) -> int:
         if self.config.eval_batch_size is not None:

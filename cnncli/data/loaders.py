@@ -103,9 +103,7 @@ class MemoryLoader:
         mix: Mix | None = None,
     ) -> None:
         self.order, self.normalizer, self.augment, self.mix = order, normalizer, augment, mix
-        self.inputs = source.inputs.to(device)
-        wide = source.targets.dtype == torch.float64 and device.type == "mps"  # which has no float64
-        self.targets = (source.targets.float() if wide else source.targets).to(device)
+        self.source = source.to(device)
         values = torch.Size(source.shape).numel()
         self.batches_at_once = max(CHUNK_VALUES // max(order.batch_size * values, 1), 1)
         self.place = f"in memory on {device}"
@@ -125,21 +123,14 @@ class MemoryLoader:
     def _prepared(self, batches: list[Tensor], epoch: int, number: int) -> Iterator[Batch]:
         """``batches``, of which the first has this number, before they are mixed."""
         indices = torch.cat(batches)
-        here = indices.to(self.targets.device)
-        inputs = gather(self.inputs, here)
+        here = indices.to(self.source.targets.device)
+        inputs = self.source.gather(here)
         if self.augment is not None:
             inputs = self.augment(inputs, self.augment.draws(epoch, indices, number * self.order.batch_size))
         if self.normalizer is not None:
             inputs = self.normalizer(inputs)
         sizes = [len(batch) for batch in batches]
-        return zip(inputs.split(sizes), self.targets[here].split(sizes), strict=True)
-
-
-def gather(inputs: Tensor, indices: Tensor) -> Tensor:
-    """``inputs[indices]`` with the order in memory that they have there."""
-    if inputs.ndim == 4 and innermost(inputs):
-        return inputs.permute(0, 2, 3, 1).index_select(0, indices).permute(0, 3, 1, 2)
-    return inputs.index_select(0, indices) if inputs.is_contiguous() else inputs[indices]
+        return zip(inputs.split(sizes), self.source.targets[here].split(sizes), strict=True)
 
 
 class StreamLoader:

@@ -133,12 +133,16 @@ def in_memory(config: DatasetConfig, source: Source) -> bool:
 
 
 def decoded(source: FileSource, config: DatasetConfig, track: Track) -> Source:
-    """``source`` with its pictures mapped from the cache, or else in memory, or else as it is."""
+    """``source`` with its pictures mapped from the cache, or else in memory, or else as it is.
+
+    The cache keeps the whole that ``source`` is a part of, so that another split of it needs no decoding.
+    """
     if config.memory == "never":
         return source
-    entry = cache.kept(_identity(source), lambda: _content(source, config, track)) if config.cache else None
+    whole = source.whole or source
+    entry = cache.kept(_identity(whole), lambda: _content(whole, config, track)) if config.cache else None
     if entry is not None:
-        return ArraySource(entry.arrays["pictures"].permute(0, 3, 1, 2), source.targets)
+        return ArraySource(entry.arrays["pictures"].permute(0, 3, 1, 2), source.targets, source.rows)
     return _decode(source, config, track) if in_memory(config, source) else source
 
 
@@ -205,27 +209,17 @@ def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> 
 
 def _statistics(train: Source, samples: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over about ``samples`` of a split, for pixels scaled to 0…1."""
-    step = max(len(train) // samples, 1)
-    if isinstance(train, ArraySource):
-        images = train.inputs[::step]
-    else:
-        images = torch.stack([train[i] for i in range(0, len(train), step)])
     # a histogram is exact, whatever the size of the set, and needs no float copy of it
-    histogram = torch.stack([_histogram(images[:, c]) for c in range(images.shape[1])]).double()
+    histogram = torch.zeros(train.shape[0], 256, dtype=torch.float64)
+    for part in torch.arange(0, len(train), max(len(train) // samples, 1)).split(1024):
+        channels = train.gather(part).unbind(1)
+        histogram += torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in channels])
     share = histogram / histogram.sum(1, keepdim=True)
     levels = torch.arange(256, dtype=torch.float64) / 255
     mean = (share * levels).sum(1)
     std = ((share * levels**2).sum(1) - mean**2).clamp_min(0).sqrt()
     std[std < 1e-3] = 1.0  # a channel that never changes
     return tuple(mean.tolist()), tuple(std.tolist())
-
-
-def _histogram(channel: Tensor) -> Tensor:
-    """How often each of the 256 levels occurs in uint8 ``[N, H, W]``; int64 ``[256]``."""
-    return sum(
-        (torch.bincount(part.flatten(), minlength=256) for part in channel.split(1024)),
-        torch.zeros(256).long(),
-    )
 
 
 def _few(names: set[str]) -> str:

@@ -6,10 +6,12 @@ Both kinds give the same thing for an index, so everything behind them is shared
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from cnncli.core.spec import Decode
 from cnncli.data.decode import read_image
+from cnncli.data.geometry import innermost
 
 
 @dataclass(frozen=True)
@@ -17,35 +19,56 @@ class ArraySource:
     """Samples in memory: ``inputs`` ``[N, …]`` and ``targets`` ``[N, …]``.
 
     Pictures are uint8 ``[N, C, H, W]``, rows float32 ``[N, F]``, windows of a series float32 ``[N, T, F]``,
-    characters int64 ``[N, T]``; windows and blocks may be overlapping views of one tensor.
+    characters int64 ``[N, T]``; windows and blocks may be overlapping views of one tensor. Of inputs that are shared
+    with other splits ``rows`` ``[N]`` are the split's own.
     """
 
     inputs: Tensor
     targets: Tensor
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, index: int) -> Tensor:
-        return self.inputs[index]
+        return self.inputs[index if self.rows is None else self.rows[index]]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """One sample's shape."""
         return tuple(self.inputs.shape[1:])
 
+    def gather(self, indices: Tensor) -> Tensor:
+        """The inputs of the samples at ``indices``, with the order in memory that they have."""
+        rows = indices if self.rows is None else self.rows[indices]
+        if self.inputs.ndim == 4 and innermost(self.inputs):
+            return self.inputs.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
+        return self.inputs.index_select(0, rows) if self.inputs.is_contiguous() else self.inputs[rows]
+
+    def to(self, device: torch.device) -> "ArraySource":
+        """The samples on ``device``; where they lie there nothing is copied."""
+        if device.type == self.inputs.device.type:
+            return self
+        inputs = self.inputs if self.rows is None else self.gather(torch.arange(len(self)))
+        wide = self.targets.dtype == torch.float64 and device.type == "mps"  # which has no float64
+        return ArraySource(inputs.to(device), (self.targets.float() if wide else self.targets).to(device))
+
     def subset(self, indices: Tensor) -> "ArraySource":
         """The samples at ``indices``, in that order."""
+        if self.rows is not None:
+            return ArraySource(self.inputs, self.targets[indices], self.rows[indices])
         return ArraySource(self.inputs[indices], self.targets[indices])
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """Pictures in files, decoded when asked for."""
+    """Pictures in files, decoded when asked for; of a part, ``rows`` says which pictures of the ``whole`` they are."""
 
     paths: tuple[Path, ...]
     targets: Tensor
     decode: Decode
+    whole: "FileSource | None" = None
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -58,9 +81,15 @@ class FileSource:
         """One decoded sample's ``(C, H, W)``."""
         return (self.decode.channels, *self.decode.size)
 
+    def gather(self, indices: Tensor) -> Tensor:
+        """The pictures at ``indices``."""
+        return torch.stack([self[index] for index in indices.tolist()])
+
     def subset(self, indices: Tensor) -> "FileSource":
         """The samples at ``indices``, in that order."""
-        return FileSource(tuple(self.paths[i] for i in indices.tolist()), self.targets[indices], self.decode)
+        paths = tuple(self.paths[i] for i in indices.tolist())
+        rows = indices if self.rows is None else self.rows[indices]
+        return FileSource(paths, self.targets[indices], self.decode, self.whole or self, rows)
 
 
 Source = ArraySource | FileSource

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 from torch.optim.optimizer import ParamsT
 
 from cnncli.core.config import Count, NonNegative, Positive, Probability
@@ -55,10 +56,12 @@ class Muon(Untraced):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            update = self._orthogonal if group["orthogonal"] else self._adam
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    update(parameter, group)
+            learning = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if not group["orthogonal"]:
+                self._adam(learning, group)
+                continue
+            for parameter in learning:
+                self._orthogonal(parameter, group)
         return loss
 
     def _orthogonal(self, parameter: Tensor, group: dict[str, Any]) -> None:
@@ -72,16 +75,16 @@ class Muon(Untraced):
         update = orthogonalized(direction.flatten(1), group["steps"]).view_as(direction)
         parameter.add_(update, alpha=-group["lr"])
 
-    def _adam(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient, first, second = parameter.grad, self._moment(parameter, "first"), self._moment(parameter, "second")
-        assert gradient is not None
-        (beta1, beta2), state = group["betas"], self.state[parameter]
-        state["step"] = state.get("step", 0) + 1
-        first.lerp_(gradient, 1 - beta1)
-        second.lerp_(gradient.square(), 1 - beta2)
-        scale = (second / (1 - beta2 ** state["step"])).sqrt_().add_(1e-8)
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.addcdiv_(first, scale, value=-group["lr"] / (1 - beta1 ** state["step"]))
+    def _adam(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        first, second = ([self._moment(p, name) for p in parameters] for name in ("first", "second"))
+        for state in (self.state[p] for p in parameters):
+            state.setdefault("step", torch.zeros((), device=parameters[0].device))
+        (beta1, beta2), steps = group["betas"], [self.state[p]["step"] for p in parameters]
+        adamw(
+            parameters, [p.grad for p in parameters if p.grad is not None], first, second, [], steps,
+            fused=True, amsgrad=False, beta1=beta1, beta2=beta2, lr=group["lr"],
+            weight_decay=group["weight_decay"], eps=1e-8, maximize=False,
+        )  # fmt: skip
 
     def _moment(self, parameter: Tensor, name: str) -> Tensor:
         """A running sum of the shape of ``parameter``, zero at first."""
@@ -101,7 +104,7 @@ def orthogonalized(matrix: Tensor, steps: int) -> Tensor:
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     result: Tensor = x.T if len(matrix) > matrix.shape[1] else x
     return result.to(matrix.dtype)
 

@@ -179,7 +179,8 @@ class Schedule:
     @property
     def lr(self) -> float:
         """The learning rate of the next step (of the first parameter group)."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        # behind the end of a straight one-cycle, where no step is taken, torch's rate falls below zero
+        return max(float(self.optimizer.param_groups[0]["lr"]), 0.0)
 
     def step(self) -> None:
         """Move on after an optimizer step."""

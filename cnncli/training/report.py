@@ -50,9 +50,10 @@ def report_split(
 def ranked_baselines(task: Task, source: Source) -> list[dict[str, Any]]:
     """The task's baselines on a split, the strongest by the task's headline first: the one to beat.
 
-    The inputs of samples in files are not read for a baseline.
+    Pictures from files are not read for a baseline.
     """
-    found = task.baselines(source.targets, source.inputs if isinstance(source, ArraySource) else None)
+    inputs = source.inputs if isinstance(source, ArraySource) and source.rows is None else None
+    found = task.baselines(source.targets, inputs)
     lower = task.headline in task.lower_is_better
     return sorted(found, key=lambda baseline: float(baseline[task.headline]), reverse=not lower)
 

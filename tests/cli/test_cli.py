@@ -299,3 +299,9 @@ def test_show_writes_a_png_whatever_the_files_name(
     before = photo.read_bytes()
     assert cnncli("data", "show", config, "--out", "photo.jpg").code == 2
     assert photo.read_bytes() == before
+
+
+def test_a_network_on_the_command_line_may_be_longer_than_any_path(tiny: Path, cnncli: Cli) -> None:
+    layers = ", ".join(["{name: linear, features: 4}"] * 200)
+    answer = cnncli("train", tiny, f"model={{name: layers, layers: [flatten, {layers}, linear]}}", "--dry-run")
+    assert answer.code == 0, answer.err

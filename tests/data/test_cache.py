@@ -88,7 +88,7 @@ def test_a_change_of_a_file_or_of_the_decoding_is_decoded_anew(pictures: Path) -
         assert again(replace(files, decode=decode))[1]
         assert not again(replace(files, decode=decode))[1]
     assert again(replace(files, decode=Decode((8, 12), interpolation="bicubic")))[1]
-    assert again(files.subset(torch.arange(10)))[1], "other files are another entry"
+    assert again(replace(files, paths=files.paths[:10], targets=files.targets[:10]))[1], "other files are another entry"
     assert not again(replace(files, targets=1 - files.targets))[1], "targets are no part of it"
     assert not again(files)[1]
     os.utime(files.paths[3], ns=(1, 1))
@@ -99,6 +99,19 @@ def test_a_change_of_a_file_or_of_the_decoding_is_decoded_anew(pictures: Path) -
     changed, worked = again(files)
     assert worked, "another size"
     assert (changed.inputs[3, 0] == 255).all()
+
+
+def test_the_parts_of_a_folder_share_an_entry(pictures: Path) -> None:
+    files = source(pictures)
+    everything, _ = again(files)
+    for part in (torch.tensor([3, 1, 7]), torch.arange(len(files))[5:]):
+        found, worked = again(files.subset(part).subset(torch.tensor([2, 0])))
+        rows = part[torch.tensor([2, 0])]
+        assert not worked
+        assert torch.equal(found.gather(torch.arange(2)), everything.inputs[rows])
+        assert torch.equal(found.targets, files.targets[rows])
+        assert torch.equal(found[1], everything.inputs[rows[1]])
+        assert torch.equal(found.subset(torch.tensor([1])).gather(torch.tensor([0])), everything.inputs[rows[1:]])
 
 
 def test_memory_and_cache_say_where_pictures_lie(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,3 +161,16 @@ def test_the_average_follows_its_formula_and_batchnorm_too() -> None:
     other = WeightAverage(model, 0.9)
     other.load_state_dict(through_a_file(average.state_dict()))
     assert torch.equal(other.model.state_dict()["0.weight"], averaged["0.weight"])
+
+
+def test_no_rate_is_below_zero_behind_the_end() -> None:
+    optimizer = build_optimizer(OptimizerConfig(name="sgd"), make_model("sgd"))
+    config = SchedulerConfig.model_validate({"name": "one_cycle", "anneal_strategy": "linear"})
+    schedule = build_schedule(config, optimizer, 1, 10, "max")
+    rates = []
+    for _ in range(10):
+        optimizer.step()
+        schedule.step()
+        rates.append(schedule.lr)
+    assert min(rates) == rates[-1] == 0
+    assert rates[-2] > 0
