@@ -39,7 +39,7 @@ def resolve(document: Document) -> tuple[Config, list[str]]:
     for section, path, kind in _components(data):
         faults += _resolve_component(document, section, path, REGISTRIES[kind], notices)
     if faults:
-        raise ConfigError(sorted(set(faults), key=lambda fault: _position(document, fault)))
+        raise ConfigError(sorted(dict.fromkeys(faults), key=lambda fault: _position(document, fault)))
     return Config.model_validate_json(json.dumps(data)), notices
 
 
@@ -199,7 +199,7 @@ def _cause(
 ) -> str:
     first = group[0]
     if all(details["type"] == "extra_forbidden" for details in group):
-        known = _fields_at(model, path) if model is Config else [*model.model_fields, *also]
+        known = _fields_at(model, path) if model is Config else [*model.model_fields, *sorted(also)]
         advice = did_you_mean(str(path[-1]), known)
         near = document.origins.get((*path[:-1], advice.split("'")[1])) if "'" in advice else None
         return f"unknown key; {advice}" + (f" ({near})" if near is not None else "")

@@ -49,6 +49,18 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, write)
 
 
+def remember(path: Path, text: str, keep: int) -> None:
+    """``write_text`` into a folder of the cache, made if need be, of whose JSON files the ``keep`` newest stay.
+
+    Raises ``OSError`` or ``StorageError``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+    files = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    for old in files[:-keep]:
+        old.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` survive a power cut; Windows cannot open a folder and needs no such call."""
     if os.name == "nt":

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import BaseMetadata
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from cnncli.core.errors import StorageError
-from cnncli.core.files import SIGNATURES, cache_folder, write_text
+from cnncli.core.files import SIGNATURES, cache_folder
+from cnncli.core.files import remember as remember_file
 from cnncli.core.registry import REGISTRIES, ComponentCheck, Entry
 
 _PACKAGE = Path(__file__).parent.parent
@@ -31,6 +32,15 @@ _NAMED: dict[str, Any] = {
     "null": type(None), "any": Any, "...": ...,
 }  # fmt: skip
 _GENERIC = {"list": list, "dict": dict, "tuple": tuple}
+
+
+class _Known(BaseModel):
+    """What is kept of a component."""
+
+    name: str
+    description: str
+    suggests: dict[str, str]
+    arguments: dict[str, dict[str, Any]]
 
 
 class Recalled:
@@ -47,24 +57,22 @@ def remember() -> None:
     """Keep the signatures of all that is registered; nothing where a type has no form, or the folder is read-only."""
     with suppress(OSError, StorageError, TypeError):
         lists = {kind: [_entry(registry.get(name)) for name in registry] for kind, registry in REGISTRIES.items()}
-        file = _file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(lists))
-        for older in set(file.parent.glob("*.json")) - {file}:
-            older.unlink(missing_ok=True)
+        remember_file(_file(), json.dumps(lists), keep=8)
 
 
 def recall() -> bool:
     """Fill the empty registries with what was remembered; False when nothing fits these versions of the libraries."""
     try:
-        lists = json.loads(_file().read_bytes())
-        entries = {kind: [_recalled(entry) for entry in lists[kind]] for kind in REGISTRIES}
-    except (OSError, StorageError, ValueError, LookupError, TypeError):  # none, or a damaged one
+        lists = TypeAdapter(dict[str, list[_Known]]).validate_json(_file().read_bytes())
+        known = {kind: {entry.name: (entry, _signature(entry)) for entry in lists[kind]} for kind in REGISTRIES}
+    # none, or a damaged one
+    except (OSError, StorageError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
     forget()
-    for kind, of_kind in entries.items():
-        for name, description, suggests, signature in of_kind:
-            REGISTRIES[kind].add(name, Recalled(signature), description=description, suggests=suggests)
+    for kind, entries in known.items():
+        for name, (entry, signature) in entries.items():
+            stub, about = Recalled(signature), entry.description
+            REGISTRIES[kind].add(name, stub, description=about, suggests=entry.suggests)
     return True
 
 
@@ -76,7 +84,8 @@ def forget() -> None:
 
 def _file() -> Path:
     """Where these versions of cnncli and of the libraries are remembered."""
-    sources = [(str(path), *path.stat()[6:9]) for path in sorted(_PACKAGE.rglob("*.py"))]
+    found = {path: path.stat() for path in sorted(_PACKAGE.rglob("*.py"))}
+    sources = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in found.items()]
     key = json.dumps([sys.version, [_version(library) for library in _LIBRARIES], sources])
     return cache_folder() / SIGNATURES / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
 
@@ -98,13 +107,13 @@ def _entry(entry: Entry) -> dict[str, Any]:
     return {"name": entry.name, "description": entry.description, "suggests": suggests, "arguments": arguments}
 
 
-def _recalled(entry: dict[str, Any]) -> tuple[str, str, dict[str, str], inspect.Signature]:
+def _signature(entry: _Known) -> inspect.Signature:
     parameters = []
-    for name, argument in entry["arguments"].items():
+    for name, argument in entry.arguments.items():
         default = tuple(argument["tuple"]) if "tuple" in argument else argument.get("default", inspect.Parameter.empty)
         kind, annotation = inspect.Parameter.KEYWORD_ONLY, decoded(argument["type"])
         parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
-    return entry["name"], entry["description"], entry["suggests"], inspect.Signature(parameters)
+    return inspect.Signature(parameters)
 
 
 def encoded(annotation: Any) -> Any:

@@ -4,12 +4,15 @@ Both kinds give the same thing for an index, so everything behind them is shared
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cnncli.core.spec import Decode
+from cnncli.data.cache import stamp
 from cnncli.data.decode import read_image
 from cnncli.data.geometry import innermost
 
@@ -47,11 +50,12 @@ class ArraySource:
 
     def to(self, device: torch.device) -> "ArraySource":
         """The samples on ``device``; where they lie there nothing is copied."""
-        if device.type == self.inputs.device.type:
-            return self
-        inputs = self.inputs if self.rows is None else self.gather(torch.arange(len(self)))
         wide = self.targets.dtype == torch.float64 and device.type == "mps"  # which has no float64
-        return ArraySource(inputs.to(device), (self.targets.float() if wide else self.targets).to(device))
+        targets = (self.targets.float() if wide else self.targets).to(device)
+        if device.type == self.inputs.device.type:
+            return ArraySource(self.inputs, targets, self.rows)
+        inputs = self.inputs if self.rows is None else self.gather(torch.arange(len(self)))
+        return ArraySource(inputs.to(device), targets)
 
     def subset(self, indices: Tensor) -> "ArraySource":
         """The samples at ``indices``, in that order."""
@@ -69,6 +73,11 @@ class FileSource:
     decode: Decode
     whole: "FileSource | None" = None
     rows: Tensor | None = None
+
+    @cached_property
+    def stamps(self) -> list[Any]:
+        """What tells whether a file is still the same, of every file; looked up once."""
+        return [stamp(path) for path in self.paths]
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -77,8 +77,9 @@ class Muon(Untraced):
 
     def _adam(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         first, second = ([self._moment(p, name) for p in parameters] for name in ("first", "second"))
-        for state in (self.state[p] for p in parameters):
-            state.setdefault("step", torch.zeros((), device=parameters[0].device))
+        for parameter in parameters:  # a checkpoint brings the count on the CPU
+            count = self.state[parameter].get("step", 0)
+            self.state[parameter]["step"] = torch.as_tensor(count, dtype=torch.float32, device=parameter.device)
         (beta1, beta2), steps = group["betas"], [self.state[p]["step"] for p in parameters]
         adamw(
             parameters, [p.grad for p in parameters if p.grad is not None], first, second, [], steps,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cnncli.core.config import OptimizerConfig
@@ -61,9 +61,19 @@ def build_optimizer(
     if config.name == "muon":
         hidden = {id(matrix) for matrix in hidden_matrices(model)}
         chosen = divided(groups or [{"params": parameters}], lambda parameter: id(parameter) in hidden)
+    if (
+        config.name == "lbfgs"
+    ):  # which views a gradient as a vector: no other order of memory than the plain one will do
+        for parameter in parameters:
+            parameter.register_post_accumulate_grad_hook(_in_plain_order)
     fused = {"fused": True} if together and can_fuse(config, model) else {}
     optimizer: Optimizer = optimizers.build(config.name, chosen, **{**config.args, **fused})
     return optimizer
+
+
+def _in_plain_order(parameter: Tensor) -> None:
+    assert parameter.grad is not None
+    parameter.grad = parameter.grad.contiguous()
 
 
 def can_fuse(config: OptimizerConfig, model: nn.Module) -> bool:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from cnncli import __version__
 from cnncli.core.config import Config
 from cnncli.core.errors import StorageError
-from cnncli.core.files import CHOICES, cache_folder, write_text
+from cnncli.core.files import CHOICES, cache_folder, remember
 from cnncli.core.spec import DataSpec
 from cnncli.data.loaders import Loader
 from cnncli.tasks.protocol import Task
@@ -72,8 +72,7 @@ def choose(trial: Trial, measure: bool) -> Choice:
     choice = Choice(precision, compiling == "on")
     if not (open_precision or open_compile):
         return choice
-    file = cache_folder() / CHOICES / f"{_key(trial)}.json"
-    if remembered := _remembered(file):
+    if remembered := _remembered(trial):
         return remembered
     if operations(trial) >= WORTH_A_TRIAL:
         if not measure:
@@ -81,8 +80,7 @@ def choose(trial: Trial, measure: bool) -> Choice:
         with _same_random_numbers():
             choice = _measure(trial, precision, open_precision, open_compile)
     with suppress(OSError, StorageError):  # of a folder that cannot be written; the next run measures again
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, TypeAdapter(Choice).dump_json(choice, indent=1).decode())
+        remember(_file(trial), TypeAdapter(Choice).dump_json(choice, indent=1).decode(), keep=1000)
     return choice
 
 
@@ -168,23 +166,23 @@ def timed(steps: dict[str, Callable[[], None]]) -> dict[str, float]:
     return best
 
 
-def _key(trial: Trial) -> str:
-    """Everything that a choice may depend on."""
+def _file(trial: Trial) -> Path:
+    """Where the choice is remembered: by everything that it may depend on."""
     config, runtime = trial.config, trial.runtime
     parts: list[Any] = [
         __version__, processor(runtime.device), torch.__version__, torch.get_num_threads(), config.precision,
         config.compute.model_dump(mode="json"), config.model.model_dump(mode="json"), config.loss.name,
         config.finetune and config.finetune.strategy, config.dataset.batch_size, trial.steps,
-        trial.spec.input_shape, trial.spec.outputs,
+        trial.spec.input_shape, trial.spec.outputs, WORTH_A_TRIAL, CLEARLY_FASTER,
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return cache_folder() / CHOICES / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}.json"
 
 
-def _remembered(file: Path) -> Choice | None:
+def _remembered(trial: Trial) -> Choice | None:
     """The choice of an earlier run; a damaged file is as good as none."""
     try:
-        return TypeAdapter(Choice).validate_json(file.read_bytes())
-    except (OSError, ValueError):
+        return TypeAdapter(Choice).validate_json(_file(trial).read_bytes())
+    except (OSError, StorageError, ValueError):
         return None
 
 

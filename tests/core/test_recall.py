@@ -86,7 +86,20 @@ def test_nothing_is_built_from_memory_and_the_real_components_take_its_place(rec
     assert not any(list(registry) for registry in REGISTRIES.values())
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b'{"models": [{"name": "x"}]}', b"\xff"])
+def of(argument: object) -> bytes:
+    """A file in which every component takes this argument."""
+    entry = {"name": "x", "description": "", "suggests": {}, "arguments": argument}
+    return json.dumps({kind: [entry] for kind in REGISTRIES}).encode()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"", b"{}", b"[1]", b'{"models": [{"name": "x"}]}', b"\xff", of(None), of([]), of({"a": {"type": []}}),
+        of({"a": {"type": "set"}}), of({"a b": {"type": "int"}}),
+        of({"a": {"type": {"list": 3}}}), b'{"models": ' + b"[" * 9999,
+    ],
+)  # fmt: skip
 def test_a_damaged_file_is_as_good_as_none(damage: bytes) -> None:
     recall.remember()
     (file,) = (cache_folder() / SIGNATURES).iterdir()
@@ -94,12 +107,20 @@ def test_a_damaged_file_is_as_good_as_none(damage: bytes) -> None:
     assert not recall.recall()
 
 
-def test_other_versions_are_remembered_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    recall.remember()
-    monkeypatch.setattr(recall, "version", lambda library: "0")
-    assert not recall.recall()
-    recall.remember()
-    assert len(list((cache_folder() / SIGNATURES).iterdir())) == 1
+def test_other_versions_are_remembered_beside_and_the_oldest_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10):
+        monkeypatch.setattr(recall, "version", lambda library, number=number: str(number))
+        assert recall._file() not in set((cache_folder() / SIGNATURES).glob("*"))
+        recall.remember()
+        assert recall._file().is_file()
+    assert len(list((cache_folder() / SIGNATURES).iterdir())) == 8
+
+
+def test_reading_the_sources_changes_nothing() -> None:
+    source, before = Path(recall.__file__), recall._file()
+    stat = source.stat()
+    os.utime(source, ns=(stat.st_atime_ns + 10**9, stat.st_mtime_ns))
+    assert recall._file() == before
 
 
 @pytest.mark.parametrize(

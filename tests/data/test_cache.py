@@ -52,7 +52,7 @@ def source(root: Path, decode: Decode = Decode((8, 12))) -> FileSource:
 def again(found: FileSource, **settings: Any) -> tuple[ArraySource, bool]:
     """``found`` decoded, and whether that took any work."""
     progress = Progress()
-    result = decoded(found, config(**settings), progress)
+    result = decoded(replace(found), config(**settings), progress)  # a new source looks at its files anew
     assert isinstance(result, ArraySource)
     return result, bool(progress.shown)
 
@@ -112,6 +112,12 @@ def test_the_parts_of_a_folder_share_an_entry(pictures: Path) -> None:
         assert torch.equal(found.targets, files.targets[rows])
         assert torch.equal(found[1], everything.inputs[rows[1]])
         assert torch.equal(found.subset(torch.tensor([1])).gather(torch.tensor([0])), everything.inputs[rows[1:]])
+        elsewhere = found.to(torch.device("meta"))
+        assert elsewhere.rows is None
+        assert elsewhere.inputs.shape == (2, 3, 8, 12), "another device gets the part alone"
+        assert found.to(torch.device("cpu")).inputs is found.inputs
+        features = ArraySource(torch.zeros(2, 4, device="meta"), torch.zeros(2))
+        assert features.to(torch.device("meta")).targets.device.type == "meta"
 
 
 def test_memory_and_cache_say_where_pictures_lie(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

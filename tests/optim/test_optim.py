@@ -163,6 +163,25 @@ def test_the_average_follows_its_formula_and_batchnorm_too() -> None:
     assert torch.equal(other.model.state_dict()["0.weight"], averaged["0.weight"])
 
 
+@pytest.mark.parametrize("name", sorted(set(optimizers) - {"sparseadam"}))
+def test_every_optimizer_takes_filters_whose_channels_are_innermost(name: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)).to(memory_format=torch.channels_last)
+    inputs = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    optimizer = build_optimizer(OptimizerConfig(name=name), model)
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = (model(inputs) - 0.5).square().mean()
+        loss.backward()
+        return loss.item()
+
+    first = closure()
+    for _ in range(10):
+        optimizer.step(closure)
+    assert closure() < first
+
+
 def test_no_rate_is_below_zero_behind_the_end() -> None:
     optimizer = build_optimizer(OptimizerConfig(name="sgd"), make_model("sgd"))
     config = SchedulerConfig.model_validate({"name": "one_cycle", "anneal_strategy": "linear"})
