@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,14 @@ class Answer:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+def printed_twice(code: str) -> list[str]:
+    """What ``code`` prints in a new process, and then in another."""
+    command, environment = [sys.executable, "-c", code], {**os.environ, "PYTHONPATH": str(ROOT)}
+    return [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)
+    ]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from cnncli.core.layers import load_document
 from cnncli.core.registry import REGISTRIES, Activation
 from cnncli.core.schema import build_schema
 from cnncli.training.catalog import fill_registries
-from tests.conftest import ROOT
+from tests.conftest import ROOT, printed_twice
 
 fill_registries()
 REAL = {kind: {name: registry.get(name) for name in registry} for kind, registry in REGISTRIES.items()}
@@ -142,13 +142,9 @@ def test_types_without_a_form_are_refused(annotation: Any) -> None:
 def test_the_second_time_needs_no_torch_and_says_the_same(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("dataset: digits\nmodel: {name: resnet18}\n")
     code = f"import sys\nfrom cnncli.cli.app import run\nassert run({command}) == 0\nprint('torch' in sys.modules)"
-    answers = [
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
-                       text=True, check=True).stdout.rsplit("\n", 2)[:2]
-        for _ in range(2)
-    ]  # fmt: skip
-    assert [answer[1] for answer in answers] == ["True", "False"]
-    assert answers[0][0] == answers[1][0]
+    (first, with_torch), (second, without) = (printed.rsplit("\n", 2)[:2] for printed in printed_twice(code))
+    assert (with_torch, without) == ("True", "False")
+    assert first == second
 
 
 def test_a_plug_in_is_checked_with_what_it_registers(tmp_path: Path) -> None:

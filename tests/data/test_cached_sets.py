@@ -1,8 +1,6 @@
 """Published sets come from the cache as they came from their files, without torchvision; the command that lists it."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.registry import datasets
 from cnncli.data import build_data, cache
 from cnncli.training.catalog import fill_registries
-from tests.conftest import ROOT, Answer
+from tests.conftest import Answer, printed_twice
 from tests.data.test_cache import Progress, again, source
 from tests.data.test_torchvision_sets import mnist_files, place
 
@@ -38,11 +36,7 @@ def test_a_second_run_does_without_torchvision(published: Path, write_config: Ca
     path = write_config(MINI)
     code = (f"import sys\nfrom cnncli.cli.app import run\nassert run(['train', {str(path)!r}]) == 0\n"
             "print('torchvision' in sys.modules, 'sklearn' in sys.modules, 'pandas' in sys.modules)")  # fmt: skip
-    answers = [
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
-                       text=True, check=True).stdout.splitlines()[-1]
-        for _ in range(2)
-    ]  # fmt: skip
+    answers = [printed.splitlines()[-1] for printed in printed_twice(code)]
     assert answers == ["True False False", "False False False"]
 
 

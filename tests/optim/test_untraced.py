@@ -1,9 +1,6 @@
 """Optimizers without torch's wrappers are torch's optimizers."""
 
 import copy
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,7 @@ from torch import nn
 from cnncli.core.registry import optimizers
 from cnncli.optim.untraced import Untraced
 from cnncli.training.catalog import fill_registries
-from tests.conftest import ROOT
+from tests.conftest import printed_twice
 
 fill_registries()
 TORCHS = {kind.__name__.lower(): kind for kind in vars(torch.optim).values()
@@ -66,9 +63,4 @@ def test_a_second_run_does_without_torchs_compiler(optimizer: str, tmp_path: Pat
     )
     code = (f"import sys\nfrom cnncli.cli.app import run\nassert run(['train', {str(path)!r}]) == 0\n"
             "print('torch._dynamo' in sys.modules)")  # fmt: skip
-    answers = [
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
-                       text=True, check=True).stdout.splitlines()[-1]
-        for _ in range(2)
-    ]  # fmt: skip
-    assert answers[1] == "False"
+    assert printed_twice(code)[1].splitlines()[-1] == "False"
