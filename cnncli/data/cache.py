@@ -161,7 +161,7 @@ def entries() -> list[Listed]:
 
 
 def clear() -> int:
-    """Remove every entry, and what runs have chosen by measuring; the bytes that were freed.
+    """Remove every entry, what runs have chosen by measuring, and remembered signatures; the bytes of the entries.
 
     Raises ``StorageError`` when an entry cannot be removed.
     """

@@ -61,9 +61,7 @@ def build_optimizer(
     if config.name == "muon":
         hidden = {id(matrix) for matrix in hidden_matrices(model)}
         chosen = divided(groups or [{"params": parameters}], lambda parameter: id(parameter) in hidden)
-    if (
-        config.name == "lbfgs"
-    ):  # which views a gradient as a vector: no other order of memory than the plain one will do
+    if config.name == "lbfgs":  # it views a gradient as a vector, so its memory must be in plain order
         for parameter in parameters:
             parameter.register_post_accumulate_grad_hook(_in_plain_order)
     fused = {"fused": True} if together and can_fuse(config, model) else {}

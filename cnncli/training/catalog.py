@@ -129,8 +129,8 @@ def restore_config(values: dict[str, Any], overrides: Sequence[str] = (), plugin
 
 
 def _resolved(document: Document, to_build: bool = True) -> LoadedConfig:
-    plugins = document.data.get("plugins")
-    if to_build or plugins or document.data.get("finetune"):
+    plugins, finetune = document.data.get("plugins"), document.data.get("finetune")
+    if to_build or plugins or finetune:
         fill_registries()
     else:
         know_signatures()
@@ -141,7 +141,7 @@ def _resolved(document: Document, to_build: bool = True) -> LoadedConfig:
             except ConfigError as error:
                 origin = document.origin(("plugins", number))
                 raise ConfigError(Fault(str(origin), "plugins", str(error))) from error
-    if document.data.get("finetune"):
+    if finetune:
         from cnncli.training.finetune import complete  # imports torch
 
         complete(document)
