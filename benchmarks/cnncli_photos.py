@@ -20,7 +20,7 @@ import yaml
 from benchmarks.cnncli_run import train
 from benchmarks.side_by_side import Taken
 from cnncli.training.build import build_experiment
-from cnncli.training.catalog import load_config
+from cnncli.training.configs import load_config
 
 
 def settings(folder: str, epochs: int) -> dict[str, Any]:

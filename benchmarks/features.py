@@ -17,7 +17,7 @@ from rich.table import Table
 from torchvision.models import resnet18
 
 from cnncli.training import experiment
-from cnncli.training.catalog import load_finetune
+from cnncli.training.configs import load_finetune
 from cnncli.training.display import Display
 from cnncli.training.experiment import Place
 

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from benchmarks.side_by_side import machine, parser
 from benchmarks.text import untracked
+from cnncli.compute.interrupt import StopSignal
 from cnncli.data.sources import ArraySource
 from cnncli.training.build import Experiment, build_experiment
-from cnncli.training.catalog import load_config
+from cnncli.training.configs import load_config
 from cnncli.training.display import Display
 from cnncli.training.engine import train_one_epoch
-from cnncli.training.interrupt import StopSignal
 
 STEPS = 8
 

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from cnncli.core.config import Config
+from cnncli.compute.interrupt import StopSignal
+from cnncli.config.sections import Config
 from cnncli.training.build import Experiment, build_experiment
-from cnncli.training.catalog import load_config
+from cnncli.training.configs import load_config
 from cnncli.training.display import Display
 from cnncli.training.engine import train_one_epoch
-from cnncli.training.interrupt import StopSignal
 
 STEPS, ROUNDS = 12, 5
 

@@ -9,20 +9,21 @@ import pytest
 import torch
 import yaml
 
+from cnncli.config.catalog import config_schema
+from cnncli.config.yaml_source import read_yaml_file
 from cnncli.core.registry import models
-from cnncli.core.spec import DataSpec, Preprocess
-from cnncli.core.yaml_source import read_yaml_file
+from cnncli.core.spec import DataSpec, Pictures
+from cnncli.runs.run_folder import config_yaml
 from cnncli.training.build import build_model
-from cnncli.training.catalog import config_schema, load_config
-from cnncli.training.run_folder import config_yaml
+from cnncli.training.configs import load_config
 from tests.conftest import ROOT, Answer
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 SCHEMA = json.loads((ROOT / "configs" / "schema.json").read_text())
 SPECS = {
-    "digits": DataSpec((1, 8, 8), tuple("0123456789"), Preprocess((0.0,), (1.0,))),
-    "mnist": DataSpec((1, 28, 28), tuple("0123456789"), Preprocess((0.0,), (1.0,))),
-    "cifar10": DataSpec((3, 32, 32), tuple("0123456789"), Preprocess((0.0,) * 3, (1.0,) * 3)),
+    "digits": DataSpec((1, 8, 8), tuple("0123456789"), Pictures((0.0,), (1.0,))),
+    "mnist": DataSpec((1, 28, 28), tuple("0123456789"), Pictures((0.0,), (1.0,))),
+    "cifar10": DataSpec((3, 32, 32), tuple("0123456789"), Pictures((0.0,) * 3, (1.0,) * 3)),
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cnncli.training.catalog import load_config
+from cnncli.training.configs import load_config
 from tests.conftest import ROOT, Answer
 
 README = (ROOT / "README.md").read_text()

@@ -74,7 +74,7 @@ def finetune(
     """Train on from a pretrained network, with a new head for your classes; without a config by the packaged recipe."""
     from cnncli.cli import tables
     from cnncli.training import experiment
-    from cnncli.training.catalog import load_finetune
+    from cnncli.training.configs import load_finetune
     from cnncli.training.display import Display
 
     path, overrides = split_words(words)
@@ -123,7 +123,7 @@ def list_components(
 ) -> None:
     """List what a config can name, with one line and the arguments of each."""
     from cnncli.cli import tables
-    from cnncli.training.catalog import describe_components
+    from cnncli.config.catalog import describe_components
 
     tables.print_components(describe_components(kind), json_)
 
@@ -133,8 +133,9 @@ def config(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of configs, for editors.")] = False,
 ) -> None:
     """Check a config and print it with every default filled in."""
-    from cnncli.training.catalog import config_schema, load_config
-    from cnncli.training.run_folder import config_yaml
+    from cnncli.config.catalog import config_schema
+    from cnncli.runs.run_folder import config_yaml
+    from cnncli.training.configs import load_config
 
     if schema:
         print(json.dumps(config_schema(), indent=1))

@@ -67,7 +67,7 @@ def check(what: What, json_: Json = False) -> None:
     """Look for unreadable and suspicious files, duplicates and leaks; exit code 3 when something must be mended."""
     from cnncli.cli import tables
     from cnncli.curate import check as checking
-    from cnncli.training.catalog import load_config
+    from cnncli.training.configs import load_config
     from cnncli.training.display import Display
 
     if Path(what).is_dir():

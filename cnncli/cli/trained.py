@@ -54,12 +54,12 @@ def predict(
     plugin: Plugin = None,
 ) -> None:
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
+    from cnncli.compute.runtime import make_runtime
     from cnncli.inference.evaluate import load_trained
     from cnncli.inference.gather import gather
     from cnncli.inference.predict import check_format, format_rows, predict_rows
     from cnncli.inference.predict_pictures import format_answers, predict_pictures
     from cnncli.training.display import Display
-    from cnncli.training.runtime import make_runtime
 
     check_format(form or "csv")
     if out is not None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+Split = Literal["train", "val", "test"]
+
 Wants = Literal["classes", "numbers", "windows", "characters"]
 """What data offer and a task learns to give: a class, numbers, the next window of a series, the next character."""
 
@@ -32,7 +34,7 @@ class Decode:
 
 
 @dataclass(frozen=True, config=_PLAIN)
-class Preprocess:
+class Pictures:
     """How a picture becomes the network's input: decoded, its centre cut out, ``(pixel / 255 - mean) / std``.
 
     ``decode`` is None for pictures that did not come from files.
@@ -107,7 +109,7 @@ class Text:
     kind: Literal["text"] = "text"
 
 
-AnyPreprocess = Annotated[Preprocess | Table | Series | Text, Field(discriminator="kind")]
+AnyPreprocess = Annotated[Pictures | Table | Series | Text, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=_PLAIN)

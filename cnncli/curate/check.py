@@ -9,10 +9,11 @@ from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
 from cnncli.curate.duplicates import find_duplicates
 from cnncli.curate.signatures import Signature, sign_all
+from cnncli.data.contract import Track
 from cnncli.data.csv_table import read_table
+from cnncli.data.find import find_data
 from cnncli.data.image_csv import read_listing
 from cnncli.data.image_folder import find_pictures, split_folders
-from cnncli.data.raw import Track, find_data
 
 UNBALANCED = 3.0  # times as many pictures in the largest class as in the smallest
 LONG, SMALL = 4.0, 16  # times as long as wide; pixels of the shorter side

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.errors import DataError
+from cnncli.data.contract import Track
 from cnncli.data.decode import open_image
-from cnncli.data.raw import Track
 
 SIDE, KEPT, THUMBNAIL = 32, 8, 16  # pixels the transform is taken of, its coefficients a side, pixels compared
 CHUNK = 512  # pictures that wait for a thread at a time

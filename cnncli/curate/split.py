@@ -16,7 +16,7 @@ from cnncli.core.files import write_text
 from cnncli.curate.duplicates import find_duplicates, join
 from cnncli.curate.labels import Labelled, compile_pattern
 from cnncli.curate.signatures import sign_all
-from cnncli.data.raw import Track
+from cnncli.data.contract import Track
 
 How = Literal["copy", "link", "move"]
 LISTING = "split.csv"

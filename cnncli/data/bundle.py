@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from cnncli.core.config import DatasetConfig
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets, transforms
-from cnncli.core.spec import DataSpec, Preprocess, Wants
+from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
+from cnncli.data.contract import Raw, Track
+from cnncli.data.decoded import decoded, in_memory, workers
 from cnncli.data.loaders import Loader, MemoryLoader, Normalizer, Order, StreamLoader
 from cnncli.data.mixing import Mix
-from cnncli.data.raw import Raw, Split, Track, decoded, in_memory, workers
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.transforms import BATCH_TRANSFORMS, Augment
 
@@ -69,7 +70,7 @@ class DataBundle:
         size = config.batch_size if training else self._eval_batch_size()
         order = Order(len(source), size, training, seed, self._weights(source) if training else None)
         normalizer = None
-        if isinstance(preprocess, Preprocess):
+        if isinstance(preprocess, Pictures):
             normalizer = Normalizer(preprocess, self.picture_size, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
         if isinstance(source, ArraySource) and (normalizer is None or self._at_once(source, device)):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 from pydantic import Field
 
-from cnncli.core.config import Fraction
 from cnncli.core.errors import DataError, did_you_mean
+from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.data.columns import LINE
-from cnncli.data.raw import find_data
-from cnncli.data.tabular import TableData
+from cnncli.data.find import find_data
+from cnncli.data.tables import TableData
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cnncli.core.registry import datasets
-from cnncli.data.raw import RawData
+from cnncli.data.pictures import PictureData
 from cnncli.data.sources import ArraySource
 from cnncli.data.splits import stratified_split
 
@@ -17,7 +17,7 @@ FILE = "datasets/data/digits.csv.gz"  # inside scikit-learn
 
 
 @datasets.register("digits")
-def digits() -> RawData:
+def digits() -> PictureData:
     """1,797 handwritten digits of 8×8 grey pixels; needs no download (a fixed fifth of each class is test)."""
     rows = _rows()
     # 17 grey levels, 0…16, onto 0…255: 16 · 15.9375 = 255, and no two levels fall together
@@ -25,7 +25,7 @@ def digits() -> RawData:
     targets = rows[:, -1].long()
     train, test = stratified_split(targets, TEST_FRACTION, seed=0)
     everything = ArraySource(images, targets)
-    return RawData(
+    return PictureData(
         classes=tuple(str(digit) for digit in range(10)),
         train=everything.subset(train),
         test=everything.subset(test),

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from cnncli.core.config import Fraction
 from cnncli.core.errors import DataError, did_you_mean
+from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Decode, Fit, Interpolation
 from cnncli.data.csv_table import Delimiter, read_table
+from cnncli.data.find import find_data
 from cnncli.data.image_folder import VAL_NAMES, Size, decoding, picture_files
-from cnncli.data.raw import RawData, find_data
+from cnncli.data.pictures import PictureData
 from cnncli.data.sources import FileSource
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def image_csv(
     interpolation: Interpolation = "bilinear",
     channels: Literal[1, 3] = 3,
     test_fraction: Fraction = 0.0,
-) -> RawData:
+) -> PictureData:
     """Your own pictures by a table: columns `path` and `label`, perhaps a `split_column` of train, val and test.
 
     Paths are relative to `root`, or to the table's own folder. Sizes are those of image_folder.

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from cnncli.core.config import Fraction
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Decode, Fit, Interpolation
 from cnncli.data.decode import EXTENSIONS
-from cnncli.data.raw import RawData, find_data
+from cnncli.data.find import find_data
+from cnncli.data.pictures import PictureData
 from cnncli.data.sources import FileSource
 from cnncli.data.splits import stratified_split
 
@@ -33,7 +34,7 @@ def image_folder(
     interpolation: Interpolation = "bilinear",
     channels: Literal[1, 3] = 3,
     test_fraction: Fraction = 0.0,
-) -> RawData:
+) -> PictureData:
     """Your own pictures: `root/train/<class>/…` (and `val`, `test`), or `root/<class>/…` alone.
 
     Pictures are scaled and cut to `resize` (`image_size` unless given); the network sees the centre of `image_size`,
@@ -50,13 +51,13 @@ def image_folder(
 
 def picture_files(
     classes: tuple[str, ...], sources: Mapping[str, FileSource], test_fraction: float, seen: tuple[int, int]
-) -> RawData:
+) -> PictureData:
     """The splits that there are; without one for the test, ``test_fraction`` of the training part is set aside."""
     train, test = sources["train"], sources.get("test")
     if test is None and test_fraction > 0:
         kept, taken = stratified_split(train.targets, test_fraction, seed=0)
         train, test = train.subset(kept), train.subset(taken)
-    return RawData(classes, train=train, val=sources.get("val"), test=test, seen=seen)
+    return PictureData(classes, train=train, val=sources.get("val"), test=test, seen=seen)
 
 
 def decoding(

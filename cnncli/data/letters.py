@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cnncli.core.registry import datasets
 from cnncli.core.seeding import derive_seed
-from cnncli.data.raw import RawData
+from cnncli.data.pictures import PictureData
 from cnncli.data.sources import ArraySource
 
 SIZE = 5
@@ -44,7 +44,7 @@ ALPHABET = {
 
 
 @datasets.register("letters5x5", suggests={"task": "binary"})
-def letters5x5(letter: Annotated[str, Field(pattern=r"^[A-Z]$")] | None = "X") -> RawData:
+def letters5x5(letter: Annotated[str, Field(pattern=r"^[A-Z]$")] | None = "X") -> PictureData:
     """Capital letters of 5×5 black and white pixels: `letter` or another, or with null which of the 26.
 
     To learn from: every letter as it is, and with one pixel flipped, for half of its pixels; the other half is test.
@@ -58,7 +58,7 @@ def letters5x5(letter: Annotated[str, Field(pattern=r"^[A-Z]$")] | None = "X") -
         test += held_out
         train_targets += [target] * (1 + len(learned))
         test_targets += [target] * len(held_out)
-    return RawData(
+    return PictureData(
         classes,
         train=ArraySource(torch.stack(train), torch.tensor(train_targets)),
         test=ArraySource(torch.stack(test), torch.tensor(test_targets)),

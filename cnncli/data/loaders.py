@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
-from cnncli.core.spec import Preprocess
+from cnncli.core.spec import Pictures
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source
@@ -34,7 +34,7 @@ PREFETCH = 2  # batches that each worker keeps ready
 class Normalizer:
     """uint8 pictures ``[B, C, H, W]`` to float32: their centre of ``size``, ``(pixel / 255 - mean) / std``."""
 
-    def __init__(self, preprocess: Preprocess, size: tuple[int, int], device: torch.device) -> None:
+    def __init__(self, preprocess: Pictures, size: tuple[int, int], device: torch.device) -> None:
         self.device, self.size = device, size
         self.mean = torch.tensor(preprocess.mean, device=device).view(-1, 1, 1)
         self.std = torch.tensor(preprocess.std, device=device).view(-1, 1, 1)

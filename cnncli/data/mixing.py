@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnncli.core.config import Positive
+from cnncli.core.numbers import Positive
 from cnncli.core.registry import transforms
 from cnncli.core.seeding import derive_seed
 

@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnncli.core.config import Count, DatasetConfig, Fraction
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError, did_you_mean
+from cnncli.core.numbers import Count, Fraction
 from cnncli.core.registry import datasets
-from cnncli.core.spec import DataSpec, Series, Wants
+from cnncli.core.spec import DataSpec, Series, Split, Wants
 from cnncli.data.columns import is_numeric, numbers, refuse
+from cnncli.data.contract import Opened, Track
 from cnncli.data.csv_table import Delimiter, read_table
-from cnncli.data.raw import Opened, Split, Track, find_data
+from cnncli.data.find import find_data
 from cnncli.data.sources import ArraySource, Source
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from pydantic import Field
 
-from cnncli.core.config import Count, NonNegative
+from cnncli.core.numbers import Count, NonNegative
 from cnncli.core.registry import datasets
 from cnncli.core.seeding import derive_seed
-from cnncli.data.tabular import TableData
+from cnncli.data.tables import TableData
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnncli.core.config import Count, DatasetConfig, Fraction
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.numbers import Count, Fraction
 from cnncli.core.registry import datasets
-from cnncli.core.spec import DataSpec, Text, Wants
-from cnncli.data.raw import Opened, Split, Track, find_data
+from cnncli.core.spec import DataSpec, Split, Text, Wants
+from cnncli.data.contract import Opened, Track
+from cnncli.data.find import find_data
 from cnncli.data.sources import ArraySource, Source
 
 UNKNOWN = "\ufffd"  # id 0: every character that the training part does not have

@@ -14,7 +14,8 @@ from torch import Tensor
 from cnncli.core.errors import DataError, StorageError
 from cnncli.core.registry import datasets
 from cnncli.data import cache
-from cnncli.data.raw import RawData, data_root
+from cnncli.data.find import data_root
+from cnncli.data.pictures import PictureData
 from cnncli.data.sources import ArraySource
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -57,7 +58,7 @@ class _Set(NamedTuple):
     test: ArraySource
 
 
-def _published(what: str, files: str, read: Callable[[], _Set]) -> RawData:
+def _published(what: str, files: str, read: Callable[[], _Set]) -> PictureData:
     """What ``read`` gives, or what it gave before: then nothing of torchvision, slow to import, is needed.
 
     ``files`` is a pattern of the files that are read, below the data folder: when they change they are read anew.
@@ -69,13 +70,13 @@ def _published(what: str, files: str, read: Callable[[], _Set]) -> RawData:
     stamps = [(path.relative_to(root).as_posix(), *cache.stamp(path)[1:]) for path in sorted(root.glob(files))]
     entry = cache.kept([what, stamps], lambda: _content(what, read()))
     if entry is None:
-        return RawData(*read())
+        return PictureData(*read())
     arrays = entry.arrays
     train, test = (
         ArraySource(arrays[f"{split}_pictures"].permute(0, 3, 1, 2), arrays[f"{split}_targets"])
         for split in ("train", "test")
     )
-    return RawData(entry.classes, train=train, test=test)
+    return PictureData(entry.classes, train=train, test=test)
 
 
 def _content(what: str, found: _Set) -> cache.Content:
@@ -99,7 +100,7 @@ def _arrays(pair: tuple[Any, Any], classes: Sequence[str]) -> _Set:
 
 
 @datasets.register("mnist")
-def mnist() -> RawData:
+def mnist() -> PictureData:
     """60,000 + 10,000 handwritten digits of 28×28 grey pixels."""
 
     def read() -> _Set:
@@ -112,7 +113,7 @@ def mnist() -> RawData:
 
 
 @datasets.register("fashion_mnist")
-def fashion_mnist() -> RawData:
+def fashion_mnist() -> PictureData:
     """60,000 + 10,000 pictures of clothes, 28×28 grey pixels, ten classes."""
 
     def read() -> _Set:
@@ -129,7 +130,7 @@ def fashion_mnist() -> RawData:
 
 
 @datasets.register("kmnist")
-def kmnist() -> RawData:
+def kmnist() -> PictureData:
     """60,000 + 10,000 handwritten Japanese characters, 28×28 grey pixels, ten classes."""
 
     def read() -> _Set:
@@ -145,7 +146,7 @@ EmnistSplit = Literal["balanced", "byclass", "bymerge", "digits", "letters", "mn
 
 
 @datasets.register("emnist")
-def emnist(split: EmnistSplit = "balanced") -> RawData:
+def emnist(split: EmnistSplit = "balanced") -> PictureData:
     """Handwritten letters and digits, 28×28 grey pixels; `split` chooses which."""
 
     def read() -> _Set:
@@ -167,7 +168,7 @@ def emnist(split: EmnistSplit = "balanced") -> RawData:
 
 
 @datasets.register("cifar10")
-def cifar10() -> RawData:
+def cifar10() -> PictureData:
     """50,000 + 10,000 colour photos of 32×32 pixels, ten classes."""
 
     def read() -> _Set:
@@ -185,7 +186,7 @@ def cifar10() -> RawData:
 
 
 @datasets.register("cifar100")
-def cifar100() -> RawData:
+def cifar100() -> PictureData:
     """50,000 + 10,000 colour photos of 32×32 pixels, a hundred classes."""
 
     def read() -> _Set:
@@ -202,7 +203,7 @@ def cifar100() -> RawData:
 
 
 @datasets.register("svhn")
-def svhn() -> RawData:
+def svhn() -> PictureData:
     """73,257 + 26,032 house numbers from street photos, 32×32 colour pixels, ten digits."""
 
     def read() -> _Set:

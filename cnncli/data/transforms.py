@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cnncli.core.config import Count, Positive, Probability
+from cnncli.core.numbers import Count, Positive, Probability
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import transforms
 from cnncli.data import colour, geometry, rectangles

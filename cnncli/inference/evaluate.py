@@ -7,18 +7,17 @@ from typing import Any
 
 from torch import nn
 
-from cnncli.core.config import Config, TaskConfig
+from cnncli.compute.interrupt import StopSignal
+from cnncli.compute.runtime import make_runtime
+from cnncli.config.sections import Config, TaskConfig
 from cnncli.core.errors import CheckpointError, ConfigError, Interrupted, did_you_mean
-from cnncli.core.spec import DataSpec
-from cnncli.data.raw import Split
+from cnncli.core.spec import DataSpec, Split
 from cnncli.inference.tta import averaged
+from cnncli.runs.checkpoint import load_checkpoint, load_weights
 from cnncli.training.build import build_model, build_task, open_data
-from cnncli.training.catalog import restore_config
-from cnncli.training.checkpoint import load_checkpoint, load_weights
+from cnncli.training.configs import restore_config
 from cnncli.training.display import Display
-from cnncli.training.interrupt import StopSignal
 from cnncli.training.report import report_split
-from cnncli.training.runtime import make_runtime
 
 EVAL_OVERRIDES = ("dataset.", "device=", "precision=", "compute.", "task.threshold=")
 # other splits than those of the training would call training samples validation

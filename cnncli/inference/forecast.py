@@ -12,10 +12,10 @@ from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Series
 from cnncli.data.csv_table import read_table
-from cnncli.data.raw import find_data
+from cnncli.data.find import find_data
 from cnncli.data.series import Array, SeriesData, offsets_at, read_series, read_times, transformed, window_inputs
 from cnncli.inference.evaluate import Trained
-from cnncli.training.plots import draw_forecast
+from cnncli.runs.plots import draw_forecast
 
 MAX_STEPS = 100_000
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cnncli.core.errors import ConfigError
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.inference.evaluate import load_trained
 from cnncli.models.inspect import LayerRow, inspect_layers
 from cnncli.training.build import blaming, build_model, input_type, open_data
-from cnncli.training.catalog import load_config
+from cnncli.training.configs import load_config
 from cnncli.training.display import Display
 
 
@@ -34,7 +34,7 @@ def _spec(shape: str, classes: int) -> DataSpec:
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){2}", shape) or classes < 1:
         raise ConfigError(f"--input {shape} --classes {classes}: write channels,height,width and a number of classes")
     channels, height, width = map(int, shape.split(","))
-    preprocess = Preprocess((0.0,) * channels, (1.0,) * channels)
+    preprocess = Pictures((0.0,) * channels, (1.0,) * channels)
     return DataSpec((channels, height, width), tuple(map(str, range(classes))), preprocess)
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cnncli.compute.runtime import Runtime
 from cnncli.core.errors import ConfigError, DataError, did_you_mean
 from cnncli.core.spec import Table
 from cnncli.data.columns import encode_rows, numbers, texts
 from cnncli.data.csv_table import read_table
-from cnncli.data.raw import find_data
+from cnncli.data.find import find_data
 from cnncli.inference.evaluate import Trained
 from cnncli.training.build import build_task
-from cnncli.training.runtime import Runtime
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,18 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cnncli.compute.runtime import Runtime
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.spec import Decode, Preprocess
+from cnncli.core.spec import Decode, Pictures
+from cnncli.data.contract import Track
 from cnncli.data.decode import read_image
 from cnncli.data.loaders import Normalizer, Read, read_pictures
-from cnncli.data.raw import Track
 from cnncli.data.sources import FileSource
 from cnncli.inference.evaluate import Trained
 from cnncli.inference.gather import STANDARD_INPUT, Asked
 from cnncli.inference.tta import averaged
 from cnncli.tasks.calibration import threshold_for
 from cnncli.training.build import build_task
-from cnncli.training.runtime import Runtime
 
 BATCH = 64
 UNKNOWN = "unknown"
@@ -94,7 +94,7 @@ def decode_of(trained: Trained) -> Decode:
     Where the training pictures did not come from files they are scaled and cut to the size that was trained on.
     """
     spec = trained.spec
-    if not isinstance(spec.preprocess, Preprocess):
+    if not isinstance(spec.preprocess, Pictures):
         raise ConfigError(f"{trained.path}: it learned from {spec.kind}, not from pictures")
     channels, height, width = spec.input_shape
     return spec.preprocess.decode or Decode((height, width), 1 if channels == 1 else 3)
@@ -129,7 +129,7 @@ def _threshold(trained: Trained, max_error: float) -> tuple[float, float]:
 def _network(trained: Trained, runtime: Runtime, tta: bool) -> Callable[[Tensor], Tensor]:
     """uint8 pictures ``[B, C, H, W]`` → logits ``[B, K]`` on the CPU."""
     spec = trained.spec
-    assert isinstance(spec.preprocess, Preprocess)
+    assert isinstance(spec.preprocess, Pictures)
     _, height, width = spec.input_shape
     normalizer = Normalizer(spec.preprocess, (height, width), runtime.device)
     model = runtime.place(trained.model).eval()

@@ -6,8 +6,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cnncli.core.config import Count
 from cnncli.core.errors import ConfigError
+from cnncli.core.numbers import Count
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec
 from cnncli.models.kinds import takes

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from cnncli.core.config import Count, Probability
 from cnncli.core.errors import ConfigError
+from cnncli.core.numbers import Count, Probability
 from cnncli.core.registry import Activation, models, split_component
 from cnncli.core.spec import DataSpec
 from cnncli.models.activations import make_activation

@@ -1,15 +1,15 @@
 """The layers that a network written in YAML is made of. Each infers its input size from what reaches it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from cnncli.core.config import Count, Probability
 from cnncli.core.errors import ConfigError
-from cnncli.core.registry import Activation, Layer, layers
-from cnncli.core.yaml_source import KeyPath
+from cnncli.core.key_paths import KeyPath
+from cnncli.core.numbers import Count, Probability
+from cnncli.core.registry import Activation, layers
 from cnncli.models.activations import make_activation
 from cnncli.models.whitening import Whitening
 
@@ -143,31 +143,3 @@ def linear(reaching: Reaching, /, features: Count | None = None, bias: bool = Tr
     if len(reaching.shape) != 1:
         raise ConfigError("linear needs flat values; put 'flatten' or 'global_pool' before it")
     return nn.Linear(reaching.shape[0], features or reaching.outputs, bias=bias)
-
-
-class Residual(nn.Module):
-    """``body(x) + shortcut(x)``."""
-
-    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.body, self.shortcut = body, shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.body(x) + self.shortcut(x)
-        return out
-
-
-@layers.register("residual")
-def residual(reaching: Reaching, /, layers: list[Layer]) -> nn.Module:
-    """The sum of `layers` and a shortcut around them; a 1×1 convolution where the shape changes."""
-    from cnncli.models.layers import build_layers
-
-    body, shape = build_layers(layers, replace(reaching, path=(*reaching.path, "layers")))
-    if shape == reaching.shape:
-        return Residual(body, nn.Identity())
-    if len(shape) != len(reaching.shape):
-        raise ConfigError(f"residual: its layers turn {reaching.shape} into {shape}; the sum needs equal dimensions")
-    if len(shape) == 1:
-        return Residual(body, nn.Linear(reaching.shape[0], shape[0], bias=False))
-    stride = -(-reaching.shape[1] // shape[1])
-    return Residual(body, nn.Conv2d(reaching.shape[0], shape[0], 1, stride, bias=False))

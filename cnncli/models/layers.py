@@ -1,17 +1,29 @@
-"""A network written in the YAML as a list of layers."""
+"""A network written in the YAML as a list of layers, and the one layer that holds such a list itself."""
 
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cnncli.core.errors import ConfigError, Fault
+from cnncli.core.key_paths import dotted
 from cnncli.core.registry import Layer, activations, layers, models, split_component
 from cnncli.core.spec import DataSpec
-from cnncli.core.yaml_source import dotted
 from cnncli.models.kinds import forecast_shape, takes_no_text
 from cnncli.models.layer_kinds import Reaching
+
+
+class Residual(nn.Module):
+    """``body(x) + shortcut(x)``."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x) + self.shortcut(x)
+        return out
 
 
 @models.register("layers")
@@ -40,6 +52,20 @@ def build_layers(items: list[Layer], start: Reaching) -> tuple[nn.Sequential, tu
         modules.append(module)
         reaching = replace(reaching, shape=shape)
     return nn.Sequential(*modules), reaching.shape
+
+
+@layers.register("residual")
+def residual(reaching: Reaching, /, layers: list[Layer]) -> nn.Module:
+    """The sum of `layers` and a shortcut around them; a 1×1 convolution where the shape changes."""
+    body, shape = build_layers(layers, replace(reaching, path=(*reaching.path, "layers")))
+    if shape == reaching.shape:
+        return Residual(body, nn.Identity())
+    if len(shape) != len(reaching.shape):
+        raise ConfigError(f"residual: its layers turn {reaching.shape} into {shape}; the sum needs equal dimensions")
+    if len(shape) == 1:
+        return Residual(body, nn.Linear(reaching.shape[0], shape[0], bias=False))
+    stride = -(-reaching.shape[1] // shape[1])
+    return Residual(body, nn.Conv2d(reaching.shape[0], shape[0], 1, stride, bias=False))
 
 
 def _build_layer(name: str, args: dict[str, Any], reaching: Reaching) -> tuple[nn.Module, tuple[int, ...]]:

@@ -4,7 +4,7 @@ from math import prod
 
 from torch import nn
 
-from cnncli.core.config import Count, Probability
+from cnncli.core.numbers import Count, Probability
 from cnncli.core.registry import Activation, models
 from cnncli.core.spec import DataSpec
 from cnncli.models.activations import make_activation

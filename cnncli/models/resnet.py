@@ -5,7 +5,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnncli.core.config import Count
+from cnncli.core.numbers import Count
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec
 from cnncli.models.kinds import takes

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnncli.core.config import Count, Probability
 from cnncli.core.errors import ConfigError
+from cnncli.core.numbers import Count, Probability
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec
 from cnncli.models.kinds import takes

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import ParamsT
 
-from cnncli.core.config import Count, NonNegative, Positive, Probability
+from cnncli.core.numbers import Count, NonNegative, Positive, Probability
 from cnncli.optim.untraced import Untraced
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cnncli.core.config import OptimizerConfig
+from cnncli.config.sections import OptimizerConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import optimizers
 from cnncli.optim.muon import Muon, divided, hidden_matrices

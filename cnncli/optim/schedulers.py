@@ -9,8 +9,9 @@ from typing import Any, Literal
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from cnncli.core.config import Count, NonNegative, Positive, SchedulerConfig
+from cnncli.config.sections import SchedulerConfig
 from cnncli.core.errors import ConfigError
+from cnncli.core.numbers import Count, NonNegative, Positive
 from cnncli.core.registry import schedulers
 
 Interval = Literal["epoch", "step"]

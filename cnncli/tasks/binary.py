@@ -5,8 +5,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from cnncli.core.config import LossConfig, Probability
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
+from cnncli.core.numbers import Probability
 from cnncli.core.registry import losses, tasks
 from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.losses import plain_loss

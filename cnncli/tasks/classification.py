@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from cnncli.core.config import LossConfig
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses, tasks

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from cnncli.core.config import LossConfig
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
 from cnncli.core.spec import DataSpec, Series, Wants

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnncli.core.config import LossConfig
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
 from cnncli.core.spec import DataSpec, Wants

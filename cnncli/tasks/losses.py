@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnncli.core.config import LossConfig, NonNegative
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
+from cnncli.core.numbers import NonNegative
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses
 

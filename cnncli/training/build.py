@@ -9,13 +9,16 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from cnncli.core.config import Config
+from cnncli.compute.failures import explained
+from cnncli.compute.runtime import Runtime, make_runtime
+from cnncli.config.checking import LoadedConfig
+from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
 from cnncli.core.registry import models, tasks
-from cnncli.core.spec import DataSpec
+from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
+from cnncli.data.contract import Track
 from cnncli.data.loaders import Loader
-from cnncli.data.raw import Split, Track
 from cnncli.data.transforms import BATCH_TRANSFORMS
 from cnncli.models.pretrained import Transfer
 from cnncli.models.whitening import fit_whitening, samples_needed, whitens
@@ -24,13 +27,10 @@ from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import Schedule, build_schedule
 from cnncli.tasks.losses import CLASS_NUMBERS_ONLY
 from cnncli.tasks.protocol import Task
-from cnncli.training.catalog import LoadedConfig
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
-from cnncli.training.failures import explained
 from cnncli.training.features import Extractor, HeadOnFeatures
 from cnncli.training.finetune import Strategy, load_pretrained
-from cnncli.training.runtime import Runtime, make_runtime
 
 
 @dataclass

@@ -18,14 +18,14 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from cnncli import __version__
-from cnncli.core.config import Config
+from cnncli.compute.machine import made_for_bf16, processor
+from cnncli.compute.runtime import Runtime
+from cnncli.config.sections import Config
 from cnncli.core.errors import StorageError
 from cnncli.core.files import CHOICES, cache_folder, remember
 from cnncli.core.spec import DataSpec
 from cnncli.data.loaders import Loader
 from cnncli.tasks.protocol import Task
-from cnncli.training.machine import made_for_bf16, processor
-from cnncli.training.runtime import Runtime
 
 WORTH_A_TRIAL = 5e11  # floating-point operations of a run: a few seconds of a CPU
 CLEARLY_FASTER = 1.15

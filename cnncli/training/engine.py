@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
-from cnncli.core.config import TrainConfig
+from cnncli.compute.interrupt import StopSignal
+from cnncli.compute.runtime import Runtime
+from cnncli.config.sections import TrainConfig
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.schedulers import Schedule
 from cnncli.tasks.protocol import Meter, Task
-from cnncli.training.interrupt import StopSignal
-from cnncli.training.runtime import Runtime
 
 Batch = tuple[Tensor, Tensor]
 

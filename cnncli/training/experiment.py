@@ -7,26 +7,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cnncli.core.config import Config
+from cnncli.compute.failures import explained
+from cnncli.compute.interrupt import StopSignal
+from cnncli.compute.runtime import environment
+from cnncli.config.checking import LoadedConfig
+from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, Interrupted
-from cnncli.core.spec import DataSpec, Series, Text
-from cnncli.data.raw import Split
+from cnncli.core.spec import DataSpec, Series, Split, Text
 from cnncli.models.inspect import count_parameters
 from cnncli.optim.schedulers import SMOOTH
+from cnncli.runs.checkpoint import load_checkpoint, load_weights
+from cnncli.runs.plots import draw_curves, draw_result
+from cnncli.runs.run_folder import RunFolder, create_run, find_run
+from cnncli.runs.tracking import Tracker
 from cnncli.training.build import Experiment, build_experiment
-from cnncli.training.catalog import LoadedConfig, load_config
-from cnncli.training.checkpoint import load_checkpoint, load_weights
+from cnncli.training.configs import load_config
 from cnncli.training.display import Display
-from cnncli.training.failures import explained
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
-from cnncli.training.interrupt import StopSignal
 from cnncli.training.pictures import GRID, training_samples
-from cnncli.training.plots import draw_curves, draw_result
 from cnncli.training.report import report_split
-from cnncli.training.run_folder import RunFolder, create_run, find_run
-from cnncli.training.runtime import environment
-from cnncli.training.tracking import Tracker
 
 Result = dict[str, Any]
 

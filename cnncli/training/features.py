@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from cnncli.training.runtime import Runtime
+from cnncli.compute.runtime import Runtime
 
 
 class HeadOnFeatures(nn.Module):

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import nn
 
-from cnncli.core.config import Config, FinetuneConfig
+from cnncli.config.sections import Config, FinetuneConfig
+from cnncli.config.yaml_source import Document
 from cnncli.core.errors import CheckpointError, ConfigError
 from cnncli.core.registry import datasets
-from cnncli.core.spec import DataSpec, Preprocess
-from cnncli.core.yaml_source import Document
-from cnncli.data.raw import IMAGENET
+from cnncli.core.spec import DataSpec, Pictures
+from cnncli.data.pictures import IMAGENET
 from cnncli.models.blocks import find_blocks, find_head
 from cnncli.models.pretrained import (
     TIMM,
@@ -24,7 +24,7 @@ from cnncli.models.pretrained import (
     read_weights,
     transfer,
 )
-from cnncli.training.checkpoint import load_checkpoint
+from cnncli.runs.checkpoint import load_checkpoint
 
 
 def is_checkpoint(pretrained: str) -> bool:
@@ -84,7 +84,7 @@ def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
     path = checkpoint_path(pretrained)
     checkpoint = load_checkpoint(path)
     spec = DataSpec.from_dict(checkpoint["spec"])
-    if not isinstance(spec.preprocess, Preprocess):
+    if not isinstance(spec.preprocess, Pictures):
         raise CheckpointError(f"{path}: it learned from {spec.kind}; fine-tuning is for pictures")
     channels, *size = spec.input_shape
     preprocess = spec.preprocess

@@ -5,20 +5,20 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cnncli.compute.failures import explained
+from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import CheckpointError, DataError, Interrupted, TrainingError
-from cnncli.data.raw import Split
+from cnncli.core.spec import Split
+from cnncli.runs.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from cnncli.runs.run_folder import RunFolder
+from cnncli.runs.tracking import Record, Tracker
 from cnncli.tasks.protocol import Meter
 from cnncli.training.best import Best
 from cnncli.training.build import Experiment
-from cnncli.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
-from cnncli.training.failures import explained
 from cnncli.training.features import whole
-from cnncli.training.interrupt import StopSignal
 from cnncli.training.report import ranked_baselines
-from cnncli.training.run_folder import RunFolder
-from cnncli.training.tracking import Record, Tracker
 
 
 class Fit:

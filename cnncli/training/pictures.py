@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from cnncli.core.errors import ConfigError
+from cnncli.core.spec import Split
 from cnncli.data.bundle import DataBundle
-from cnncli.data.raw import Split
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, record_function
 
+from cnncli.compute.failures import explained
+from cnncli.compute.interrupt import StopSignal
+from cnncli.config.checking import LoadedConfig
 from cnncli.optim.schedulers import Schedule
 from cnncli.training.build import Experiment, build_experiment
-from cnncli.training.catalog import LoadedConfig
 from cnncli.training.display import Display
 from cnncli.training.engine import Batch, train_one_epoch
 from cnncli.training.experiment import Place
-from cnncli.training.failures import explained
-from cnncli.training.interrupt import StopSignal
 
 WARM_UP, TIMED, TRACED = 5, 50, 5  # steps
 PHASES = ("loader", "forward", "loss", "backward", "optimizer", "metrics")

@@ -6,15 +6,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnncli.core.spec import DataSpec, Table
+from cnncli.compute.interrupt import StopSignal
+from cnncli.compute.runtime import Runtime
+from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
-from cnncli.data.raw import Split
 from cnncli.data.sources import ArraySource, Source
 from cnncli.tasks.protocol import Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
-from cnncli.training.interrupt import StopSignal
-from cnncli.training.runtime import Runtime
 
 Report = dict[str, Any]
 

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from cnncli.compute.runtime import pick_device
+from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError
-from cnncli.data.raw import Split
+from cnncli.core.spec import Split
 from cnncli.training.build import blaming, open_data
-from cnncli.training.catalog import LoadedConfig, load_config, load_folder
+from cnncli.training.configs import load_config, load_folder
 from cnncli.training.display import Display
 from cnncli.training.pictures import training_samples
-from cnncli.training.runtime import pick_device
 
 
 def show_samples(what: str, split: Split, count: int, augmented: bool, out: Path) -> str:

@@ -54,17 +54,17 @@ import torch
 from torch import nn
 
 from cnncli.core import registry
-from cnncli.data.raw import RawData
+from cnncli.data.pictures import PictureData
 from cnncli.data.sources import ArraySource
 from cnncli.tasks.classification import Classification
 
 
 @registry.datasets.register("own_data")
-def own_data(samples: int = 60) -> RawData:
+def own_data(samples: int = 60) -> PictureData:
     "Two classes: dark and bright."
     targets = torch.arange(samples) % 2
     images = (targets.view(-1, 1, 1, 1) * 200).expand(-1, 1, 6, 6).to(torch.uint8).contiguous()
-    return RawData(("dark", "bright"), train=ArraySource(images, targets), test=ArraySource(images, targets))
+    return PictureData(("dark", "bright"), train=ArraySource(images, targets), test=ArraySource(images, targets))
 
 
 @registry.losses.register("own_loss")

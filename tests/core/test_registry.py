@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from cnncli.config.catalog import fill_registries
 from cnncli.core.errors import ConfigError
 from cnncli.core.plugins import load_plugin
 from cnncli.core.registry import REGISTRIES, Registry
 from cnncli.core.seeding import derive_seed
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 

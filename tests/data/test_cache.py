@@ -15,14 +15,14 @@ import pytest
 import torch
 from PIL import Image
 
-from cnncli.core.config import DatasetConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError, StorageError
 from cnncli.core.spec import Decode
 from cnncli.data import build_data, cache
 from cnncli.data.bundle import DataBundle
-from cnncli.data.raw import decoded
+from cnncli.data.decoded import decoded
 from cnncli.data.sources import ArraySource, FileSource
-from cnncli.training.catalog import fill_registries
 from tests.conftest import ROOT, Answer, make_pictures
 
 fill_registries()
@@ -128,7 +128,7 @@ def test_memory_and_cache_say_where_pictures_lie(pictures: Path, monkeypatch: py
     again(files, memory="always")
     assert len(cache.entries()) == 1
     cache.clear()
-    monkeypatch.setattr("cnncli.data.raw.MEMORY_LIMIT", 100)
+    monkeypatch.setattr("cnncli.data.decoded.MEMORY_LIMIT", 100)
     assert isinstance(decoded(files, config(cache=False), Progress()), FileSource)
     again(files)
     assert len(cache.entries()) == 1, "what is too large for memory is mapped"
@@ -141,8 +141,8 @@ def test_large_sets_have_the_same_statistics_in_files_and_in_the_cache(
         return build_data(config(root=str(pictures), image_size=12, **settings), Progress())
 
     everything = opened().spec
-    monkeypatch.setattr("cnncli.data.raw.MEMORY_LIMIT", 100)
-    monkeypatch.setattr("cnncli.data.raw.STATISTICS_SAMPLES", 10)
+    monkeypatch.setattr("cnncli.data.decoded.MEMORY_LIMIT", 100)
+    monkeypatch.setattr("cnncli.data.pictures.STATISTICS_SAMPLES", 10)
     assert opened().spec == opened(cache=False).spec == opened(memory="never").spec
     assert opened().spec != everything
     assert opened(memory="always").spec == everything

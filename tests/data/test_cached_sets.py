@@ -8,11 +8,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from cnncli.core.config import DatasetConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import datasets
 from cnncli.data import build_data, cache
-from cnncli.training.catalog import fill_registries
 from tests.conftest import Answer, printed_twice
 from tests.data.test_cache import Progress, again, source
 from tests.data.test_torchvision_sets import mnist_files, place

@@ -8,7 +8,7 @@ import pytest
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets
 from cnncli.data.csv_table import read_table
-from tests.data.test_tabular import PEOPLE, opened, table_of, write
+from tests.data.test_tables import PEOPLE, opened, table_of, write
 
 
 def test_a_target_is_named_or_counted() -> None:

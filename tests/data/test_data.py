@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnncli.core.config import DatasetConfig
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets, transforms
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.data.bundle import DataBundle, build_data
 from cnncli.data.loaders import MemoryLoader, Normalizer, Order, StreamLoader
 from cnncli.data.sources import ArraySource
@@ -100,7 +100,7 @@ def test_statistics_for_another_number_of_channels_are_refused() -> None:
 
 def test_normalising_can_be_undone() -> None:
     images = torch.randint(0, 256, (5, 3, 4, 4), dtype=torch.uint8)
-    normalizer = Normalizer(Preprocess((0.1, 0.5, 0.9), (0.2, 0.3, 0.4)), (4, 4), CPU)
+    normalizer = Normalizer(Pictures((0.1, 0.5, 0.9), (0.2, 0.3, 0.4)), (4, 4), CPU)
     assert torch.equal(normalizer.undo(normalizer(images)), images)
 
 
@@ -251,7 +251,7 @@ def test_a_missing_split_says_how_to_get_it(pictures: Path) -> None:
 def test_digits_need_no_torchvision() -> None:
     code = (
         "import sys, torch\n"
-        "from cnncli.core.config import DatasetConfig\n"
+        "from cnncli.config.sections import DatasetConfig\n"
         "from cnncli.data import build_data\n"
         "build_data(DatasetConfig(name='digits'), lambda items, n, what: items)\n"
         "assert 'torchvision' not in sys.modules\n"
@@ -269,7 +269,7 @@ def test_an_evaluation_folder_without_a_training_folder_is_refused(tmp_path: Pat
 def test_workers_end_with_the_process_even_in_the_middle_of_an_epoch(pictures: Path, tmp_path: Path) -> None:
     code = (
         "import torch\n"
-        "from cnncli.training.catalog import load_config\n"
+        "from cnncli.training.configs import load_config\n"
         "from cnncli.data import build_data\n"
         "config = load_config(__import__('pathlib').Path('c.yaml')).config\n"
         "data = build_data(config.dataset, lambda items, n, what: items)\n"

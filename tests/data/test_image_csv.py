@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.spec import Decode, Preprocess
+from cnncli.core.spec import Decode, Pictures
 from cnncli.data.decode import read_image
 from cnncli.data.sources import FileSource
 from tests.conftest import Answer, make_pictures
@@ -197,7 +197,7 @@ def test_the_network_sees_the_centre_of_what_was_decoded(photos: Path, memory: s
     data = bundle(name="image_folder", root=str(photos), image_size=size, resize=resize, memory=memory,
                   normalize="none", val_fraction=0.0, workers=0)  # fmt: skip
     assert data.spec.input_shape == (3, height, width)
-    assert isinstance(data.spec.preprocess, Preprocess)
+    assert isinstance(data.spec.preprocess, Pictures)
     assert data.spec.preprocess.decode == Decode(whole)
     decoded = torch.stack([read_image(p, Decode(whole)) for p in sorted(photos.rglob("*.png"))]).float() / 255
     wanted = decoded[..., top : top + height, left : left + width]

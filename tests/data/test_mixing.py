@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from cnncli.core.config import LossConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import LossConfig
 from cnncli.core.registry import losses
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.data.bundle import DataBundle
 from cnncli.data.loaders import Order
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.losses import CLASS_NUMBERS_ONLY
-from cnncli.training.catalog import fill_registries
 from tests.conftest import Answer, make_pictures
 from tests.data.test_data import CPU, all_batches, bundle
 from tests.training.helpers import assert_same_weights
@@ -141,7 +141,7 @@ def test_evaluation_is_never_mixed(three: Path, name: str, memory: str) -> None:
 def test_losses_that_take_shares_agree_with_class_numbers_and_mind_the_shares(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     logits, numbers = torch.randn(6, 3, generator=generator), torch.tensor([0, 1, 2, 0, 1, 2])
-    spec = DataSpec((1, 4, 4), ("a", "b", "c"), Preprocess((0.0,), (1.0,)))
+    spec = DataSpec((1, 4, 4), ("a", "b", "c"), Pictures((0.0,), (1.0,)))
     task = Classification(spec, LossConfig(name=name), numbers, CPU)
     own = torch.nn.functional.one_hot(numbers, 3).float()
     assert torch.allclose(task.loss(logits, own), task.loss(logits, numbers))

@@ -12,14 +12,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cnncli.core.config import DatasetConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Series
-from cnncli.data.raw import Opened
+from cnncli.data.contract import Opened
 from cnncli.data.series import SeriesData, make_windows, window_inputs
 from cnncli.data.sources import ArraySource
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 Values = NDArray[np.float64]

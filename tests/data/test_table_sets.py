@@ -10,8 +10,8 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.registry import datasets
 from cnncli.data.letters import ALPHABET, letter_picture
 from cnncli.data.sources import ArraySource
-from cnncli.data.tabular import TableData
-from tests.data.test_tabular import opened_raw, rows_of, table_of
+from cnncli.data.tables import TableData
+from tests.data.test_tables import opened_raw, rows_of, table_of
 
 
 @pytest.mark.parametrize(

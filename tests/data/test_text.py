@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from cnncli.core.config import DatasetConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Text
-from cnncli.data.raw import Opened
+from cnncli.data.contract import Opened
 from cnncli.data.sources import ArraySource
 from cnncli.data.text import UNKNOWN, TextData, blocks
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 TALE = "Once upon a time there was a network that read tales, a letter at a time, and wondered what came next. " * 4

@@ -14,9 +14,9 @@ import pytest
 import scipy.io
 import torchvision.datasets as tv
 
+from cnncli.config.catalog import fill_registries
 from cnncli.core.errors import DataError, StorageError
 from cnncli.core.registry import datasets
-from cnncli.training.catalog import fill_registries
 from tests.conftest import Answer
 
 fill_registries()

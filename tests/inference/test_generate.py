@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnncli.core.config import Config
+from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec, Text

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cnncli.compute.runtime import make_runtime
 from cnncli.core.errors import ConfigError
 from cnncli.inference.evaluate import load_trained
 from cnncli.inference.predict import predict_rows
-from cnncli.training.runtime import make_runtime
 from tests.conftest import Answer
 
 Run = Callable[..., Answer]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cnncli.compute.runtime import make_runtime
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Text
 from cnncli.inference.evaluate import load_trained
@@ -18,7 +19,6 @@ from cnncli.inference.gather import gather
 from cnncli.inference.predict_pictures import predict_pictures
 from cnncli.inference.tta import Averaged, averaged, views
 from cnncli.training.display import Display
-from cnncli.training.runtime import make_runtime
 from tests.conftest import Answer, make_pictures
 
 Cli = Callable[..., Answer]

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cnncli.config.catalog import fill_registries
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import activations, layers, models
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.models.inspect import count_parameters, inspect_layers
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 CONV = {"name": "conv", "channels": 4}
@@ -25,7 +25,7 @@ OWN = [name for name in models if name not in ZOO and name not in SEQUENCES]
 def spec(shape: tuple[int, ...] = (1, 28, 28), classes: int = 10) -> DataSpec:
     channels = shape[0]
     names = tuple(map(str, range(classes)))
-    return DataSpec(shape, names, Preprocess((0.0,) * channels, (1.0,) * channels))
+    return DataSpec(shape, names, Pictures((0.0,) * channels, (1.0,) * channels))
 
 
 def step(model: nn.Module, shape: tuple[int, ...], classes: int, device: str = "cpu") -> torch.Tensor:

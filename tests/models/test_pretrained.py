@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import nn
 
+from cnncli.config.catalog import fill_registries
 from cnncli.core.errors import CheckpointError, ConfigError, StorageError
 from cnncli.core.registry import models
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.models import pretrained
 from cnncli.models.blocks import find_blocks, find_head
 from cnncli.models.pretrained import expected_by, fetch, model_of, published_weights, read_weights, transfer
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 FAMILIES = {
@@ -33,7 +33,7 @@ FAMILIES = {
 
 def spec(channels: int = 3, size: int = 224, classes: int = 5) -> DataSpec:
     names = tuple(map(str, range(classes)))
-    return DataSpec((channels, size, size), names, Preprocess((0.0,) * channels, (1.0,) * channels))
+    return DataSpec((channels, size, size), names, Pictures((0.0,) * channels, (1.0,) * channels))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import models
-from cnncli.core.spec import DataSpec, Preprocess, Series, Table, Text
+from cnncli.core.spec import DataSpec, Pictures, Series, Table, Text
 from cnncli.models import transformer as transformer_module
 from cnncli.models.inspect import count_parameters
 
@@ -50,7 +50,7 @@ def series_spec(steps: int = 12, features: int = 3, ahead: int = 4, targets: int
 
 
 def picture_spec() -> DataSpec:
-    return DataSpec((1, 28, 28), ("a", "b"), Preprocess((0.0,), (1.0,)))
+    return DataSpec((1, 28, 28), ("a", "b"), Pictures((0.0,), (1.0,)))
 
 
 def rows_spec(features: int = 5, outputs: int = 3) -> DataSpec:

@@ -8,7 +8,7 @@ import torch
 
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import models
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.models.whitening import Whitening
 from tests.conftest import Answer
 from tests.training.helpers import assert_same_weights, load, train, weights
@@ -17,7 +17,7 @@ Cli = Callable[..., Answer]
 
 
 def spec(*shape: int) -> DataSpec:
-    return DataSpec(shape, ("a", "b", "c"), Preprocess((0.5,) * shape[0], (0.5,) * shape[0]))
+    return DataSpec(shape, ("a", "b", "c"), Pictures((0.5,) * shape[0], (0.5,) * shape[0]))
 
 
 def test_whitened_patches_are_uncorrelated_and_of_variance_one() -> None:

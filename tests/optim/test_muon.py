@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from cnncli.core.config import OptimizerConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import OptimizerConfig
 from cnncli.core.errors import ConfigError
 from cnncli.optim.muon import Muon, orthogonalized
 from cnncli.optim.optimizers import build_optimizer
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 

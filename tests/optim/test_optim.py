@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from cnncli.core.config import OptimizerConfig, SchedulerConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import OptimizerConfig, SchedulerConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import optimizers, schedulers
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import Schedule, build_schedule
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 NEEDED: dict[str, dict[str, Any]] = {"step": {"step_size": 2}, "multi_step": {"milestones": [2, 3]}}

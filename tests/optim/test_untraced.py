@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from cnncli.config.catalog import fill_registries
 from cnncli.core.registry import optimizers
 from cnncli.optim.untraced import Untraced
-from cnncli.training.catalog import fill_registries
 from tests.conftest import printed_twice
 
 fill_registries()

@@ -20,11 +20,11 @@ from sklearn.metrics import (
 from torch import Tensor
 from torch.nn import functional as F
 
-from cnncli.core.config import LossConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Table
 from cnncli.tasks.binary import Binary, BinaryMeter, at_threshold
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 CPU = torch.device("cpu")

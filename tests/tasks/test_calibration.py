@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cnncli.core.config import LossConfig
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import LossConfig
+from cnncli.core.spec import DataSpec, Pictures
+from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.tasks.calibration import MAX_LEVELS, calibration_error, fit_temperature, report, risk_levels, threshold_for
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.losses import FocalLoss
-from cnncli.training.catalog import fill_registries
-from cnncli.training.checkpoint import load_checkpoint
 from tests.conftest import Answer
 
 fill_registries()
@@ -206,7 +206,7 @@ def test_focal_weighs_easy_samples_less() -> None:
 
 def test_focal_as_a_loss_of_a_task_is_averaged_over_samples_and_plain_in_evaluation() -> None:
     logits, targets = calibrated(40)
-    spec = DataSpec((1, 4, 4), ("a", "b", "c", "d"), Preprocess((0.0,), (1.0,)))
+    spec = DataSpec((1, 4, 4), ("a", "b", "c", "d"), Pictures((0.0,), (1.0,)))
     loss = LossConfig.model_validate({"name": "focal", "gamma": 1.0, "class_weights": "balanced"})
     task = Classification(spec, loss, targets, CPU)
     weights = 40 / (4 * targets.bincount(minlength=4).float())

@@ -6,17 +6,17 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score,
 from torch import nn
 from torch.nn import functional as F
 
-from cnncli.core.config import LossConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import losses
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.metrics import ClassificationMeter
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 CPU = torch.device("cpu")
-SPEC = DataSpec((1, 4, 4), ("a", "b", "c", "d"), Preprocess((0.0,), (1.0,)))
+SPEC = DataSpec((1, 4, 4), ("a", "b", "c", "d"), Pictures((0.0,), (1.0,)))
 TARGETS = torch.arange(4).repeat_interleave(torch.tensor([10, 20, 40, 30]))  # of the training part
 
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from cnncli.core.config import LossConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Series, Table
 from cnncli.data.series import SeriesData, make_windows
 from cnncli.tasks.forecasting import Forecasting, ForecastMeter
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 CPU = torch.device("cpu")

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cnncli.core.config import LossConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Text
 from cnncli.data.text import blocks
 from cnncli.tasks.language_modeling import LanguageModeling, language_values
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 CPU = torch.device("cpu")

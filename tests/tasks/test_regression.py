@@ -7,11 +7,11 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from cnncli.core.config import LossConfig
+from cnncli.config.catalog import fill_registries
+from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
-from cnncli.core.spec import Column, DataSpec, Preprocess, Table
+from cnncli.core.spec import Column, DataSpec, Pictures, Table
 from cnncli.tasks.regression import Regression
-from cnncli.training.catalog import fill_registries
 
 fill_registries()
 CPU = torch.device("cpu")
@@ -125,7 +125,7 @@ def test_a_loss_of_another_kind_is_refused(name: str) -> None:
 def test_class_weights_and_data_without_columns_are_refused() -> None:
     with pytest.raises(ConfigError, match="regression has no classes"):
         task(class_weights="balanced")
-    spec = DataSpec((1, 4, 4), ("a", "b"), Preprocess((0.0,), (1.0,)))
+    spec = DataSpec((1, 4, 4), ("a", "b"), Pictures((0.0,), (1.0,)))
     with pytest.raises(ConfigError, match="columns of a table"):
         Regression(spec, LossConfig(name="mse"), torch.zeros(0, 1), CPU)
 

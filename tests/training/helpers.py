@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 
+from cnncli.config.checking import LoadedConfig
+from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.training import experiment
-from cnncli.training.catalog import LoadedConfig, load_config
-from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.configs import load_config
 from cnncli.training.display import Display
 from cnncli.training.experiment import Place
 

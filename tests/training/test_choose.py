@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from cnncli.core.files import cache_folder
+from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.training import choose as room
 from cnncli.training.build import build_experiment
-from cnncli.training.checkpoint import load_checkpoint
 from tests.conftest import Answer
 from tests.training.helpers import assert_same_weights, load, train
 

@@ -11,11 +11,11 @@ import yaml
 
 from cnncli.core.errors import CheckpointError, ConfigError, DataError
 from cnncli.core.registry import models
-from cnncli.core.spec import DataSpec, Preprocess
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.models.blocks import find_head
+from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.training.build import build_experiment
-from cnncli.training.catalog import load_config, load_finetune
-from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.configs import load_config, load_finetune
 from cnncli.training.display import Display
 from cnncli.training.features import Extractor
 from cnncli.training.finetune import Strategy
@@ -89,8 +89,8 @@ def test_features_are_not_kept_where_pictures_change(start: Path) -> None:
 
 
 def test_features_are_not_kept_where_the_head_is_not_the_end() -> None:
-    spec = DataSpec((3, 64, 64), ("a", "b"), Preprocess((0.5,) * 3, (0.5,) * 3))
-    from cnncli.training.runtime import make_runtime
+    spec = DataSpec((3, 64, 64), ("a", "b"), Pictures((0.5,) * 3, (0.5,) * 3))
+    from cnncli.compute.runtime import make_runtime
 
     for name, expected in (("squeezenet1_1", False), ("alexnet", True)):
         model = models.build(name, spec).eval()
@@ -209,7 +209,7 @@ def test_what_cannot_be_is_refused(start: Path, overrides: list[str], error: typ
 
 
 def test_weights_of_one_file_and_the_network_of_another(start: Path) -> None:
-    model = models.build("resnet8", DataSpec((3, 16, 16), ("a", "b"), Preprocess((0.5,) * 3, (0.5,) * 3)), width=4)
+    model = models.build("resnet8", DataSpec((3, 16, 16), ("a", "b"), Pictures((0.5,) * 3, (0.5,) * 3)), width=4)
     torch.save(model.state_dict(), "other.pth")
     loaded = load_config(start, ["finetune.weights=other.pth"])
     built = build_experiment(loaded, Display(quiet=True).track).state.model
@@ -222,7 +222,7 @@ def resnet18(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    spec = DataSpec((3, 224, 224), tuple(map(str, range(1000))), Preprocess((0.5,) * 3, (0.5,) * 3))
+    spec = DataSpec((3, 224, 224), tuple(map(str, range(1000))), Pictures((0.5,) * 3, (0.5,) * 3))
     torch.manual_seed(0)
     state = models.build("resnet18", spec).state_dict()
     torch.save(state, folder / "resnet18-f37072fd.pth")
@@ -291,8 +291,8 @@ def test_a_network_fine_tuned_twice_starts_from_the_first(start: Path, cnncli: C
 
 
 def test_a_strategy_says_which_modules_stay_in_evaluation_mode() -> None:
-    spec = DataSpec((3, 16, 16), ("a", "b"), Preprocess((0.5,) * 3, (0.5,) * 3))
-    from cnncli.core.config import FinetuneConfig
+    spec = DataSpec((3, 16, 16), ("a", "b"), Pictures((0.5,) * 3, (0.5,) * 3))
+    from cnncli.config.sections import FinetuneConfig
 
     model = models.build("resnet8", spec)
     last = Strategy(FinetuneConfig(pretrained="x", strategy="last", last=2), model, 2)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnncli.runs.checkpoint import load_checkpoint, save_checkpoint
 from cnncli.training.build import build_experiment
-from cnncli.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.conftest import Answer
 from tests.training.helpers import assert_same_weights, load, train, weights
 

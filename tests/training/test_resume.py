@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from cnncli.core.errors import Interrupted
+from cnncli.runs.checkpoint import load_checkpoint
+from cnncli.runs.tracking import Tracker
 from cnncli.training import engine, fit
-from cnncli.training.checkpoint import load_checkpoint
-from cnncli.training.tracking import Tracker
 from tests.conftest import Answer
 from tests.training.helpers import assert_same_weights, train
 

@@ -13,10 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.tensorboard import SummaryWriter
 
+from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.tasks.classification import Classification
 from cnncli.training.best import Best
-from cnncli.training.catalog import load_config
-from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.configs import load_config
 from tests.conftest import Answer
 from tests.training.helpers import load, train
 

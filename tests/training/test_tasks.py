@@ -10,7 +10,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cnncli.training.checkpoint import load_checkpoint
+from cnncli.runs.checkpoint import load_checkpoint
 from tests.conftest import Answer
 from tests.training.helpers import assert_same_weights, load, train
 from tests.training.test_resume import StopAfter, history

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cnncli.core.config import COMPONENT_SECTIONS, Config, section_fields
+from cnncli.config.sections import COMPONENT_SECTIONS, Config, section_fields
 from cnncli.core.registry import REGISTRIES, Registry
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnncli.core.config import DatasetConfig
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.spec import DataSpec, Table, Wants
+from cnncli.core.spec import DataSpec, Split, Table, Wants
 from cnncli.data.columns import encode_labels, encode_rows, fit_table, is_numeric, mean_and_std, numbers, refuse, texts
-from cnncli.data.raw import Opened, Split, Track
+from cnncli.data.contract import Opened, Track
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.splits import random_split, stratified_split
 

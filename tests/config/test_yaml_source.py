@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.config.yaml_source import parse_yaml, read_yaml_file
 from cnncli.core.errors import ConfigError
-from cnncli.core.yaml_source import parse_yaml, read_yaml_file
 
 
 @pytest.mark.parametrize(

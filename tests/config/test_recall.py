@@ -11,14 +11,14 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from cnncli.core import recall
-from cnncli.core.config import Count
+from cnncli.config import recall
+from cnncli.config.catalog import fill_registries
+from cnncli.config.merging import load_document
+from cnncli.config.schema import build_schema
 from cnncli.core.errors import ConfigError
 from cnncli.core.files import SIGNATURES, cache_folder
-from cnncli.core.layers import load_document
+from cnncli.core.numbers import Count
 from cnncli.core.registry import REGISTRIES, Activation
-from cnncli.core.schema import build_schema
-from cnncli.training.catalog import fill_registries
 from tests.conftest import ROOT, printed_twice
 
 fill_registries()
@@ -64,7 +64,7 @@ def test_the_schema_of_recalled_components_is_the_shipped_one(recalled: None) ->
     ],
 )
 def test_faults_read_the_same(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnncli.core.checking import resolve
+    from cnncli.config.checking import resolve
 
     (tmp_path / "c.yaml").write_text(f"dataset: {{name: digits, augment: [{{name: erasing}}]}}\nmodel: {model}\n")
     faults = []

@@ -12,9 +12,7 @@ from typing import Any
 import yaml
 
 from cnncli.core.errors import ConfigError, Fault
-
-KeyPath = tuple[str | int, ...]
-"""The way from the top of a document to a value, for example ``("dataset", "augment", 0, "name")``."""
+from cnncli.core.key_paths import KeyPath, dotted
 
 MAX_NODES = 100_000  # aliases can multiply a small file without end
 MAX_DEPTH = 50
@@ -59,16 +57,6 @@ class Document:
         if origin.given is not None:
             cause = f"{cause} (from {origin.given} on the command line)"
         return Fault(str(origin), dotted(path), cause)
-
-
-def dotted(path: KeyPath) -> str:
-    """``("dataset", "augment", 0)`` as ``dataset.augment.0``, the form of an override on the command line."""
-    return ".".join(map(str, path))
-
-
-def parse_path(text: str) -> KeyPath:
-    """The inverse of ``dotted``: numbers are positions in lists."""
-    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in text.split("."))
 
 
 class _Loader(yaml.SafeLoader):

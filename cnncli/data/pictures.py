@@ -1,59 +1,24 @@
-"""What a data set hands over: its splits as the publisher made them, before validation is carved out.
+"""Pictures as a data set: classes, splits, and the statistics that the network's input is scaled by."""
 
-Four kinds offer the same two things, ``offers`` and ``open``: pictures (here), rows (``tabular``), series and text.
-"""
-
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from cnncli.core.config import DatasetConfig, Statistics
+from cnncli.config.sections import DatasetConfig, Statistics
 from cnncli.core.errors import DataError
-from cnncli.core.spec import DataSpec, Decode, Preprocess, Wants
-from cnncli.data import cache
-from cnncli.data.loaders import read_pictures
+from cnncli.core.spec import DataSpec, Decode, Pictures, Split, Wants
+from cnncli.data.contract import Opened, Track
+from cnncli.data.decoded import decoded, in_memory
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.splits import stratified_split
 
-Split = Literal["train", "val", "test"]
-Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
-"""Shows progress over an iterable: ``(items, how many, what is being done)`` → the same items."""
-
-MEMORY_LIMIT = 2 * 1024**3  # bytes of decoded pictures that 'memory: auto' keeps in memory
 STATISTICS_SAMPLES = 2_000  # pictures looked at for 'normalize: dataset' when they are too many for memory
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-class Opened(NamedTuple):
-    """Splits ready for loaders, and what the model must know of them."""
-
-    spec: DataSpec
-    sources: dict[Split, Source]
-
-
-class Raw(Protocol):
-    """Any kind of data set."""
-
-    @property
-    def offers(self) -> tuple[Wants, ...]:
-        """What a task can learn from it; the first is the usual."""
-
-    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
-        """Carve validation out of training, fit everything on the training part, and encode all splits.
-
-        With the ``spec`` of a checkpoint nothing is fitted: its preprocessing is used. Raises ``DataError``.
-        """
-
-
 @dataclass(frozen=True)
-class RawData:
+class PictureData:
     """Pictures: ``train`` and, where there are any, ``val`` and ``test``; ``classes`` in the order of the targets.
 
     ``seen`` is the (height, width) of the centre that the network sees, where that is not the whole picture.
@@ -113,80 +78,7 @@ class RawData:
         return sources
 
 
-def data_root() -> Path:
-    """Where data sets are looked for and downloaded to: ``$CNNCLI_DATA``, else ``data``."""
-    return Path(os.environ.get("CNNCLI_DATA") or "data")
-
-
-def find_data(path: str, what: str = "file") -> Path:
-    """``path`` as it is, or else inside the data folder; raises ``DataError`` when neither is there."""
-    for candidate in (Path(path), data_root() / path):
-        if candidate.exists():
-            return candidate
-    raise DataError(f"{path}: no such {what}, neither here nor in '{data_root()}'")
-
-
-def in_memory(config: DatasetConfig, source: Source) -> bool:
-    """Whether the decoded pictures of ``source`` are kept in memory."""
-    size = len(source) * torch.Size(source.shape).numel()
-    return config.memory == "always" or (config.memory == "auto" and size <= MEMORY_LIMIT)
-
-
-def decoded(source: FileSource, config: DatasetConfig, track: Track) -> Source:
-    """``source`` with its pictures mapped from the cache, or else in memory, or else as it is.
-
-    The cache keeps the whole that ``source`` is a part of, so that another split of it needs no decoding.
-    """
-    if config.memory == "never":
-        return source
-    whole = source.whole or source
-    entry = cache.kept(_identity(whole), lambda: _content(whole, config, track)) if config.cache else None
-    if entry is not None:
-        return ArraySource(entry.arrays["pictures"].permute(0, 3, 1, 2), source.targets, source.rows)
-    return _decode(source, config, track) if in_memory(config, source) else source
-
-
-def _identity(source: FileSource) -> Any:
-    """Everything that the pixels depend on, as plain values."""
-    return [version("pillow"), asdict(source.decode), source.stamps]
-
-
-def _content(source: FileSource, config: DatasetConfig, track: Track) -> cache.Content:
-    (channels, height, width), samples = source.shape, len(source)
-    place = os.fsencode(os.path.abspath(source.paths[0].parent.parent)).decode(errors="replace")
-    pictures = cache.Array((samples, height, width, channels), torch.uint8, _parts(source, config, track))
-    return cache.Content(f"{place} {height}×{width}", samples, {"pictures": pictures})
-
-
-def _decode(source: FileSource, config: DatasetConfig, track: Track) -> ArraySource:
-    """Every picture of ``source`` in one tensor, as it would come from the cache: the channels are innermost."""
-    channels, height, width = source.shape
-    images = torch.empty((len(source), height, width, channels), dtype=torch.uint8)
-    done = 0
-    for part in _parts(source, config, track):
-        images[done : done + len(part)] = part
-        done += len(part)
-    return ArraySource(images.permute(0, 3, 1, 2), source.targets)
-
-
-def _parts(source: FileSource, config: DatasetConfig, track: Track) -> Iterator[Tensor]:
-    """Every picture in order, uint8 ``[G, H, W, C]`` at a time; raises ``DataError`` for the first unreadable one."""
-    with closing(read_pictures(source, workers(config, len(source)))) as batches:  # an error ends the workers, too
-        for read in track(batches, -(-len(source) // 256), f"decoding {len(source):,} pictures"):
-            for error in read.errors.values():
-                raise error
-            yield read.images.permute(0, 2, 3, 1)
-
-
-def workers(config: DatasetConfig, samples: int) -> int:
-    """How many processes decode ``samples`` pictures."""
-    if config.workers != "auto":
-        return max(config.workers, 0)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if samples < 512 else min(cores, 8)  # starting a process costs more than 512 pictures
-
-
-def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> Preprocess:
+def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> Pictures:
     channels = train.shape[0]
     chosen = config.normalize
     if isinstance(chosen, Statistics):
@@ -204,7 +96,7 @@ def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> 
         mean, std = mean * channels, std * channels
     if not len(mean) == len(std) == channels:
         raise DataError(f"dataset.normalize gives {len(mean)} means and {len(std)} deviations for {channels} channels")
-    return Preprocess(mean, std, decode)
+    return Pictures(mean, std, decode)
 
 
 def _statistics(train: Source, samples: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from cnncli.core.errors import CheckpointError, StorageError
-from cnncli.training import checkpoint as module
-from cnncli.training.checkpoint import load_checkpoint, save_checkpoint
+from cnncli.runs import checkpoint as module
+from cnncli.runs.checkpoint import load_checkpoint, save_checkpoint
 from tests.conftest import Answer
 from tests.training.helpers import train
 

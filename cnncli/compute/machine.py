@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from cnncli.core.config import ComputeConfig
+from cnncli.config.sections import ComputeConfig
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 _LARGEST, _PAD = 2**30, 2**26  # bytes

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnncli.core.config import Config
+from cnncli.config.sections import Config
 from cnncli.core.errors import StorageError
 from cnncli.core.files import write_text
-from cnncli.training.run_folder import RunFolder
+from cnncli.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image

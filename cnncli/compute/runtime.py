@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from cnncli import __version__
-from cnncli.core.config import ComputeConfig
+from cnncli.compute.machine import keep_freed_memory, processor, set_up
+from cnncli.config.sections import ComputeConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.seeding import derive_seed
-from cnncli.training.machine import keep_freed_memory, processor, set_up
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _NOTHING = nullcontext()

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from cnncli.core.config import Config
+from cnncli.config.sections import Config
 from cnncli.core.errors import CheckpointError, ConfigError, StorageError
 from cnncli.core.files import write_text
 

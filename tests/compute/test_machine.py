@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from cnncli.core.config import ComputeConfig
-from cnncli.training import machine
-from cnncli.training.runtime import make_runtime
+from cnncli.compute import machine
+from cnncli.compute.runtime import make_runtime
+from cnncli.config.sections import ComputeConfig
 
 CPU = torch.device("cpu")
 
@@ -48,8 +48,8 @@ def test_denormals_are_zero_unless_the_config_keeps_them() -> None:
 
 FAULTS = """\
 import resource, sys, torch
-from cnncli.core.config import ComputeConfig
-from cnncli.training.machine import set_up
+from cnncli.config.sections import ComputeConfig
+from cnncli.compute.machine import set_up
 set_up(ComputeConfig(keep_freed_memory=sys.argv[1] == "on"), torch.device("cpu"))
 def touch(): torch.ones(16, 2**20)  # 64 MiB that are freed at once
 for _ in range(30): touch()  # until the heap has found its size

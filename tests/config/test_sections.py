@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from cnncli.core.errors import ConfigError
-from cnncli.training.catalog import load_config
-from cnncli.training.run_folder import config_yaml
+from cnncli.runs.run_folder import config_yaml
+from cnncli.training.configs import load_config
 
 Write = Callable[..., Path]
 SMALL = "dataset: {name: digits}\nmodel: {name: simple_cnn}\n"

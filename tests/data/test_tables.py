@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 import torch
 
-from cnncli.core.config import DatasetConfig
+from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import CnncliError, ConfigError, DataError
 from cnncli.core.registry import datasets
-from cnncli.core.spec import Column, DataSpec, Preprocess, Table, Wants
+from cnncli.core.spec import Column, DataSpec, Pictures, Table, Wants
+from cnncli.data.contract import Opened
 from cnncli.data.csv_table import read_table
-from cnncli.data.raw import Opened
 from cnncli.data.sources import ArraySource
 from cnncli.data.splits import random_split
-from cnncli.data.tabular import encode_rows
+from cnncli.data.tables import encode_rows
 
 PEOPLE = """\
 age,town,height,job
@@ -281,7 +281,7 @@ def test_a_checkpoint_brings_table_and_classes() -> None:
     assert "has the class 'king', unknown in training (known: cook, poet)" in failure(PEOPLE + "1,Oslo,1,king\n", **one)
     assert "the checkpoint was trained for job" in failure(PEOPLE, **{**one, "target": "age"})
     assert "'town' is missing" in failure(PEOPLE.replace("town", "city"), **one)
-    pictures = DataSpec((1, 2, 2), ("a", "b"), Preprocess((0.0,), (1.0,)))
+    pictures = DataSpec((1, 2, 2), ("a", "b"), Pictures((0.0,), (1.0,)))
     assert "trained on pictures" in failure(PEOPLE, **{**one, "spec": pictures})
 
 

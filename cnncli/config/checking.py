@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cnncli.core.config import COMPONENT_SECTIONS, Config, section_fields
+from cnncli.config.sections import COMPONENT_SECTIONS, Config, section_fields
+from cnncli.config.yaml_source import Document
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
+from cnncli.core.key_paths import KeyPath, dotted, parse_path
 from cnncli.core.registry import REGISTRIES, Entry, Registry
-from cnncli.core.yaml_source import Document, KeyPath, dotted, parse_path
 
 _ADVICE = {
     "float_type": "give a number, for example 0.001",
@@ -27,7 +29,25 @@ _PATTERNS = {
 }
 
 
-def resolve(document: Document) -> tuple[Config, list[str]]:
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A resolved config, the document it came from, and what was left out on the way."""
+
+    config: Config
+    document: Document
+    notices: list[str] = field(default_factory=list)
+
+    def located(self, error: ConfigError) -> ConfigError:
+        """``error`` with file and line added to every fault that names only a key."""
+        faults = []
+        for fault in error.faults:
+            path = parse_path(fault.key)
+            known = not fault.where and fault.key and path[0] in self.document.data
+            faults.append(self.document.fault(path, fault.cause) if known else fault)
+        return ConfigError(faults)
+
+
+def resolve(document: Document) -> LoadedConfig:
     """The config that ``document`` describes, every default of every component filled in, and notices.
 
     Raises ``ConfigError`` with all faults of the schema and of the components' arguments.
@@ -40,7 +60,7 @@ def resolve(document: Document) -> tuple[Config, list[str]]:
         faults += _resolve_component(document, section, path, REGISTRIES[kind], notices)
     if faults:
         raise ConfigError(sorted(dict.fromkeys(faults), key=lambda fault: _position(document, fault)))
-    return Config.model_validate_json(json.dumps(data)), notices
+    return LoadedConfig(Config.model_validate_json(json.dumps(data)), document, notices)
 
 
 def _fill_suggested(data: dict[str, Any]) -> None:

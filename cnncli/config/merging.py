@@ -5,18 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cnncli.core.config import COMPONENT_SECTIONS
+from cnncli.config.sections import COMPONENT_SECTIONS
+from cnncli.config.yaml_source import COMMAND_LINE, Document, Origin, parse_yaml, read_yaml_file
 from cnncli.core.errors import ConfigError, Fault
-from cnncli.core.yaml_source import (
-    COMMAND_LINE,
-    Document,
-    KeyPath,
-    Origin,
-    dotted,
-    parse_path,
-    parse_yaml,
-    read_yaml_file,
-)
+from cnncli.core.key_paths import KeyPath, dotted, parse_path
 
 OVERRIDE_LAYER = 1_000
 KEY = r"[A-Za-z_]\w*(\.\w+)*"

@@ -1,0 +1,1 @@
+"""Where and how tensors are computed: device, precision, threads, seeds, signals, and what a failure means."""

@@ -1,0 +1,1 @@
+"""From YAML files and overrides to one checked config. Touches no torch and builds nothing."""

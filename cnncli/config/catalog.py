@@ -1,0 +1,80 @@
+"""What a config can name: every registry filled by the rooms that have components, or as far as it is remembered."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from cnncli.config.recall import forget, recall, remember
+from cnncli.config.schema import build_schema
+from cnncli.config.yaml_source import Document
+from cnncli.core.errors import ConfigError, Fault, did_you_mean
+from cnncli.core.plugins import load_plugin
+from cnncli.core.registry import REGISTRIES, Entry
+
+# by name, because they stand above this room: what they register is all that is asked of them
+ROOMS = ("cnncli.data", "cnncli.models", "cnncli.tasks", "cnncli.optim")
+
+
+def fill_registries() -> None:
+    """Import every room that registers components."""
+    forget()
+    for room in ROOMS:
+        importlib.import_module(room)
+
+
+def know_signatures() -> None:
+    """Fill the registries as far as checking and listing need it: from memory, without torch, where there is one."""
+    if sys.modules.keys() & set(ROOMS):
+        fill_registries()
+    elif not recall():
+        fill_registries()
+        remember()
+
+
+def describe_components(kind: str | None = None) -> dict[str, list[dict[str, Any]]]:
+    """Every component of one kind, or of all: name, description and arguments with their defaults."""
+    know_signatures()
+    if kind is not None and kind not in REGISTRIES:
+        raise ConfigError(f"there is no list of '{kind}'; {did_you_mean(kind, list(REGISTRIES))}")
+    return {
+        name: [
+            {"name": entry.name, "description": entry.description, "arguments": _defaults(entry)}
+            for entry in map(registry.get, registry)
+        ]
+        for name, registry in REGISTRIES.items()
+        if kind in (None, name)
+    }
+
+
+def _defaults(entry: Entry) -> dict[str, Any]:
+    return {
+        name: "(needed)" if field.is_required() else field.default
+        for name, field in entry.arguments.model_fields.items()
+    }
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of a config: each component's arguments depend on its name."""
+    know_signatures()
+    return build_schema()
+
+
+def make_known(document: Document, *, to_build: bool) -> None:
+    """Fill the registries with all that ``document`` can name, its plug-ins included.
+
+    Unless anything is ``to_build`` from it, signatures are enough, and torch is imported for plug-ins only. Raises
+    ``ConfigError`` for a plug-in that fails.
+    """
+    plugins = document.data.get("plugins")
+    if to_build or plugins:
+        fill_registries()
+    else:
+        know_signatures()
+    for number, plugin in enumerate(plugins if isinstance(plugins, list) else []):
+        if isinstance(plugin, str):
+            try:
+                load_plugin(Path(plugin))
+            except ConfigError as error:
+                origin = document.origin(("plugins", number))
+                raise ConfigError(Fault(str(origin), "plugins", str(error))) from error

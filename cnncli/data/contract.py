@@ -1,0 +1,35 @@
+"""What the rest of the package may expect of a data set, whatever its kind.
+
+Every kind offers the same two things, ``offers`` and ``open``: pictures, rows, series and text, a file for each.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+from cnncli.config.sections import DatasetConfig
+from cnncli.core.spec import DataSpec, Split, Wants
+from cnncli.data.sources import Source
+
+Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
+"""Shows progress over an iterable: ``(items, how many, what is being done)`` → the same items."""
+
+
+class Opened(NamedTuple):
+    """Splits ready for loaders, and what the model must know of them."""
+
+    spec: DataSpec
+    sources: dict[Split, Source]
+
+
+class Raw(Protocol):
+    """Any kind of data set."""
+
+    @property
+    def offers(self) -> tuple[Wants, ...]:
+        """What a task can learn from it; the first is the usual."""
+
+    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+        """Carve validation out of training, fit everything on the training part, and encode all splits.
+
+        With the ``spec`` of a checkpoint nothing is fitted: its preprocessing is used. Raises ``DataError``.
+        """

@@ -1,0 +1,19 @@
+"""Where data lie: as they are named, or in the data folder."""
+
+import os
+from pathlib import Path
+
+from cnncli.core.errors import DataError
+
+
+def data_root() -> Path:
+    """Where data sets are looked for and downloaded to: ``$CNNCLI_DATA``, else ``data``."""
+    return Path(os.environ.get("CNNCLI_DATA") or "data")
+
+
+def find_data(path: str, what: str = "file") -> Path:
+    """``path`` as it is, or else inside the data folder; raises ``DataError`` when neither is there."""
+    for candidate in (Path(path), data_root() / path):
+        if candidate.exists():
+            return candidate
+    raise DataError(f"{path}: no such {what}, neither here nor in '{data_root()}'")

@@ -1,0 +1,68 @@
+"""From files, overrides and checkpoints to one checked config; what follows from pretrained weights is filled in."""
+
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from cnncli.config.catalog import make_known
+from cnncli.config.checking import LoadedConfig, resolve
+from cnncli.config.merging import apply_overrides, load_document
+from cnncli.config.yaml_source import Document
+from cnncli.core.errors import ConfigError
+
+RECIPE = Path(__file__).parent.parent / "recipes" / "finetune.yaml"
+
+
+def load_config(path: Path, overrides: Sequence[str] = (), *, to_build: bool = True) -> LoadedConfig:
+    """Read, override, check and complete a config; raises ``ConfigError`` with every fault in it.
+
+    Unless anything is ``to_build`` from it, torch is imported only for plug-ins and pretrained networks.
+    """
+    return _resolved(load_document(path, overrides), to_build)
+
+
+def load_finetune(
+    pretrained: str, path: Path | None, data: Path | None, settings: dict[str, str], overrides: Sequence[str]
+) -> LoadedConfig:
+    """The config at ``path``, or the packaged recipe, with another start: ``pretrained``, and its network.
+
+    ``data`` is a folder of pictures, ``settings`` are keys of the finetune section. Raises ``ConfigError``.
+    """
+    given = {"finetune.pretrained": pretrained, **{f"finetune.{key}": value for key, value in settings.items()}}
+    if data is not None:
+        given |= {"dataset.name": "image_folder", "dataset.root": str(data)}
+    elif path is None and not any(text.startswith("dataset.root=") for text in overrides):
+        raise ConfigError("no pictures given; name their folder with --data, or a config")
+    document = load_document(
+        path or RECIPE, [*(f"{key}={json.dumps(value)}" for key, value in given.items()), *overrides]
+    )
+    if not any(text.startswith("model") for text in overrides):
+        document.data.pop("model", None)
+    head_only = document.data["finetune"].get("strategy") == "head"
+    if path is None and head_only and not any(text.startswith("dataset.augment") for text in overrides):
+        document.data["dataset"]["augment"] = []
+    return _resolved(document)
+
+
+def load_folder(folder: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """The packaged recipe for a folder of pictures."""
+    return load_config(RECIPE, [f"dataset.root={json.dumps(str(folder))}", *overrides])
+
+
+def restore_config(values: dict[str, Any], overrides: Sequence[str] = (), plugins: Sequence[Path] = ()) -> LoadedConfig:
+    """A config as a checkpoint stores it, with overrides, and the plug-ins that the user names."""
+    document = Document({**deepcopy(values), "plugins": [str(path) for path in plugins]})  # overrides write into it
+    apply_overrides(document, overrides)
+    return _resolved(document)
+
+
+def _resolved(document: Document, to_build: bool = True) -> LoadedConfig:
+    finetune = document.data.get("finetune")
+    make_known(document, to_build=to_build or bool(finetune))
+    if finetune:
+        from cnncli.training.finetune import complete  # imports torch
+
+        complete(document)
+    return resolve(document)
