@@ -6,7 +6,23 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.options import DryRun, Json, Name, Overwrite, Plugin, RunsDir, Words, needed, split_words
+from cnncli.cli.options import (
+    Data,
+    DryRun,
+    From,
+    Json,
+    Name,
+    Overwrite,
+    Plugin,
+    Profile,
+    Resume,
+    RunsDir,
+    StrategyName,
+    Weights,
+    Words,
+    needed,
+    split_words,
+)  # fmt: skip
 from cnncli.core.errors import ConfigError
 
 
@@ -14,24 +30,15 @@ def train(
     words: Words = None,
     name: Name = None,
     runs_dir: RunsDir = Path("runs"),
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            "--resume",
-            metavar="[RUN|CKPT]",
-            help="Go on with a run: a folder, a checkpoint, or the latest if left out.",
-        ),
-    ] = None,
+    resume: Resume = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Take some steps, show where their time goes, write a trace, and stop.")
-    ] = False,
+    profile: Profile = False,
     json_: Json = False,
 ) -> None:
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
     from cnncli.cli import tables
-    from cnncli.training import experiment
+    from cnncli.training import experiment, plan
     from cnncli.training.display import Display
 
     if profile and (dry_run or resume is not None):
@@ -46,7 +53,7 @@ def train(
 
         tables.print_profile(take_profile(loaded, place, display), json_)
     elif dry_run:
-        tables.print_plan(experiment.dry_run(loaded, place, display), json_)
+        tables.print_plan(plan.dry_run(loaded, place, display), json_)
     elif found is None:
         tables.print_result(experiment.train(loaded, place, display), json_)
     else:
@@ -54,17 +61,11 @@ def train(
 
 
 def finetune(
-    pretrained: Annotated[
-        str, typer.Option("--from", help="A network of torchvision's, timm/NAME, or a checkpoint (runs/…/best.pt).")
-    ],
+    pretrained: From,
     words: Words = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="A folder of pictures: train/<class>/…, or <class>/… alone.")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option("--weights", help="A file with the weights, instead of a download.")
-    ] = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="head, last, full or gradual.")] = None,
+    data: Data = None,
+    weights: Weights = None,
+    strategy: StrategyName = None,
     name: Name = None,
     runs_dir: RunsDir = Path("runs"),
     overwrite: Overwrite = False,
@@ -73,18 +74,19 @@ def finetune(
 ) -> None:
     """Train on from a pretrained network, with a new head for your classes; without a config by the packaged recipe."""
     from cnncli.cli import tables
-    from cnncli.training import experiment
+    from cnncli.training import experiment, plan
     from cnncli.training.configs import load_finetune
     from cnncli.training.display import Display
+    from cnncli.training.place import new_place, parse_name
 
     path, overrides = split_words(words)
-    run_name, run_id = experiment.parse_name(name)
+    run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
     loaded = load_finetune(pretrained, path, data, {k: v for k, v in chosen.items() if v is not None}, named)
-    place, display = experiment.new_place(runs_dir, run_id, overwrite), Display(quiet=json_)
+    place, display = new_place(runs_dir, run_id, overwrite), Display(quiet=json_)
     if dry_run:
-        tables.print_plan(experiment.dry_run(loaded, place, display), json_)
+        tables.print_plan(plan.dry_run(loaded, place, display), json_)
     else:
         tables.print_result(experiment.train(loaded, place, display), json_)
 

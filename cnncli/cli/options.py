@@ -26,6 +26,34 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write no run.")
 ]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over six views of every picture (mirrored, shifted).")]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="[RUN|CKPT]",
+        help="Go on with a run: a folder, a checkpoint, or the latest if left out.",
+    ),
+]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Take some steps, show where their time goes, write a trace, and stop.")
+]
+From = Annotated[
+    str, typer.Option("--from", help="A network of torchvision's, timm/NAME, or a checkpoint (runs/…/best.pt).")
+]
+Data = Annotated[Path | None, typer.Option("--data", help="A folder of pictures: train/<class>/…, or <class>/… alone.")]
+Weights = Annotated[Path | None, typer.Option("--weights", help="A file with the weights, instead of a download.")]
+StrategyName = Annotated[str | None, typer.Option("--strategy", help="head, last, full or gradual.")]
+What = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help="Pictures, folders, globs; or one table. - is standard input.")
+]
+TopK = Annotated[int, typer.Option("--top-k", min=1, help="Pictures: show so many classes.")]
+MaxError = Annotated[
+    float | None,
+    typer.Option("--max-error", help="Pictures: answer 'unknown' where validation was wrong more often than this."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Write to this file instead of standard output.")]
+Form = Annotated[str | None, typer.Option("--format", help="table, csv or json; a table for pictures, csv for rows.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=0, help="Processes that decode pictures.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written.")]
 Checkpoint = Annotated[Path, typer.Option("--ckpt", help="A checkpoint, or a run folder for its best.pt.")]
 

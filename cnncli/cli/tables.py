@@ -1,51 +1,21 @@
 """Results on standard output: tables for people, plain lines in a pipe, one JSON object for programs."""
 
-import csv
-import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from cnncli.cli.console import print_json, print_table
 
 if TYPE_CHECKING:
+    from cnncli.core.results import SplitReport, Values
     from cnncli.data.cache import Listed
+    from cnncli.inference.evaluate import Evaluation
     from cnncli.models.inspect import LayerRow
+    from cnncli.runs.results import RunResult
 
 MAX_FINDINGS = 20  # of a kind; all of them are in --json
-MAX_CONFUSION = 20  # classes; a larger matrix fits no screen and is in --json
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.soft_wrap = True
-    return console
-
-
-def print_json(value: Any) -> None:
-    """One JSON object."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> None:
-    """A table; the first ``left`` columns hold words, the others numbers. Tab-separated in a pipe."""
-    console = _console()
-    if not console.is_terminal:
-        if title:
-            print(title)
-        for row in [columns, *rows]:
-            print("\t".join(row))
-        return
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
 
 
 def print_plan(plan: dict[str, str], as_json: bool) -> None:
@@ -57,19 +27,21 @@ def print_plan(plan: dict[str, str], as_json: bool) -> None:
         print(f"{name:<10} {value}")
 
 
-def print_result(result: dict[str, Any], as_json: bool) -> None:
+def print_result(result: "RunResult", as_json: bool) -> None:
     """The end of a training run: metrics beside the baseline, and where everything lies."""
+    from cnncli.cli.blocks import print_blocks
+    from cnncli.core.results import TableBlock
+
     if as_json:
-        print_json(result)
+        print_json(result.to_json())
         return
-    _metrics_table(f"Best epoch: {result['best_epoch']} of {result['epochs']}", result)
-    if "coefficients" in result:
-        _coefficients_table(result["coefficients"])
-    print(f"best      {result['best']}")
-    print(f"last      {result['last']}")
-    print(f"look      tensorboard --logdir {result['run_dir']}")
-    other = "" if result["split"] == "test" else f" --split {result['split']}"
-    print(f"evaluate  cnncli eval --ckpt {result['best']}{other}")
+    _metrics_table(f"Best epoch: {result.best_epoch} of {result.epochs}", result.metrics, result.samples, result.report)
+    print_blocks([block for block in result.report.blocks if isinstance(block, TableBlock) and block.brief])
+    print(f"best      {result.best}")
+    print(f"last      {result.last}")
+    print(f"look      tensorboard --logdir {result.run_dir}")
+    other = "" if result.report.split == "test" else f" --split {result.report.split}"
+    print(f"evaluate  cnncli eval --ckpt {result.best}{other}")
 
 
 def print_profile(profile: dict[str, Any], as_json: bool) -> None:
@@ -79,89 +51,40 @@ def print_profile(profile: dict[str, Any], as_json: bool) -> None:
         return
     title = f"A step of {profile['batch_size']} samples takes {profile['milliseconds']:.2f} ms"
     parts = [[p["phase"], f"{p['milliseconds']:.3f}", f"{100 * p['share']:.1f} %"] for p in profile["phases"]]
-    _table(f"{title} (mean of {profile['steps']})", ["part", "ms a step", "share"], parts)
+    print_table(f"{title} (mean of {profile['steps']})", ["part", "ms a step", "share"], parts)
     operators = [[o["operator"], f"{o['milliseconds']:.3f}", f"{o['calls']:.1f}"] for o in profile["operators"]]
-    _table("Costliest operators", ["operator", "ms a step", "calls"], operators)
+    print_table("Costliest operators", ["operator", "ms a step", "calls"], operators)
     print(f"trace     {profile['trace']}   (open it in ui.perfetto.dev or chrome://tracing)")
 
 
-def print_report(report: dict[str, Any], as_json: bool) -> None:
-    """An evaluation: overall, then whatever the task adds (classes, confusion, backtest, coefficients)."""
+def print_evaluation(found: "Evaluation", as_json: bool) -> None:
+    """An evaluation: overall, then the parts of its report."""
+    from cnncli.cli.blocks import print_blocks
+
     if as_json:
-        print_json(report)
+        print_json(found.to_json())
         return
-    _metrics_table(str(report["checkpoint"]), report)
-    if "threshold" in report:
-        print(f"{report['positive']} from a probability of {report['threshold']:.4g} on")
-    if "per_class" in report:
-        _class_tables(report)
-    if "calibration" in report:
-        print(_calibration(report["calibration"]))
-    if "backtest" in report:
-        _backtest_table(report["backtest"])
-    if "coefficients" in report:
-        _coefficients_table(report["coefficients"])
+    _metrics_table(found.checkpoint, found.metrics, found.samples, found.report)
+    print_blocks(found.report.blocks)
 
 
-def _calibration(found: dict[str, float]) -> str:
-    before, after, temperature = found["error_before"], found["error_after"], found["temperature"]
-    if temperature == 1:
-        return f"calibration error {before:.4f} (no temperature is fitted or used)"
-    return f"calibration error {before:.4f}, with probabilities at temperature {temperature:.3f}: {after:.4f}"
-
-
-def _class_tables(report: dict[str, Any]) -> None:
-    rows = [
-        [name, f"{r['precision']:.4f}", f"{r['recall']:.4f}", f"{r['f1']:.4f}", str(r["support"])]
-        for name, r in report["per_class"].items()
-    ]
-    _table("Per class", ["class", "precision", "recall", "F1", "samples"], rows)
-    classes = list(report["per_class"])
-    if len(classes) > MAX_CONFUSION:
-        print(f"The confusion matrix of {len(classes)} classes is in --json.")
-        return
-    matrix = [[name, *map(str, row)] for name, row in zip(classes, report["confusion"], strict=True)]
-    _table("Confusion (row: true class, column: predicted)", ["", *classes], matrix)
-
-
-def _backtest_table(backtest: dict[str, Any]) -> None:
-    rows = [[str(step), f"{error:.5g}"] for step, error in enumerate(backtest["mae_per_step"], 1)]
-    _table(f"Walk-forward over {backtest['windows']} windows", ["step ahead", "MAE"], rows)
-    if "inside" in backtest:
-        share, level = backtest["inside"], backtest["interval"]
-        print(f"{100 * share:.1f} % of the true values lay inside the {100 * level:.0f} % interval")
-
-
-def _coefficients_table(coefficients: list[dict[str, Any]]) -> None:
-    known = any("true" in row for row in coefficients)
-    columns = ["coefficient", "learned", *(["true", "error"] if known else [])]
-    rows = [
-        [row["name"], f"{row['learned']:.5g}", *([f"{row['true']:.5g}", f"{row['error']:+.5f}"] if known else [])]
-        for row in coefficients
-    ]
-    _table("Coefficients, in the data's own units", columns, rows)
-
-
-def _metrics_table(title: str, result: dict[str, Any]) -> None:
+def _metrics_table(
+    title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport"
+) -> None:
+    """The metrics of every split, and of the baselines on the one that the report is about."""
     from cnncli.training.display import format_metric
 
-    names = list(dict.fromkeys(name for values in result["metrics"].values() for name in values if name != "n"))
-    rows = []
-    for split, values in result["metrics"].items():
-        shown = [format_metric(name, values[name]) if name in values else "" for name in names]
-        rows.append([split, f"{values['n']:,}", *shown])
-    for baseline in result["baselines"]:
-        shown = [format_metric(name, baseline[name]) if name in baseline else "" for name in names]
-        rows.append([f"baseline: {_named(baseline)} on {result['split']}", "", *shown])
-    _table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
-    metric, lower = result["headline"]["metric"], result["headline"]["lower_is_better"]
-    reached, to_beat = result["metrics"][result["split"]][metric], result["baseline"][metric]
-    if reached >= to_beat if lower else reached <= to_beat:
-        print(f"The network does not beat the baseline ({metric.replace('_', ' ')} of {_named(result['baseline'])}).")
+    names = list(dict.fromkeys(name for values in metrics.values() for name in values))
 
+    def shown(values: "Values") -> list[str]:
+        return [format_metric(name, values[name]) if name in values else "" for name in names]
 
-def _named(baseline: dict[str, Any]) -> str:
-    return f"{baseline['name']} ({baseline['class']})" if "class" in baseline else str(baseline["name"])
+    rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
+    rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
+    print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
+    if not report.beats_baseline:
+        metric = report.headline.replace("_", " ")
+        print(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
@@ -173,7 +96,7 @@ def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
     cells = [
         [row.name, row.kind, "×".join(map(str, row.output_shape)), f"{row.parameters:,}", row.formula] for row in rows
     ]
-    _table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=2)
+    print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=2)
 
 
 def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
@@ -186,7 +109,7 @@ def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> N
             [e["name"], e["description"], ", ".join(f"{key}={value}" for key, value in e["arguments"].items())]
             for e in entries
         ]
-        _table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
+        print_table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
 
 
 def print_split(summary: dict[str, Any], as_json: bool) -> None:
@@ -205,7 +128,7 @@ def _counts_table(splits: dict[str, dict[str, int]]) -> None:
     labels = sorted({label for counts in splits.values() for label in counts})
     rows = [[label, *(f"{counts.get(label, 0):,}" for counts in splits.values())] for label in labels]
     rows.append(["all", *(f"{sum(counts.values()):,}" for counts in splits.values())])
-    _table("", ["class", *splits], rows)
+    print_table("", ["class", *splits], rows)
 
 
 def print_check(report: dict[str, Any], as_json: bool) -> None:
@@ -240,7 +163,7 @@ def print_cache(entries: "list[Listed]", folder: Path, freed: int | None, as_jso
         return
     cells = [[e.what, f"{e.samples:,}", _size(e.bytes), _time(e.used)] for e in entries]
     if cells:
-        _table("", ["what", "pictures", "size", "last used"], cells)
+        print_table("", ["what", "pictures", "size", "last used"], cells)
     print(f"{_size(total)} in {folder}" if freed is None else f"{_size(freed)} freed in {folder}")
 
 
@@ -250,17 +173,3 @@ def _size(number: int) -> str:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).isoformat(" ", "minutes")
-
-
-def print_rows(rows: list[dict[str, Any]], out: Path | None, as_json: bool, about: dict[str, Any]) -> None:
-    """Rows as a table, as CSV in the file ``out``, or as JSON together with what they are ``about``."""
-    if out is not None:
-        with out.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    if as_json:
-        print_json({**about, "rows": rows})
-    elif out is None:
-        cells = [[f"{v:.5g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
-        _table("", list(rows[0]), cells)

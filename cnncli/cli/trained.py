@@ -3,12 +3,27 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli.options import Checkpoint, Json, Plugin, Tta, keep_apart
+from cnncli.cli.options import (
+    Checkpoint,
+    Form,
+    Json,
+    MaxError,
+    Out,
+    Plugin,
+    TopK,
+    Tta,
+    What,
+    Workers,
+    keep_apart,
+)  # fmt: skip
 from cnncli.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from cnncli.inference.predict_pictures import Answers
 
 FEW = 200  # validation pictures below which an error of a few per cent cannot be told from none
 
@@ -26,69 +41,72 @@ def evaluate(
 ) -> None:
     """Evaluate a checkpoint: it brings config, classes and preprocessing; only the data must be there."""
     from cnncli.cli import tables
-    from cnncli.inference.evaluate import evaluate_checkpoint, load_trained, parse_split
+    from cnncli.inference import evaluate as evaluation
+    from cnncli.inference.predictor import load_predictor
     from cnncli.training.display import Display
 
-    wanted = parse_split(split)
-    trained = load_trained(ckpt, words or [], plugin or [])
-    tables.print_report(evaluate_checkpoint(trained, wanted, Display(quiet=json_), tta), json_)
+    wanted = evaluation.parse_split(split)
+    predictor = load_predictor(ckpt, words or [], plugin or [], views=tta)
+    tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_)), json_)
 
 
 def predict(
     ckpt: Checkpoint,
-    what: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH...", help="Pictures, folders, globs; or one table. - is standard input."),
-    ],
-    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Pictures: show so many classes.")] = 1,
-    max_error: Annotated[
-        float | None,
-        typer.Option("--max-error", help="Pictures: answer 'unknown' where validation was wrong more often than this."),
-    ] = None,
+    what: What,
+    top_k: TopK = 1,
+    max_error: MaxError = None,
     tta: Tta = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of standard output.")] = None,
-    form: Annotated[
-        str | None, typer.Option("--format", help="table, csv or json; a table for pictures, csv for rows.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes that decode pictures.")] = None,
+    out: Out = None,
+    form: Form = None,
+    workers: Workers = None,
     plugin: Plugin = None,
 ) -> None:
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
-    from cnncli.compute.runtime import make_runtime
-    from cnncli.inference.evaluate import load_trained
+    from cnncli.core.spec import PICTURES
+    from cnncli.inference import predict as rows
+    from cnncli.inference import predict_pictures as pictures
     from cnncli.inference.gather import gather
-    from cnncli.inference.predict import check_format, format_rows, predict_rows
-    from cnncli.inference.predict_pictures import format_answers, predict_pictures
+    from cnncli.inference.predictor import load_predictor
+    from cnncli.inference.rows import check_format
     from cnncli.training.display import Display
 
     check_format(form or "csv")
     if out is not None:
         keep_apart(out, [ckpt, ckpt / "best.pt", *map(Path, what)])
-    trained = load_trained(ckpt, [], plugin or [])
-    config, errors = trained.config, dict[str, str]()
-    runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
-    if trained.spec.kind == "pictures":
+    predictor, errors = load_predictor(ckpt, plugins=plugin or [], views=tta), dict[str, str]()
+    if predictor.spec.kind is PICTURES:  # many files, some of them bad
         track = Display(quiet=not sys.stderr.isatty()).track
-        answers = predict_pictures(
-            trained, gather(what), runtime, track, top_k=top_k, max_error=max_error, tta=tta, workers=workers
+        answers = pictures.predict_pictures(
+            predictor, gather(what), track, top_k=top_k, max_error=max_error, workers=workers
         )
-        text, errors = format_answers(answers, form or "table"), answers.errors
-        if answers.threshold is not None:
-            share = f"{100 * (answers.answered or 0):.0f} % of the validation pictures"
-            seen = trained.decoding["samples"]
-            typer.echo(
-                f"note: answered from a confidence of {answers.threshold:.4f} on, as {share} are; "
-                f"this rests on {seen:,} of them" + (", which is few" if seen < FEW else ""),
-                err=True,
-            )
+        _tell_threshold(answers)
+        text, errors = pictures.format_answers(answers, form or "table"), answers.errors
     elif len(what) > 1:
         raise ConfigError(f"'{what[1]}' is a second table; give one")
     else:
-        text = format_rows(predict_rows(trained, what[0], runtime), form or "csv")
+        text = rows.format_frame(rows.predict_rows(predictor, what[0]), form or "csv")
+    _write(text, out)
+    _end_with(errors)
+
+
+def _tell_threshold(answers: "Answers") -> None:
+    if answers.threshold is None:
+        return
+    share = f"{100 * answers.answered:.0f} % of the validation pictures"
+    few = ", which is few" if answers.samples < FEW else ""
+    note = f"answered from a confidence of {answers.threshold:.4f} on, as {share} are; this rests on"
+    typer.echo(f"note: {note} {answers.samples:,} of them{few}", err=True)
+
+
+def _write(text: str, out: Path | None) -> None:
     if out is None:
         print(text, end="")
     else:
         out.write_text(text, encoding="utf-8")
+
+
+def _end_with(errors: dict[str, str]) -> None:
+    """Name the files that could not be answered for; they make the command fail after it has done its work."""
     for path, cause in errors.items():
         typer.echo(f"error: {path}: {cause}", err=True)
     if errors:
@@ -115,22 +133,22 @@ def generate(
     json_: Json = False,
 ) -> None:
     """Continue a text with a network that learned from text."""
-    from cnncli.cli import tables
+    from cnncli.cli.console import print_json
     from cnncli.inference import generate as generation
-    from cnncli.inference.evaluate import load_trained
+    from cnncli.inference.predictor import load_predictor
 
-    trained = load_trained(ckpt, [], plugin or [])
-    _, unknown = generation.encode(prompt, generation.text_of(trained))
+    predictor = load_predictor(ckpt, plugins=plugin or [])
+    _, unknown = generation.encode(prompt, generation.text_of(predictor))
     pieces: Iterable[str]
     found: dict[str, float] = {}
     if beam is None:
-        pieces = generation.generate(trained, prompt, length, temperature, top_k, top_p, None, seed)
+        pieces = generation.generate(predictor, prompt, length, temperature, top_k, top_p, None, seed)
     else:
-        pieces, found["log_probability"] = generation.most_probable(trained, prompt, length, beam)
+        pieces, found["log_probability"] = generation.most_probable(predictor, prompt, length, beam)
     if unknown:
         typer.echo(f"note: the network does not know {', '.join(map(repr, unknown))}", err=True)
     if json_:
-        tables.print_json({"prompt": prompt, "text": "".join(pieces), "length": length, **found})
+        print_json({"prompt": prompt, "text": "".join(pieces), "length": length, **found})
         return
     print(prompt, end="", flush=stream)
     for piece in pieces if stream else ["".join(pieces)]:
@@ -150,13 +168,18 @@ def forecast(
     json_: Json = False,
 ) -> None:
     """Forecast beyond the end of a series, in its own unit, with an interval."""
-    from cnncli.cli import tables
     from cnncli.inference import forecast as forecasting
-    from cnncli.inference.evaluate import load_trained
+    from cnncli.inference.predictor import load_predictor
+    from cnncli.inference.rows import format_rows
 
-    trained = load_trained(ckpt, [], plugin or [])
-    found = forecasting.forecast(trained, steps, csv)
-    rows = forecasting.forecast_rows(found, forecasting.future_times(trained, steps, csv))
+    predictor = load_predictor(ckpt, plugins=plugin or [])
+    found = forecasting.forecast(predictor, steps, csv)
+    rows = forecasting.forecast_rows(found, forecasting.future_times(predictor, steps, csv))
     if plot is not None:
         forecasting.draw(found, plot)
-    tables.print_rows(rows, out, json_, {"targets": found.targets, "level": found.level})
+    if out is not None:
+        out.write_text(format_rows(rows, "csv"), encoding="utf-8")
+    if json_:
+        print(format_rows(rows, "json", about={"targets": found.targets, "level": found.level}), end="")
+    elif out is None:
+        print(format_rows(rows, "table"), end="")

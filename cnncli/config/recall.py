@@ -40,6 +40,7 @@ class _Known(BaseModel):
     name: str
     description: str
     suggests: dict[str, str]
+    traits: list[str]
     arguments: dict[str, dict[str, Any]]
 
 
@@ -72,7 +73,7 @@ def recall() -> bool:
     for kind, entries in known.items():
         for name, (entry, signature) in entries.items():
             stub, about = Recalled(signature), entry.description
-            REGISTRIES[kind].add(name, stub, description=about, suggests=entry.suggests)
+            REGISTRIES[kind].add(name, stub, description=about, suggests=entry.suggests, traits=entry.traits)
     return True
 
 
@@ -103,8 +104,13 @@ def _entry(entry: Entry) -> dict[str, Any]:
         arguments[name] = {"type": encoded(field.rebuild_annotation())}
         if not field.is_required():  # JSON knows no tuples
             arguments[name]["tuple" if isinstance(field.default, tuple) else "default"] = field.default
-    suggests = dict(entry.suggests)
-    return {"name": entry.name, "description": entry.description, "suggests": suggests, "arguments": arguments}
+    return {
+        "name": entry.name,
+        "description": entry.description,
+        "suggests": dict(entry.suggests),
+        "traits": sorted(entry.traits),
+        "arguments": arguments,
+    }
 
 
 def _signature(entry: _Known) -> inspect.Signature:

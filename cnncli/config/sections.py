@@ -97,9 +97,12 @@ class FinetuneConfig(Section):
     head_epochs: Count = Field(1, description="'gradual': how many epochs only the head learns")
     backbone_lr: Positive | None = Field(None, description="learning rate of all but the head; null: optimizer.lr")
     lr_decay: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="the learning rate of each block is that of the one behind it times this"
+        1.0, description="each block learns at this times the rate of the next one towards the head; 1: all the same"
     )
     cache_features: bool = Field(True, description="'head' without augmentation: run the frozen part only once")
+    completed: bool = Field(
+        False, description="set in the config of a run: model and pictures are filled in as the weights want them"
+    )
 
 
 class EarlyStopping(Section):
@@ -113,6 +116,9 @@ class TrainConfig(Section):
     """The loop."""
 
     epochs: Count = 10
+    start_from: str | None = Field(
+        None, description="a checkpoint of the same network (runs/…/best.pt) whose weights training begins with"
+    )
     accumulate: Count = Field(1, description="batches that make one optimizer step")
     clip_grad_norm: float | None = Field(None, gt=0)
     clip_grad_value: float | None = Field(None, gt=0)

@@ -20,6 +20,7 @@ class Entry:
     """One registered component: a factory, what it is in one line, which arguments it takes, what goes with it.
 
     ``suggests`` are names that other sections of the config take when they give none: ``{"loss": "mse"}``.
+    ``traits`` are what others must know of it: that it moves with every step, takes class weights, and the like.
     """
 
     def __init__(
@@ -29,9 +30,10 @@ class Entry:
         description: str,
         hidden: Collection[str],
         suggests: Mapping[str, str] | None = None,
+        traits: Collection[str] = (),
     ) -> None:
         self.name, self.factory, self.description, self.hidden = name, factory, description, hidden
-        self.suggests = dict(suggests or {})
+        self.suggests, self.traits = dict(suggests or {}), frozenset(traits)
 
     @functools.cached_property
     def arguments(self) -> type[BaseModel]:
@@ -62,16 +64,21 @@ class Registry:
         self._deferred: list[Callable[[], None]] = []
 
     def register(
-        self, name: str, description: str = "", *, suggests: Mapping[str, str] | None = None
+        self,
+        name: str,
+        description: str = "",
+        *,
+        suggests: Mapping[str, str] | None = None,
+        traits: Collection[str] = (),
     ) -> Callable[[Factory], Factory]:
         """A decorator that adds a function or class under ``name``.
 
-        Parameters before the ``/`` are handed over by cnncli, those behind it can be set in the YAML. The
-        description defaults to the first line of the docstring. ``suggests``: see ``Entry``.
+        Parameters before the ``/`` are handed over by cnncli, those after it can be set in the YAML. The
+        description defaults to the first line of the docstring. ``suggests`` and ``traits``: see ``Entry``.
         """
 
         def decorator(factory: Factory) -> Factory:
-            self.add(name, factory, description=description, suggests=suggests)
+            self.add(name, factory, description=description, suggests=suggests, traits=traits)
             return factory
 
         return decorator
@@ -84,6 +91,7 @@ class Registry:
         description: str = "",
         hidden: Collection[str] = (),
         suggests: Mapping[str, str] | None = None,
+        traits: Collection[str] = (),
     ) -> None:
         """Add a callable of another library; ``hidden`` names the parameters that are not for the YAML.
 
@@ -92,7 +100,7 @@ class Registry:
         if name in self._entries:
             raise ConfigError(f"two {self.kind} are registered as '{name}'; give yours another name")
         description = description or (inspect.getdoc(factory) or "").split("\n", 1)[0]
-        self._entries[name] = Entry(name, factory, description, hidden, suggests)
+        self._entries[name] = Entry(name, factory, description, hidden, suggests, traits)
 
     def defer(self, populate: Callable[[], None]) -> None:
         """Call ``populate`` (a slow import, say) only when a name is not found or all are listed."""

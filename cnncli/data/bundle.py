@@ -16,11 +16,9 @@ from cnncli.data.decoded import decoded, in_memory, workers
 from cnncli.data.loaders import Loader, MemoryLoader, Normalizer, Order, StreamLoader
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source
-from cnncli.data.transforms import BATCH_TRANSFORMS, Augment
+from cnncli.data.transforms import Augment
 
-EVAL_INPUT_VALUES = 2**22  # about as many input values make an evaluation batch that keeps a CPU busy
 FEATURES_BATCH = 4096
-EVAL_POSITIONS = 2**15  # of text: each has a logit for every character
 
 
 @dataclass
@@ -32,7 +30,7 @@ class DataBundle:
     sources: dict[Split, Source]
     track: Track
     embed: Callable[[Tensor], Tensor] | None = None  # inputs → the features that a network learns from instead
-    _loaders: dict[tuple[Split, bool, bool], Loader] = field(default_factory=dict)
+    _loaders: dict[tuple[Split, torch.device, bool, int, bool], Loader] = field(default_factory=dict)
 
     def loader(
         self, split: Split, device: torch.device, *, training: bool = False, seed: int = 0, embedded: bool = True
@@ -45,7 +43,7 @@ class DataBundle:
         if split not in self.sources:
             raise DataError(f"{self.config.name} has no {split} split; {_how_to_get(split)}")
         embedded = embedded and self.embed is not None
-        key = (split, training, embedded)
+        key = (split, device, training, seed if training else 0, embedded)  # evaluation draws nothing
         if key not in self._loaders:
             make = self._features_loader if embedded else self._make_loader
             self._loaders[key] = make(split, device, training, seed)
@@ -54,7 +52,7 @@ class DataBundle:
     def _features_loader(self, split: Split, device: torch.device, training: bool, seed: int) -> Loader:
         """The same samples in the same batches, as features."""
         assert self.embed is not None
-        plain = self.loader(split, device, embedded=False)
+        plain = self.loader(split, device, embedded=False)  # in order and not augmented, whatever the features are for
         batches = self.track(plain.epoch(0), len(plain), f"computing the features of {split}")
         features = torch.cat([self.embed(inputs) for inputs, _ in batches])
         size = self.config.batch_size if training else FEATURES_BATCH
@@ -66,12 +64,12 @@ class DataBundle:
         source = self.sources[split]
         if isinstance(source, FileSource):
             source = self.sources[split] = decoded(source, self.config, self.track)
-        config, preprocess = self.config, self.spec.preprocess
+        config = self.config
         size = config.batch_size if training else self._eval_batch_size()
         order = Order(len(source), size, training, seed, self._weights(source) if training else None)
         normalizer = None
-        if isinstance(preprocess, Pictures):
-            normalizer = Normalizer(preprocess, self.picture_size, device)
+        if isinstance(self.spec.preprocess, Pictures):  # the one kind that is stored in another form than it is seen
+            normalizer = Normalizer(self.spec.preprocess, self.picture_size, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
         if isinstance(source, ArraySource) and (normalizer is None or self._at_once(source, device)):
             return MemoryLoader(source, order, device, normalizer, augment, mix)
@@ -88,17 +86,16 @@ class DataBundle:
         """The chance of each sample of being drawn, float64 ``[N]``; None where all are seen once an epoch."""
         if self.config.sampler == "shuffle":
             return None
-        if not self.spec.classes:
+        if not self.spec.classes or source.targets.ndim > 1:
             raise ConfigError(f"dataset.sampler: {self.config.name} has no classes to balance; remove it")
         return 1 / torch.bincount(source.targets).double()[source.targets]
 
     def _augment(self, seed: int) -> tuple[Augment | None, Mix | None]:
         """The transforms of single pictures and those of batches."""
-        if self.spec.kind != "pictures":
-            raise ConfigError(f"dataset.augment is for pictures; {self.config.name} has none: remove it")
+        self.spec.require(Pictures, "dataset.augment")
         size, classes = self.picture_size, len(self.spec.classes)
-        each = [t for t in self.config.augment if t.name not in BATCH_TRANSFORMS]
-        mixers = [transforms.build(t.name, **t.args) for t in self.config.augment if t.name in BATCH_TRANSFORMS]
+        each = [t for t in self.config.augment if "batches" not in transforms.get(t.name).traits]
+        mixers = [transforms.build(t.name, **t.args) for t in self.config.augment if t not in each]
         augment = Augment([(t.name, transforms.build(t.name, size, **t.args)) for t in each], size, seed)
         augment.check(self.sources["train"].shape)
         return augment if each else None, Mix(mixers, classes, seed) if mixers else None
@@ -116,8 +113,7 @@ class DataBundle:
         if self.config.eval_batch_size is not None:
             return self.config.eval_batch_size
         values = torch.Size(self.spec.input_shape).numel()
-        fitting = EVAL_POSITIONS // values if self.spec.kind == "text" else EVAL_INPUT_VALUES // values
-        return max(self.config.batch_size, min(1024, fitting))
+        return max(self.config.batch_size, min(1024, self.spec.kind.eval_values // values))
 
 
 def build_data(

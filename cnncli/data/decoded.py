@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
+from cnncli.core.cores import usable_cores
 from cnncli.data import cache
 from cnncli.data.contract import Track
 from cnncli.data.loaders import read_pictures
 from cnncli.data.sources import ArraySource, FileSource, Source
 
 MEMORY_LIMIT = 2 * 1024**3  # bytes of decoded pictures that 'memory: auto' keeps in memory
+WORTH_WORKERS = 512  # pictures: starting a process costs more than decoding fewer
 
 
 def in_memory(config: DatasetConfig, source: Source) -> bool:
@@ -75,5 +77,9 @@ def workers(config: DatasetConfig, samples: int) -> int:
     """How many processes decode ``samples`` pictures."""
     if config.workers != "auto":
         return max(config.workers, 0)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if samples < 512 else min(cores, 8)  # starting a process costs more than 512 pictures
+    return workers_for(samples)
+
+
+def workers_for(samples: int) -> int:
+    """How many processes are worth their start for ``samples`` pictures: none, or one a core, at most eight."""
+    return 0 if samples < WORTH_WORKERS else min(usable_cores(), 8)

@@ -16,7 +16,7 @@ from cnncli.data.decode import EXTENSIONS
 from cnncli.data.find import find_data
 from cnncli.data.pictures import PictureData
 from cnncli.data.sources import FileSource
-from cnncli.data.splits import stratified_split
+from cnncli.data.splits import carve
 
 Side = Annotated[int, Field(ge=1, le=4096)]  # pixels
 VAL_NAMES = ("val", "valid", "validation")
@@ -55,7 +55,7 @@ def picture_files(
     """The splits that there are; without one for the test, ``test_fraction`` of the training part is set aside."""
     train, test = sources["train"], sources.get("test")
     if test is None and test_fraction > 0:
-        kept, taken = stratified_split(train.targets, test_fraction, seed=0)
+        kept, taken = carve(train.targets, test_fraction, seed=0)
         train, test = train.subset(kept), train.subset(taken)
     return PictureData(classes, train=train, val=sources.get("val"), test=test, seen=seen)
 

@@ -20,12 +20,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import Pictures
+from cnncli.core.targets import Shares
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.transforms import Augment, center
 
-Batch = tuple[Tensor, Tensor]
+Targets = Tensor | Shares
+Batch = tuple[Tensor, Targets]
 
 CHUNK_VALUES = 2**20  # input values that are prepared at once: as floats they still fit into a processor's cache
 PREFETCH = 2  # batches that each worker keeps ready
@@ -120,7 +122,7 @@ class MemoryLoader:
                 yield batch if self.mix is None else self.mix(*batch, epoch, number)
             start = stop
 
-    def _prepared(self, batches: list[Tensor], epoch: int, number: int) -> Iterator[Batch]:
+    def _prepared(self, batches: list[Tensor], epoch: int, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """``batches``, of which the first has this number, before they are mixed."""
         indices = torch.cat(batches)
         here = indices.to(self.source.targets.device)
@@ -230,7 +232,7 @@ class _Batches(Dataset[Any]):
     def __init__(self, source: Source, augment: Augment | None) -> None:
         self.pictures, self.targets, self.augment = _Pictures(source), source.targets, augment
 
-    def __getitem__(self, key: _Key) -> Batch | DataError:
+    def __getitem__(self, key: _Key) -> tuple[Tensor, Tensor] | DataError:
         images, errors = self.pictures[key]
         if errors:
             return next(iter(errors.values()))

@@ -11,6 +11,7 @@ from torch import Tensor
 from cnncli.core.numbers import Positive
 from cnncli.core.registry import transforms
 from cnncli.core.seeding import derive_seed
+from cnncli.core.targets import Shares
 
 Mixer = Callable[[Tensor, np.random.Generator], tuple[Tensor, Tensor]]
 """float32 ``[B, C, H, W]`` → the batch mixed with itself rolled by one, and float64 ``[B]``: what is left of each."""
@@ -22,22 +23,25 @@ class Mix:
     def __init__(self, mixers: list[Mixer], num_classes: int, seed: int) -> None:
         self.mixers, self.num_classes, self.seed = mixers, num_classes, seed
 
-    def __call__(self, inputs: Tensor, targets: Tensor, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-        """float32 ``[B, C, H, W]`` and int64 ``[B]`` as mixed inputs and the share of each class ``[B, K]``."""
+    def __call__(self, inputs: Tensor, targets: Tensor, epoch: int, batch: int) -> tuple[Tensor, Shares]:
+        """float32 ``[B, C, H, W]`` mixed, and the share that each class has then.
+
+        Targets are class numbers, int64 ``[B]``, or 1.0 for each class that there is, float ``[B, K]``.
+        """
         rng = np.random.default_rng(derive_seed(self.seed, "mix", epoch, batch))
         mixed, own = self.mixers[rng.integers(len(self.mixers))](inputs, rng)
-        labels = F.one_hot(targets, self.num_classes).float()
+        labels = targets.float() if targets.is_floating_point() else F.one_hot(targets, self.num_classes).float()
         share = own.float().to(inputs.device).view(-1, 1)
-        return mixed, share * labels + (1 - share) * labels.roll(1, 0)
+        return mixed, Shares(share * labels + (1 - share) * labels.roll(1, 0))
 
 
-@transforms.register("mixup")
+@transforms.register("mixup", traits={"batches"})
 def mixup(alpha: Positive = 0.2) -> Mixer:
     """Batches: every picture blended with another, labels in the same parts (Zhang et al. 2017)."""
     return partial(blended, alpha=alpha)
 
 
-@transforms.register("cutmix")
+@transforms.register("cutmix", traits={"batches"})
 def cutmix(alpha: Positive = 1.0) -> Mixer:
     """Batches: a rectangle of every picture from another, labels in the same parts (Yun et al. 2019)."""
     return partial(patched, alpha=alpha)

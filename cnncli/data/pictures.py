@@ -11,7 +11,7 @@ from cnncli.core.spec import DataSpec, Decode, Pictures, Split, Wants
 from cnncli.data.contract import Opened, Track
 from cnncli.data.decoded import decoded, in_memory
 from cnncli.data.sources import ArraySource, FileSource, Source
-from cnncli.data.splits import stratified_split
+from cnncli.data.splits import carve
 
 STATISTICS_SAMPLES = 2_000  # pictures looked at for 'normalize: dataset' when they are too many for memory
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -37,7 +37,7 @@ class PictureData:
         if spec is None:
             if isinstance(sources["train"], FileSource):
                 sources["train"] = decoded(sources["train"], config, track)
-            spec = DataSpec(self.input_shape, self.classes, _preprocess(config, sources["train"], self.decode))
+            spec = DataSpec(self.input_shape, self.classes, fit_pictures(config, sources["train"], self.decode))
         else:
             self._must_match(spec, config.name)
         return Opened(spec, sources)
@@ -71,14 +71,15 @@ class PictureData:
         if self.val is not None:
             sources["val"] = self.val
         elif config.val_fraction > 0:
-            kept, taken = stratified_split(self.train.targets, config.val_fraction, config.split_seed)
+            kept, taken = carve(self.train.targets, config.val_fraction, config.split_seed)
             sources |= {"train": self.train.subset(kept), "val": self.train.subset(taken)}
         if self.test is not None:
             sources["test"] = self.test
         return sources
 
 
-def _preprocess(config: DatasetConfig, train: Source, decode: Decode | None) -> Pictures:
+def fit_pictures(config: DatasetConfig, train: Source, decode: Decode | None) -> Pictures:
+    """What the config says about the statistics, or those of the training part; raises ``DataError``."""
     channels = train.shape[0]
     chosen = config.normalize
     if isinstance(chosen, Statistics):

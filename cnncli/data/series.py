@@ -72,8 +72,7 @@ class SeriesData:
 
     def _require_same(self, spec: DataSpec) -> None:
         """Raise ``DataError`` where a checkpoint was trained on other columns or windows than these."""
-        series = spec.preprocess
-        assert isinstance(series, Series)
+        series = spec.require(Series, f"{self.name}: this data set")
         for what, own, trained in (
             ("columns", self.columns, series.columns),
             ("targets", self.targets, series.targets),
@@ -130,8 +129,7 @@ def window_inputs(values: Array, spec: DataSpec) -> Tensor:
 
     The first begins ``difference`` steps into the series, the last ends with it.
     """
-    series = spec.preprocess
-    assert isinstance(series, Series)
+    series = spec.require(Series, "a window")
     level = transformed(values, series.log)
     moved = level if series.difference is None else level[series.difference :] - level[: -series.difference]
     scaled = torch.from_numpy((moved - np.array(series.mean)) / np.array(series.std)).float()
@@ -157,8 +155,7 @@ def make_windows(values: Array, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]
     The four: the value that the network learns, its offset (``offsets_at``), and the naive and the seasonal-naive
     forecast in the data's unit (NaN where the series does not reach back a period).
     """
-    series = spec.preprocess
-    assert isinstance(series, Series)
+    series = spec.require(Series, "a window")
     window, horizon = spec.input_shape[0], spec.outputs[0]
     lost = series.difference or 0
     starts = torch.arange(lost, max(len(values) - window - horizon + 1, lost))

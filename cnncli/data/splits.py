@@ -27,6 +27,13 @@ def stratified_split(targets: Tensor, fraction: float, seed: int, key: str = "va
     return torch.cat(kept).sort().values, torch.cat(taken).sort().values
 
 
+def carve(targets: Tensor, fraction: float, seed: int, key: str = "val_fraction") -> tuple[Tensor, Tensor]:
+    """``stratified_split`` for class numbers ``[N]``, ``random_split`` for any other targets ``[N, …]``."""
+    if targets.ndim == 1 and not targets.is_floating_point():
+        return stratified_split(targets, fraction, seed, key)
+    return random_split(len(targets), fraction, seed, key)
+
+
 def random_split(samples: int, fraction: float, seed: int, key: str = "val_fraction") -> tuple[Tensor, Tensor]:
     """Positions of the samples that stay and of those taken out at random, each sorted; at least one of each.
 

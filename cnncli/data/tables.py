@@ -10,11 +10,11 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.spec import DataSpec, Split, Table, Wants
+from cnncli.core.spec import DataSpec, Numbers, Split, Table, Wants
 from cnncli.data.columns import encode_labels, encode_rows, fit_table, is_numeric, mean_and_std, numbers, refuse, texts
 from cnncli.data.contract import Opened, Track
 from cnncli.data.sources import ArraySource, Source
-from cnncli.data.splits import random_split, stratified_split
+from cnncli.data.splits import carve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,22 +67,24 @@ class TableData:
         parts = self._parts(frame, targets, config)
         if table is None:
             self._require_classes(classes, targets[parts["train"]])
-            table = self._fit(frame.iloc[parts["train"].numpy()], config, wants)
+            table = self._fit(frame.iloc[parts["train"].numpy()], config)
         sources: dict[Split, Source] = {
             split: ArraySource(encode_rows(frame.iloc[rows.numpy()], table, self.name), targets[rows])
             for split, rows in parts.items()
         }
-        output = tuple(targets.shape[1:])
-        return Opened(spec or DataSpec(sources["train"].shape, classes, table, output), sources)
+        if spec is None:
+            numbers = self._scale(targets[parts["train"]]) if wants == "numbers" else None
+            spec = DataSpec(sources["train"].shape, classes, table, tuple(targets.shape[1:]), numbers)
+        return Opened(spec, sources)
+
+    def _scale(self, targets: Tensor) -> Numbers:
+        """Mean and standard deviation of the training part's numbers ``[N, K]``."""
+        scales = [mean_and_std(column.numpy()) for column in targets.unbind(1)]
+        return Numbers(self.targets, tuple(mean for mean, _ in scales), tuple(std for _, std in scales))
 
     def _table(self, spec: DataSpec, config: DatasetConfig) -> Table:
         """The table of a checkpoint; raises ``DataError`` when it was trained on something else."""
-        table = spec.preprocess
-        if not isinstance(table, Table):
-            raise DataError(
-                f"{config.name}: has rows of a table, the checkpoint was trained on {spec.kind}; "
-                "use the data it was trained on"
-            )
+        table = spec.require(Table, f"{config.name}: this data set")
         if table.targets != self.targets:
             raise DataError(
                 f"{self.name}: the target is {', '.join(self.targets)}, the checkpoint was trained for "
@@ -120,11 +122,11 @@ class TableData:
         if self.split_column is not None:
             parts = self._told_parts(frame[self.split_column])
         elif self.test_fraction > 0:
-            kept, taken = _carve(targets, self.test_fraction, 0, "test_fraction")
+            kept, taken = carve(targets, self.test_fraction, 0, "test_fraction")
             parts = {"train": kept, "test": taken}
         if "val" not in parts and config.val_fraction > 0:
             train = parts["train"]
-            kept, taken = _carve(targets[train], config.val_fraction, config.split_seed, "val_fraction")
+            kept, taken = carve(targets[train], config.val_fraction, config.split_seed, "val_fraction")
             parts |= {"train": train[kept], "val": train[taken]}
         return parts
 
@@ -146,27 +148,12 @@ class TableData:
                 "add some, or remove the class from the other splits"
             )
 
-    def _fit(self, train: "pd.DataFrame", config: DatasetConfig, wants: Wants) -> Table:
-        """What is learned from the training rows alone: the columns, and the scale of numeric targets."""
+    def _fit(self, train: "pd.DataFrame", config: DatasetConfig) -> Table:
+        """The columns, as the training rows alone tell them."""
         if config.normalize not in ("dataset", "none"):
             raise ConfigError("normalize: rows of a table take dataset or none")
         table = fit_table(
             train, self.features, self.targets, self.categorical,
             scale=config.normalize == "dataset", fill=self.missing == "fill", name=self.name,
         )  # fmt: skip
-        if wants != "numbers":
-            return table
-        scales = [mean_and_std(numbers(train[target])[0]) for target in self.targets]
-        return replace(
-            table,
-            target_mean=tuple(mean for mean, _ in scales),
-            target_std=tuple(std for _, std in scales),
-            truth=self.truth,
-        )
-
-
-def _carve(targets: Tensor, fraction: float, seed: int, key: str) -> tuple[Tensor, Tensor]:
-    """Stratified for classes ``[N]``, at random for numbers ``[N, K]``."""
-    if targets.ndim == 1:
-        return stratified_split(targets, fraction, seed, key)
-    return random_split(len(targets), fraction, seed, key)
+        return replace(table, truth=self.truth)

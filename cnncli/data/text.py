@@ -46,9 +46,9 @@ class TextData:
                 f"{self.name}: blocks of {self.block}, the checkpoint was trained on blocks of {spec.input_shape[0]}; "
                 "leave dataset.block as it was"
             )
-        assert isinstance(spec.preprocess, Text)
+        vocabulary = spec.require(Text, f"{self.name}: this data set").vocabulary
         codes = np.zeros(sys.maxunicode + 1, dtype=np.int64)  # character → id, 0 for the unknown
-        for number, character in enumerate(spec.preprocess.vocabulary):
+        for number, character in enumerate(vocabulary):
             codes[ord(character)] = number
         sources: dict[Split, Source] = {}
         for split, part in parts.items():
@@ -69,7 +69,7 @@ class TextData:
 
 
 def blocks(ids: Tensor, size: int) -> ArraySource:
-    """Blocks of ``size`` ids one behind the other, each with the ids that follow; an incomplete last is left out."""
+    """Blocks of ``size`` ids one after the other, each with the ids that follow; an incomplete last is left out."""
     windows = ids.unfold(0, size + 1, size)
     return ArraySource(windows[:, :-1], windows[:, 1:])
 

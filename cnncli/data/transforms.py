@@ -20,8 +20,6 @@ from cnncli.data.draws import Draws
 from cnncli.data.geometry import Transform
 from cnncli.data.one_by_one import OneByOne
 
-BATCH_TRANSFORMS = ("mixup", "cutmix")
-
 NotNegative = Annotated[float, Field(ge=0)]
 Level = Annotated[float, Field(ge=0, le=255)]
 

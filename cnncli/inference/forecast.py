@@ -14,7 +14,7 @@ from cnncli.core.spec import Series
 from cnncli.data.csv_table import read_table
 from cnncli.data.find import find_data
 from cnncli.data.series import Array, SeriesData, offsets_at, read_series, read_times, transformed, window_inputs
-from cnncli.inference.evaluate import Trained
+from cnncli.inference.predictor import Predictor
 from cnncli.runs.plots import draw_forecast
 
 MAX_STEPS = 100_000
@@ -44,16 +44,14 @@ class Forecast:
         return found
 
 
-def forecast(trained: Trained, steps: int, csv: Path | None = None) -> Forecast:
+def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> Forecast:
     """``steps`` values beyond the end of the data it was trained on, or of the series in ``csv``.
 
     Further than the network's horizon it goes on from its own forecasts; the interval, from the errors on the
     validation part, then widens with the square root of the number of horizons (errors that add up independently).
     """
-    series = trained.spec.preprocess
-    if not isinstance(series, Series):
-        raise ConfigError(f"{trained.path} was not trained on a series; forecast needs a checkpoint of series_csv")
-    horizon = trained.spec.outputs[0]
+    series = predictor.spec.require(Series, f"{predictor.path}: forecast")
+    horizon = predictor.spec.outputs[0]
     if not 1 <= steps <= MAX_STEPS:
         raise ConfigError(f"--steps {steps}: give a number from 1 to {MAX_STEPS}")
     if steps > horizon and set(series.targets) != set(series.columns):
@@ -62,8 +60,8 @@ def forecast(trained: Trained, steps: int, csv: Path | None = None) -> Forecast:
             f"--steps {steps}: the network sees {horizon} steps ahead, and further ones need {left}, which it does "
             "not forecast; train with dataset.targets left out"
         )
-    known = _known(trained, series, csv)
-    level, outputs, widths = _roll(trained, series, known, steps)
+    known = _known(predictor, series, csv)
+    level, outputs, widths = _roll(predictor, series, known, steps)
     back = np.exp if series.log else np.asarray
     chosen = [series.columns.index(name) for name in series.targets]
     return Forecast(
@@ -71,8 +69,8 @@ def forecast(trained: Trained, steps: int, csv: Path | None = None) -> Forecast:
     )
 
 
-def _known(trained: Trained, series: Series, csv: Path | None) -> Array:
-    config = trained.config.dataset
+def _known(predictor: Predictor, series: Series, csv: Path | None) -> Array:
+    config = predictor.config.dataset
     if csv is not None:
         values, _ = read_series(find_data(str(csv)), list(series.columns), config.args.get("delimiter", ","))
     else:
@@ -81,24 +79,23 @@ def _known(trained: Trained, series: Series, csv: Path | None) -> Array:
         if lost:
             raise DataError(f"{config.name}: no column '{lost[0]}' any more; name data that have it with --csv")
         values = data.values[:, [data.columns.index(name) for name in series.columns]]
-    needed = trained.spec.input_shape[0] + (series.difference or 0)
+    needed = predictor.spec.input_shape[0] + (series.difference or 0)
     if len(values) < max(needed, series.difference or 0):
         raise DataError(f"{csv or config.name}: has {len(values)} steps, the network looks at {needed}; give more")
     return values
 
 
-def _roll(trained: Trained, series: Series, known: Array, steps: int) -> tuple[float, Array, Array]:
+def _roll(predictor: Predictor, series: Series, known: Array, steps: int) -> tuple[float, Array, Array]:
     """Forecasts and half widths ``[S, K]`` before the logarithm is undone, horizon by horizon."""
     chosen = [series.columns.index(name) for name in series.targets]
     mean, std = np.array(series.mean)[chosen], np.array(series.std)[chosen]
-    width = np.array(trained.decoding.get("half_width", np.zeros(trained.spec.outputs)))
-    needed = trained.spec.input_shape[0] + (series.difference or 0)
+    width = np.array(getattr(predictor.task.calibration, "half_width", []) or np.zeros(predictor.spec.outputs))
+    needed = predictor.spec.input_shape[0] + (series.difference or 0)
     values, found, widths = known, [], []
-    horizons = -(-steps // trained.spec.outputs[0])
+    horizons = -(-steps // predictor.spec.outputs[0])
     for number in range(horizons):
-        window = window_inputs(values[-needed:], trained.spec)[-1:]
-        with torch.inference_mode():
-            outputs = trained.model(window)[0].double().numpy()
+        window = window_inputs(values[-needed:], predictor.spec)[-1:]
+        outputs = predictor.logits(window)[0].double().numpy()
         own = transformed(values[-max(needed, 1) :, chosen], series.log)
         offsets = offsets_at(own, torch.tensor([len(own)]), len(outputs), series)[0]
         found.append(outputs * std + mean + offsets)
@@ -108,15 +105,15 @@ def _roll(trained: Trained, series: Series, known: Array, steps: int) -> tuple[f
             values = np.concatenate(
                 [values[-needed:], ahead[:, [series.targets.index(name) for name in series.columns]]]
             )
-    level = float(trained.decoding.get("level", 0.0))
+    level = float(getattr(predictor.task.calibration, "level", 0.0))
     return level, np.concatenate(found)[:steps], np.concatenate(widths)[:steps]
 
 
-def future_times(trained: Trained, steps: int, csv: Path | None) -> Sequence[str] | None:
+def future_times(predictor: Predictor, steps: int, csv: Path | None) -> Sequence[str] | None:
     """The times of the forecast steps, where the first column holds evenly spaced dates; else None."""
     import pandas as pd
 
-    config = trained.config.dataset
+    config = predictor.config.dataset
     if csv is None and "file" not in config.args:
         return None
     path = find_data(str(config.args["file"] if csv is None else csv))

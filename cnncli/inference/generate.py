@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import Text
-from cnncli.inference.evaluate import Trained
+from cnncli.inference.predictor import Predictor
 
 MAX_BEAMS = 4096  # each is a row of the batch, with a cache of its own
 UNKNOWN = 0
@@ -25,18 +25,15 @@ class TextModel(Protocol):
     """A network that reads a text piece by piece; the state is its own affair, None at the beginning."""
 
     def step(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """New ids ``[B, t]`` to the logits ``[B, V]`` behind the last, and the state to hand back (once)."""
+        """New ids ``[B, t]`` to the logits ``[B, V]`` after the last, and the state to hand back (once)."""
 
     def reorder(self, state: Any, indices: Tensor) -> Any:
         """The state of the batch rows ``indices``."""
 
 
-def text_of(trained: Trained) -> Text:
+def text_of(predictor: Predictor) -> Text:
     """The vocabulary of a text model; raises ``ConfigError`` for any other network."""
-    if not isinstance(trained.spec.preprocess, Text):
-        name = trained.config.model.name
-        raise ConfigError(f"{trained.path}: its {name} learned from {trained.spec.kind} and is no text model")
-    return trained.spec.preprocess
+    return predictor.spec.require(Text, f"{predictor.path}: generate")
 
 
 def encode(prompt: str, text: Text) -> tuple[list[int], list[str]]:
@@ -122,7 +119,7 @@ def beam_search(
 
 
 def generate(
-    trained: Trained,
+    predictor: Predictor,
     prompt: str,
     length: int = 500,
     temperature: float = 0.8,
@@ -137,8 +134,8 @@ def generate(
     option is out of range.
     """
     if beams is not None:
-        return iter(most_probable(trained, prompt, length, beams)[0])
-    text, model, ids = _begin(trained, prompt, length)
+        return iter(most_probable(predictor, prompt, length, beams)[0])
+    text, model, ids = _begin(predictor, prompt, length)
     _check(0 <= temperature < inf, f"--temperature {temperature}: use 0 (the most probable) or more")
     _check(top_k is None or top_k >= 1, f"--top-k {top_k}: use 1 or more")
     _check(top_p is None or 0 < top_p <= 1, f"--top-p {top_p}: use a number above 0 and at most 1")
@@ -147,23 +144,23 @@ def generate(
     return (text.vocabulary[number] for number in drawn)
 
 
-def most_probable(trained: Trained, prompt: str, length: int, beams: int) -> tuple[str, float]:
+def most_probable(predictor: Predictor, prompt: str, length: int, beams: int) -> tuple[str, float]:
     """The continuation that beam search finds, and its log-probability; raises ``ConfigError`` as ``generate``."""
-    text, model, ids = _begin(trained, prompt, length)
+    text, model, ids = _begin(predictor, prompt, length)
     _check(1 <= beams <= MAX_BEAMS, f"--beam {beams}: use 1 to {MAX_BEAMS}")
     found, log_probability = beam_search(model, ids, length, beams)
     return "".join(text.vocabulary[number] for number in found), log_probability
 
 
-def _begin(trained: Trained, prompt: str, length: int) -> tuple[Text, TextModel, list[int]]:
+def _begin(predictor: Predictor, prompt: str, length: int) -> tuple[Text, TextModel, list[int]]:
     """What both ways of continuing need: the vocabulary, the network, and the ids to start from."""
-    text = text_of(trained)
-    if not isinstance(trained.model, TextModel):
-        name = trained.config.model.name
-        raise ConfigError(f"{trained.path}: its {name} has no step() and reorder() to generate with; add them")
+    text = text_of(predictor)
+    if not isinstance(predictor.network, TextModel):
+        name = predictor.config.model.name
+        raise ConfigError(f"{predictor.path}: its {name} has no step() and reorder() to generate with; add them")
     _check(length >= 1, f"--length {length}: use 1 or more")
     start = prompt or ("\n" if "\n" in text.vocabulary else text.vocabulary[1])
-    return text, trained.model, encode(start, text)[0]
+    return text, predictor.network, encode(start, text)[0]
 
 
 def _check(fits: bool, fault: str) -> None:

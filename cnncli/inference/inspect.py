@@ -6,11 +6,12 @@ from pathlib import Path
 
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Pictures
-from cnncli.inference.evaluate import load_trained
+from cnncli.inference.predictor import load_predictor
 from cnncli.models.inspect import LayerRow, inspect_layers
-from cnncli.training.build import blaming, build_model, input_type, open_data
+from cnncli.training.build import blaming, open_data
 from cnncli.training.configs import load_config
 from cnncli.training.display import Display
+from cnncli.training.network import build_model, input_type
 
 
 def inspect_config(path: Path, overrides: Sequence[str], shape: str | None, classes: int) -> list[LayerRow]:
@@ -40,5 +41,5 @@ def _spec(shape: str, classes: int) -> DataSpec:
 
 def inspect_checkpoint(path: Path, overrides: Sequence[str], plugins: Sequence[Path]) -> list[LayerRow]:
     """The layers of a trained network."""
-    trained = load_trained(path, overrides, plugins)
-    return inspect_layers(trained.model, trained.spec.input_shape, input_type(trained.spec))
+    predictor = load_predictor(path, overrides, plugins)
+    return inspect_layers(predictor.network, predictor.spec.input_shape, input_type(predictor.spec))

@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnncli.core.errors import ConfigError
-from cnncli.core.spec import DataSpec
+from cnncli.core.spec import DataSpec, Pictures
 
 SHIFT = 16  # a view is moved by the side divided by this
 
@@ -40,7 +39,6 @@ def views(inputs: Tensor) -> list[Tensor]:
 
 
 def averaged(network: nn.Module, spec: DataSpec) -> nn.Module:
-    """``network`` over views; raises ``ConfigError`` for networks that do not name the class of pictures."""
-    if spec.kind != "pictures":
-        raise ConfigError(f"--tta is for pictures, this network takes {spec.kind}; leave it out")
+    """``network`` over views; raises ``ConfigError`` for networks that take no pictures."""
+    spec.require(Pictures, "the mean over views (tta)")
     return Averaged(network).eval()

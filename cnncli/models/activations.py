@@ -12,6 +12,9 @@ _NOT_ELEMENT_WISE = {"GLU", "MultiheadAttention", "Softmin", "Softmax", "Softmax
 _NAMES = {"ReLU": "relu", "ReLU6": "relu6", "RReLU": "rrelu", "PReLU": "prelu", "LeakyReLU": "leaky_relu",
           "SiLU": "silu", "ELU": "elu", "CELU": "celu", "SELU": "selu", "GELU": "gelu"}  # fmt: skip
 
+# those that never fall: the largest of their values is their value of the largest
+_MONOTONE = {"relu", "relu6", "leaky_relu", "sigmoid", "tanh", "elu", "celu", "selu", "softplus", "hardtanh"}
+
 
 def snake_case(name: str) -> str:
     """``LogSigmoid`` → ``log_sigmoid``."""
@@ -22,9 +25,9 @@ for _class_name in nn.modules.activation.__all__:
     _class = getattr(nn, _class_name)
     if _class_name not in _NOT_ELEMENT_WISE:
         _doc = (inspect.getdoc(_class) or "").split("\n", 1)[0]
-        activations.add(
-            _NAMES.get(_class_name) or snake_case(_class_name), _class, description=_doc, hidden=("inplace",)
-        )
+        _name = _NAMES.get(_class_name) or snake_case(_class_name)
+        _traits = ("monotone",) if _name in _MONOTONE else ()
+        activations.add(_name, _class, description=_doc, hidden=("inplace",), traits=_traits)
 
 
 @activations.register("identity")

@@ -5,20 +5,18 @@ from torch import nn
 
 from cnncli.core.errors import ConfigError
 from cnncli.core.numbers import Count, Probability
-from cnncli.core.registry import Activation, models, split_component
+from cnncli.core.registry import Activation, activations, models, split_component
 from cnncli.core.spec import DataSpec
 from cnncli.models.activations import make_activation
 from cnncli.models.kinds import takes
-
-MONOTONE = frozenset({"relu", "relu6", "leaky_relu", "sigmoid", "tanh", "elu", "celu", "selu", "softplus", "hardtanh"})
-"""Activations that never fall: the largest of their values is their value of the largest."""
 
 
 def pooled(activation: Activation) -> list[nn.Module]:
     """An activation and maximum pooling by 2, in the order that is cheaper: the result is the same."""
     name, args = split_component(activation)
     layers = [make_activation(activation), nn.MaxPool2d(2)]
-    return layers[::-1] if name in MONOTONE and not args else layers  # a negative slope would make it fall
+    never_falls = "monotone" in activations.get(name).traits and not args  # a negative slope would make it fall
+    return layers[::-1] if never_falls else layers
 
 
 def flat_features(body: nn.Module, shape: tuple[int, ...]) -> int:

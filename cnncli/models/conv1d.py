@@ -58,7 +58,7 @@ class TCNText(nn.Module):
 
     @torch.no_grad()
     def step(self, ids: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """New characters ``[B, t]`` to the logits ``[B, V]`` behind the last, and the ids ``[B, ≤ window]`` to keep.
+        """New characters ``[B, t]`` to the logits ``[B, V]`` after the last, and the ids ``[B, ≤ window]`` to keep.
 
         The last answer is computed anew from the ids it can depend on: as far as the convolutions reach, and at most
         a block of the training, so that a character costs the same however long the text is.
@@ -96,7 +96,7 @@ def tcn(
 ) -> nn.Module:
     """Causal residual convolutions whose dilation doubles each layer (Bai et al. 2018), for series and text."""
     takes("tcn", spec, "series", "text")
-    if spec.kind == "text":
+    if spec.kind.every_position:
         reach = 1 + 2 * (kernel_size - 1) * (2**layers - 1)
         body = _causal_blocks(channels, channels, layers, kernel_size, dropout)
         return TCNText(body, spec.num_outputs, channels, min(reach, spec.input_shape[0]))

@@ -34,7 +34,7 @@ class RecurrentText(nn.Module):
 
     @torch.no_grad()
     def step(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """New characters ``[B, t]`` to the logits ``[B, V]`` behind the last, and the hidden state to go on from."""
+        """New characters ``[B, t]`` to the logits ``[B, V]`` after the last, and the hidden state to go on from."""
         outputs, state = self.body(self.embedding(ids), state)
         return self.head(self.dropout(outputs[:, -1])), state
 
@@ -81,7 +81,7 @@ def _recurrent(
 ) -> nn.Module:
     """Dropout acts between the layers and before the head; `embedding` is the width of a character's vector."""
     takes(cell, spec, "series", "text")
-    is_text = spec.kind == "text"
+    is_text = spec.kind.every_position
     if bidirectional and is_text:
         raise ConfigError(f"a bidirectional {cell} would see the characters it has to predict; leave it out for text")
     if embedding is not None and not is_text:

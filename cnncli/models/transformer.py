@@ -159,7 +159,7 @@ class TransformerText(nn.Module):
 
     @torch.no_grad()
     def step(self, ids: Tensor, state: Cache | None) -> tuple[Tensor, Cache]:
-        """New characters ``[B, t]`` to the logits ``[B, V]`` behind the last, and the cache to hand back.
+        """New characters ``[B, t]`` to the logits ``[B, V]`` after the last, and the cache to hand back.
 
         The network knows the positions of one block. When they are used up, the last half block is encoded anew as
         the beginning of a text: about two positions a character on average, however long the text grows. Up to
@@ -221,6 +221,6 @@ def transformer(
     if positions == "rotary" and (width // heads) % 2:
         raise ConfigError(f"rotary positions turn pairs, a head has {width // heads} values; use an even width/heads")
     decoder = Decoder(spec.input_shape[0], layers, width, heads, dropout, positions)
-    if spec.kind == "text":
+    if spec.kind.every_position:
         return TransformerText(decoder, spec.num_outputs, tie_weights)
     return TransformerSeries(decoder, spec.input_shape[-1], spec.outputs)

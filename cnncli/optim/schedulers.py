@@ -15,8 +15,6 @@ from cnncli.core.numbers import Count, NonNegative, Positive
 from cnncli.core.registry import schedulers
 
 Interval = Literal["epoch", "step"]
-SMOOTH = frozenset({"cosine", "one_cycle", "linear", "polynomial", "cyclic"})
-"""Schedules that move with every step unless told otherwise; the others move once per epoch."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def constant_factor(plan: Plan, /, factor: Positive = 1 / 3, total_iters: Count 
     return lr_scheduler.ConstantLR(plan.optimizer, factor, total_iters)
 
 
-@schedulers.register("linear")
+@schedulers.register("linear", traits={"smooth"})
 def linear(
     plan: Plan, /, start_factor: Positive = 1.0, end_factor: NonNegative = 0.0, total_iters: Count | None = None
 ) -> LRScheduler:
@@ -74,13 +72,13 @@ def linear(
     return lr_scheduler.LinearLR(plan.optimizer, start_factor, end_factor, total_iters or plan.total)
 
 
-@schedulers.register("polynomial")
+@schedulers.register("polynomial", traits={"smooth"})
 def polynomial(plan: Plan, /, power: Positive = 1.0, total_iters: Count | None = None) -> LRScheduler:
     """Down to zero as (1 - t)^power, over the whole run unless total_iters is given."""
     return lr_scheduler.PolynomialLR(plan.optimizer, total_iters or plan.total, power)
 
 
-@schedulers.register("cosine")
+@schedulers.register("cosine", traits={"smooth"})
 def cosine(plan: Plan, /, eta_min: NonNegative = 0.0, t_max: Count | None = None) -> LRScheduler:
     """Half a cosine down to eta_min, over the whole run unless t_max is given (Loshchilov and Hutter 2016)."""
     return lr_scheduler.CosineAnnealingLR(plan.optimizer, t_max or plan.total, eta_min)
@@ -92,7 +90,7 @@ def cosine_warm_restarts(plan: Plan, /, t_0: Count = 10, t_mult: Count = 1, eta_
     return lr_scheduler.CosineAnnealingWarmRestarts(plan.optimizer, t_0, t_mult, eta_min)
 
 
-@schedulers.register("one_cycle")
+@schedulers.register("one_cycle", traits={"smooth"})
 def one_cycle(
     plan: Plan,
     /,
@@ -122,7 +120,7 @@ def one_cycle(
     )
 
 
-@schedulers.register("cyclic")
+@schedulers.register("cyclic", traits={"smooth"})
 def cyclic(
     plan: Plan,
     /,
@@ -218,6 +216,11 @@ class Schedule:
             self.scheduler.load_state_dict(state["scheduler"])
 
 
+def is_smooth(name: str) -> bool:
+    """Whether a schedule is laid out over the whole run and moves with every step unless told otherwise."""
+    return "smooth" in schedulers.get(name).traits
+
+
 def build_schedule(
     config: SchedulerConfig, optimizer: Optimizer, epochs: int, steps_per_epoch: int, mode: Literal["max", "min"]
 ) -> Schedule:
@@ -225,7 +228,7 @@ def build_schedule(
 
     Raises ``ConfigError`` for values that it refuses.
     """
-    interval: Interval = config.interval or ("step" if config.name in SMOOTH else "epoch")
+    interval: Interval = config.interval or ("step" if is_smooth(config.name) else "epoch")
     if config.name == "plateau" and interval == "step":
         raise ConfigError("scheduler plateau is judged once per epoch; leave out interval")
     warmup_steps = round(config.warmup_epochs * steps_per_epoch)

@@ -1,7 +1,10 @@
 """Pictures of a run: learning curves, and what the result looks like."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cnncli.core.results import Block, CurveBlock, LinesBlock, ScatterBlock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +23,7 @@ def _figure(width: float = 7.0, height: float = 4.2) -> "tuple[Figure, Axes]":
 
 
 def draw_curves(history: list[dict[str, float]], path: Path) -> None:
-    """Training and validation loss by epoch, with the lowest validation loss: behind it overfitting begins."""
+    """Training and validation loss by epoch, with the lowest validation loss: after it overfitting begins."""
     figure, axes = _figure()
     epochs = [line["epoch"] for line in history]
     axes.plot(epochs, [line["train/loss"] for line in history], color=INK, label="training")
@@ -36,37 +39,42 @@ def draw_curves(history: list[dict[str, float]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def draw_result(report: dict[str, Any], path: Path) -> bool:
-    """What the report's details show; False, and no file, when they hold nothing to draw."""
-    for key, draw in (("points", _points), ("roc", _roc), ("forecasts", _backtest)):
-        if key in report:
-            figure, axes = _figure(*((5.0, 4.8) if key != "forecasts" else (9.0, 4.2)))
-            draw(report[key], axes)
+def draw_result(blocks: Sequence[Block], path: Path) -> bool:
+    """The first block that can be drawn; False, and no file, when there is none."""
+    for block in blocks:
+        draw = _DRAWN.get(type(block))
+        if draw is not None:
+            figure, axes = _figure(*((9.0, 4.2) if isinstance(block, LinesBlock) else (5.0, 4.8)))
+            draw(block, axes)
             figure.savefig(path, dpi=120)
             return True
     return False
 
 
-def _points(points: dict[str, Any], axes: "Axes") -> None:
-    axes.plot(points["true"], points["predicted"], ".", color=INK, alpha=0.6)
-    ends = [min(points["true"]), max(points["true"])]
+def _scatter(block: ScatterBlock, axes: "Axes") -> None:
+    axes.plot(block.true, block.predicted, ".", color=INK, alpha=0.6)
+    ends = [min(block.true), max(block.true)]
     axes.plot(ends, ends, color=MUTED, linestyle="--")
-    axes.set(xlabel=f"true {points['target']}", ylabel=f"predicted {points['target']}")
+    axes.set(xlabel=f"true {block.target}", ylabel=f"predicted {block.target}")
 
 
-def _roc(curve: dict[str, Any], axes: "Axes") -> None:
-    axes.plot(curve["false_positive_rate"], curve["true_positive_rate"], color=INK)
-    axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--")
-    axes.set(xlabel="false positive rate", ylabel="true positive rate")
+def _curve(block: CurveBlock, axes: "Axes") -> None:
+    axes.plot(block.x, block.y, color=INK)
+    if block.diagonal:
+        axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--")
+    axes.set(xlabel=block.x_key.replace("_", " "), ylabel=block.y_key.replace("_", " "))
 
 
-def _backtest(forecasts: dict[str, Any], axes: "Axes") -> None:
-    true, one_step, last = forecasts["true"], forecasts["one_step"], forecasts["last"]
-    axes.plot(range(1, len(true) + 1), true, color=INK, label="true")
-    axes.plot(range(1, len(one_step) + 1), one_step, color=ACCENT, label="one step ahead")
-    axes.plot(range(len(true) - len(last) + 1, len(true) + 1), last, color=ACCENT, linestyle=":", label="last window")
-    axes.set(xlabel="step of the test part", ylabel=forecasts["target"])
+def _lines(block: LinesBlock, axes: "Axes") -> None:
+    for number, line in enumerate(block.lines):
+        steps = range(line.start, line.start + len(line.values))
+        colour, style = INK if number == 0 else ACCENT, "-" if number < 2 else ":"
+        axes.plot(steps, line.values, color=colour, linestyle=style, label=line.label)
+    axes.set(xlabel=block.steps, ylabel=block.target)
     axes.legend(frameon=False)
+
+
+_DRAWN: dict[type, Callable[[Any, "Axes"], None]] = {ScatterBlock: _scatter, CurveBlock: _curve, LinesBlock: _lines}
 
 
 def draw_forecast(

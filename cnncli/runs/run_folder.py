@@ -152,6 +152,11 @@ def _clear(run: RunFolder) -> None:
                 item.unlink()
 
 
+def checkpoint_path(path: Path) -> Path:
+    """The checkpoint that a path means: of a run folder its best.pt."""
+    return path / "best.pt" if path.is_dir() else path
+
+
 def find_run(what: str, runs_dir: Path, name: str | None) -> tuple[RunFolder, Path]:
     """The run and the checkpoint that ``--resume`` means: a run folder, a checkpoint, or ``latest``.
 

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.config.sections import Config
-from cnncli.core.errors import StorageError
 from cnncli.core.files import write_text
+from cnncli.runs.history import Record, read_history
 from cnncli.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch.utils.tensorboard import SummaryWriter
 
-Record = dict[str, float]
 _OPERATIONAL = {"dataset.memory", "dataset.cache", "dataset.workers", "dataset.eval_batch_size"}
 
 
@@ -112,17 +111,6 @@ class Tracker:
         except (OSError, RuntimeError, ValueError) as error:
             self._on = False
             print(f"warning: TensorBoard's files cannot be written ({error}); training goes on", file=sys.stderr)
-
-
-def read_history(run: RunFolder, finished_epochs: int) -> list[Record]:
-    """The records of the epochs that are finished; later ones belong to work that will be done again."""
-    if not finished_epochs or not run.metrics.is_file():
-        return []
-    try:
-        lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{run.metrics}: cannot be read ({error}); restore it or start a new run") from error
-    return [line for line in lines if line["epoch"] <= finished_epochs]
 
 
 def hyperparameters(config: Config) -> dict[str, bool | int | float | str]:

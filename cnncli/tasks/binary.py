@@ -3,19 +3,29 @@
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor
 
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
 from cnncli.core.numbers import Probability
 from cnncli.core.registry import losses, tasks
+from cnncli.core.results import Baseline, Block, CurveBlock, FactsBlock, Values
 from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.losses import plain_loss
-from cnncli.tasks.metrics import SummingMeter, per_class
-from cnncli.tasks.protocol import Values
+from cnncli.tasks.metrics import SummingMeter, class_blocks
+from cnncli.tasks.protocol import Calibration, Naming
 
 MAX_LEVELS = 1_000  # different scores that a threshold is looked for between; more are thinned out
 Goal = Literal["accuracy", "balanced_accuracy", "f1"]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+class BinaryCalibration(Calibration):
+    """The probability from which on the positive class is named."""
+
+    threshold: Probability = 0.5
 
 
 @tasks.register("binary", suggests={"loss": "bce_with_logits", "checkpoint.monitor": "val/roc_auc"})
@@ -34,12 +44,12 @@ class Binary:
     )  # fmt: skip
     headline: ClassVar[str] = "accuracy"
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss"})
+    calibration_type: ClassVar[type[Calibration]] = BinaryCalibration
 
     def __init__(
         self,
         spec: DataSpec,
         loss: LossConfig,
-        targets: Tensor,
         device: torch.device,
         /,
         positive: str | None = None,
@@ -58,34 +68,39 @@ class Binary:
             raise ConfigError(
                 Fault("", "task.threshold", "excludes task.choose; remove one of them (task.choose=null)")
             )
-        self.classes, self.device = spec.classes, device
-        self.unit = "images" if spec.kind == "pictures" else spec.kind
+        self.classes, self.device, self.loss_config = spec.classes, device, loss
         self.positive = 1 if positive is None else spec.classes.index(positive)
         self.choose = choose
-        self.needs_validation = choose is not None
-        self.positives, self.samples = int((targets == self.positive).sum()), len(targets)
-        self.decoding: dict[str, Any] = {"threshold": 0.5 if threshold is None else threshold}
-        modules = plain_loss("binary", loss, ("bce_with_logits", "soft_margin"))
-        self.signed = loss.name == "soft_margin"
-        self.loss_fn, self.eval_loss_fn = (module.to(device) for module in modules)
+        self.needs_validation = self.metrics_need_calibration = choose is not None
+        self.positives, self.samples = 0, 0
+        self.calibration = BinaryCalibration(0.5 if threshold is None else threshold)
+        self.signed = "signed" in losses.get(loss.name).traits
+        self.loss_fn, self.eval_loss_fn = plain_loss("binary", loss, "yes_no", device)
         if loss.class_weights is not None:
-            self.loss_fn = self._weighted(loss).to(device)
+            self._check_weights(loss)
 
-    def _weighted(self, loss: LossConfig) -> nn.Module:
-        """BCE in which the positive class weighs as much more as the weights say."""
-        if loss.name != "bce_with_logits":
+    def fit(self, targets: Tensor) -> None:
+        """Count the classes of the training part, int64 ``[N]``, and weigh the loss by them if asked to."""
+        self.positives, self.samples = int((targets == self.positive).sum()), len(targets)
+        if self.loss_config.class_weights is not None:
+            weight = torch.tensor(self._positive_weight())
+            self.loss_fn = losses.get(self.loss_config.name).factory(**self.loss_config.args, pos_weight=weight)
+            self.loss_fn.to(self.device)
+
+    def _check_weights(self, loss: LossConfig) -> None:
+        if "pos_weight" not in losses.get(loss.name).traits:
             raise ConfigError(f"loss.class_weights: {loss.name} takes none; use bce_with_logits")
-        if loss.class_weights == "balanced":
-            ratio = (self.samples - self.positives) / max(self.positives, 1)
-        else:
-            assert isinstance(loss.class_weights, dict)
-            for name in loss.class_weights:
-                if name not in self.classes:
-                    raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, self.classes)}")
-            weights = [loss.class_weights.get(name, 1.0) for name in self.classes]
-            ratio = weights[self.positive] / weights[1 - self.positive]
-        module: nn.Module = losses.get(loss.name).factory(**loss.args, pos_weight=torch.tensor(ratio))
-        return module
+        for name in loss.class_weights if isinstance(loss.class_weights, dict) else ():
+            if name not in self.classes:
+                raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, self.classes)}")
+
+    def _positive_weight(self) -> float:
+        """How much more the positive class weighs."""
+        given = self.loss_config.class_weights
+        if not isinstance(given, dict):
+            return (self.samples - self.positives) / max(self.positives, 1)
+        weights = [given.get(name, 1.0) for name in self.classes]
+        return weights[self.positive] / weights[1 - self.positive]
 
     def _forms(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         truth = (targets == self.positive).to(outputs.dtype)
@@ -109,48 +124,55 @@ class Binary:
         """A fresh accumulator."""
         return BinaryMeter(self, detailed)
 
-    def fit_decoding(self, meter: "BinaryMeter") -> None:
+    def calibrate(self, meter: "BinaryMeter") -> None:
         """Choose the threshold on validation, if asked to: of 0.5 and what lies midway between 0, the scores and 1."""
         if self.choose is None:
             return
         scores, truth = meter.scores()
-        levels = torch.cat([torch.zeros(1), scores.unique(), torch.ones(1)])  # always yes and never yes are among them
-        if len(levels) > MAX_LEVELS:
-            levels = levels[torch.linspace(0, len(levels) - 1, MAX_LEVELS).long()]
-        candidates = torch.cat([torch.tensor([0.5]), (levels[1:] + levels[:-1]) / 2])
-        values = [at_threshold(scores, truth, float(t))[self.choose] for t in candidates]
-        self.decoding = {"threshold": float(candidates[int(torch.tensor(values).argmax())])}
+        self.calibration = BinaryCalibration(best_threshold(scores, truth, self.choose))
 
-    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
+    def use(self, calibration: BinaryCalibration) -> None:
+        """Take the threshold of a checkpoint."""
+        self.calibration = calibration
+
+    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[Baseline]:
         """Always naming the commoner class of the training part; any constant has a ROC AUC of one half."""
         commonest = self.positive if 2 * self.positives > self.samples else 1 - self.positive
         accuracy = (targets == commonest).double().mean().item()
-        return [{"name": "commonest class", "class": self.classes[commonest], "accuracy": accuracy, "roc_auc": 0.5}]
+        metrics = {"accuracy": accuracy, "roc_auc": 0.5}
+        return [Baseline("commonest class", metrics, always=self.classes[commonest])]
 
-    def details(self, meter: "BinaryMeter") -> dict[str, Any]:
-        """``threshold``, ``per_class``, ``confusion`` at it, and, where both classes occur, the ``roc`` curve."""
+    def blocks(self, meter: "BinaryMeter") -> list[Block]:
+        """The threshold, each class and the confusion at it, and, where both classes occur, the ROC curve."""
         from sklearn.metrics import roc_curve
 
         scores, truth = meter.scores()
-        predicted = torch.where(scores >= self.decoding["threshold"], self.positive, 1 - self.positive)
+        threshold, positive = self.calibration.threshold, self.classes[self.positive]
+        predicted = torch.where(scores >= threshold, self.positive, 1 - self.positive)
         actual = torch.where(truth, self.positive, 1 - self.positive)
         confusion = torch.bincount(actual * 2 + predicted, minlength=4).view(2, 2)
-        found = {
-            "threshold": self.decoding["threshold"],
-            "positive": self.classes[self.positive],
-            "per_class": dict(zip(self.classes, per_class(confusion), strict=True)),
-            "confusion": confusion.tolist(),
-        }
+        said = f"{positive} from a probability of {threshold:.4g} on"
+        facts = FactsBlock({"threshold": threshold, "positive": positive}, said)
+        found: list[Block] = [facts, *class_blocks(self.classes, confusion)]
         if truth.any() and not truth.all():  # of one class alone there is no curve
             false, true, _ = roc_curve(truth.numpy(), scores.numpy())
-            found["roc"] = {"false_positive_rate": false.tolist(), "true_positive_rate": true.tolist()}
+            names = ("false_positive_rate", "true_positive_rate")
+            found.append(CurveBlock("roc", *names, tuple(false.tolist()), tuple(true.tolist()), diagonal=True))
         return found
+
+    def naming(self, outputs: Tensor) -> Naming:
+        """The positive class from the threshold on, else the other one, for logits ``[N, 1]``."""
+        scores = outputs[:, 0].float().sigmoid().cpu()
+        said = scores >= self.calibration.threshold
+        order = [1, 0] if self.positive == 0 else [0, 1]
+        probabilities = torch.stack([1 - scores, scores], dim=1)[:, order]
+        return Naming(probabilities, torch.stack([~said, said], dim=1)[:, order])
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """``prediction`` at the threshold, and ``probability_<positive class>``."""
-        scores = outputs[:, 0].float().sigmoid().cpu()
-        named = [self.classes[self.positive if s >= self.decoding["threshold"] else 1 - self.positive] for s in scores]
-        return {"prediction": named, f"probability_{self.classes[self.positive]}": scores.tolist()}
+        found = self.naming(outputs)
+        scores = found.probabilities[:, self.positive].tolist()
+        return {"prediction": found.names(self.classes), f"probability_{self.classes[self.positive]}": scores}
 
 
 class BinaryMeter(SummingMeter):
@@ -164,7 +186,7 @@ class BinaryMeter(SummingMeter):
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: logits ``[B, 1]``, class numbers ``[B]``."""
         scores, truth = outputs.detach()[:, 0].float().sigmoid(), targets == self.task.positive
-        correct = ((scores >= self.task.decoding["threshold"]) == truth).sum()
+        correct = ((scores >= self.task.calibration.threshold) == truth).sum()
         self.sums.add(loss=loss.detach() * weight, weight=weight, correct=correct)
         self.samples += len(targets)
         if self.detailed:
@@ -188,7 +210,7 @@ class BinaryMeter(SummingMeter):
         values = self.running()
         if self.detailed and self._kept:
             scores, truth = self.scores()
-            at = at_threshold(scores, truth, self.task.decoding["threshold"])
+            at = at_threshold(scores, truth, self.task.calibration.threshold)
             values |= {name: at[name] for name in ("accuracy", "precision", "recall", "f1")}
             both = bool(truth.any()) and not bool(truth.all())  # of one class alone there is no order to judge
             if both:
@@ -212,3 +234,16 @@ def at_threshold(scores: Tensor, truth: Tensor, threshold: float) -> Values:
         "recall": recall,
         "f1": 2 * hits / max(said + were, 1),
     }
+
+
+def best_threshold(scores: Tensor, truth: Tensor, goal: Goal) -> float:
+    """The threshold with the best ``goal``: of 0.5 and what lies midway between 0, the scores and 1.
+
+    ``scores`` are probabilities float32 ``[N]``, ``truth`` bool ``[N]``.
+    """
+    levels = torch.cat([torch.zeros(1), scores.unique(), torch.ones(1)])  # always yes and never yes are among them
+    if len(levels) > MAX_LEVELS:
+        levels = levels[torch.linspace(0, len(levels) - 1, MAX_LEVELS).long()]
+    candidates = torch.cat([torch.tensor([0.5]), (levels[1:] + levels[:-1]) / 2])
+    values = [at_threshold(scores, truth, float(t))[goal] for t in candidates]
+    return float(candidates[int(torch.tensor(values).argmax())])

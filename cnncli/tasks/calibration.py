@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and what a network must be left to say nothing about.
+"""Whether probabilities mean what they say, and from which confidence on a network should answer at all.
 
 Everything is fitted on the validation part and kept in the checkpoint as plain numbers.
 """
@@ -9,12 +9,33 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 from torch import Tensor
+
+from cnncli.core.numbers import Probability
 
 BINS = 15  # of the calibration error, as in Guo et al. 2017
 MISTAKES_NEEDED = 5  # on validation: of a network that makes none, confidence cannot be judged
 TEMPERATURES = (0.2, 20.0)
 MAX_LEVELS = 1_000  # of confidence, between which a threshold is looked for
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+class Risk:
+    """What happens if a network answers only where its confidence is at least ``confidence[i]``, in rising order.
+
+    ``error[i]`` is the share of wrong answers among those it gives, ``answered[i]`` the share of samples that it
+    answers (El-Yaniv and Wiener 2010).
+    """
+
+    confidence: list[Probability]
+    error: list[Probability]
+    answered: list[Probability]
+
+    def __post_init__(self) -> None:
+        if not len(self.confidence) == len(self.error) == len(self.answered):
+            raise ValueError("confidence, error and answered must have the same length")
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
@@ -45,12 +66,8 @@ def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
     return torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, surplus).abs().sum().item() / max(len(targets), 1)
 
 
-def risk_levels(probabilities: Tensor, targets: Tensor) -> dict[str, list[float]]:
-    """How wrong the network is when it answers only from a confidence on: ``confidence``, ``error``, ``answered``.
-
-    ``confidence`` rises; ``error`` is the share of mistakes among the samples at least that confident, ``answered``
-    their share of all (El-Yaniv and Wiener 2010). ``probabilities`` are ``[N, K]``, ``targets`` ``[N]``.
-    """
+def risk_levels(probabilities: Tensor, targets: Tensor) -> Risk:
+    """The risk of answering at each confidence that occurs: ``probabilities`` are ``[N, K]``, ``targets`` ``[N]``."""
     confidence, predicted = (values.cpu().numpy() for values in probabilities.double().max(1))
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence, wrong = confidence[order], (predicted != targets.cpu().numpy())[order]
@@ -59,19 +76,19 @@ def risk_levels(probabilities: Tensor, targets: Tensor) -> dict[str, list[float]
     if len(ends) > MAX_LEVELS:
         ends = ends[np.linspace(0, len(ends) - 1, MAX_LEVELS).round().astype(int)]
     mistakes = wrong.cumsum()[ends]
-    return {
-        "confidence": sorted_confidence[ends][::-1].tolist(),
-        "error": (mistakes / (ends + 1))[::-1].tolist(),
-        "answered": ((ends + 1) / len(order))[::-1].tolist(),
-    }
+    return Risk(
+        confidence=sorted_confidence[ends][::-1].clip(0, 1).tolist(),
+        error=(mistakes / (ends + 1))[::-1].tolist(),
+        answered=((ends + 1) / len(order))[::-1].tolist(),
+    )
 
 
-def threshold_for(levels: dict[str, list[float]], max_error: float) -> tuple[float, float]:
+def threshold_for(risk: Risk, max_error: float) -> tuple[float, float]:
     """The least confidence from which on the error stays within ``max_error``, and the share that is answered.
 
     2, which no probability reaches, and nothing answered, where no confidence is enough.
     """
-    for confidence, error, answered in zip(*levels.values(), strict=True):
+    for confidence, error, answered in zip(risk.confidence, risk.error, risk.answered, strict=True):
         if error <= max_error:
             return confidence, answered
     return 2.0, 0.0
@@ -84,3 +101,11 @@ def report(logits: Tensor, targets: Tensor, temperature: float) -> dict[str, Any
         "error_before": calibration_error(logits.softmax(1), targets),
         "error_after": calibration_error((logits / temperature).softmax(1), targets),
     }
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """A ``report`` in a sentence."""
+    before, after, temperature = found["error_before"], found["error_after"], found["temperature"]
+    if temperature == 1:
+        return f"calibration error {before:.4f} (no temperature is fitted or used)"
+    return f"calibration error {before:.4f}, with probabilities at temperature {temperature:.3f}: {after:.4f}"

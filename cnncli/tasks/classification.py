@@ -1,27 +1,48 @@
 """One class out of several for each sample."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
+import torch.nn.functional as F
+from pydantic import ConfigDict, NonNegativeInt
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError, did_you_mean
+from cnncli.core.numbers import Positive
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses, tasks
+from cnncli.core.results import Baseline, Block, FactsBlock
 from cnncli.core.spec import DataSpec, Wants
+from cnncli.core.targets import Shares
 from cnncli.tasks import calibration
+from cnncli.tasks.calibration import Risk
 from cnncli.tasks.losses import form_of
-from cnncli.tasks.metrics import ClassificationMeter, per_class
+from cnncli.tasks.metrics import ClassificationMeter, class_blocks
+from cnncli.tasks.protocol import Calibration, Naming, Targets
 
-TAKE_WEIGHTS = ("cross_entropy", "focal", "nll", "multi_margin")
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+class ClassCalibration(Calibration):
+    """The ``temperature`` of probabilities, and the ``risk`` of answering, both from so many ``samples``."""
+
+    temperature: Positive = 1.0
+    risk: Risk | None = None
+    samples: NonNegativeInt = 0
+
+    def for_views(self) -> Self:
+        """The temperature was fitted to single views; ``risk`` is known for them only, too."""
+        return type(self)(samples=self.samples)
 
 
-@tasks.register("classification", suggests={"loss": "cross_entropy", "checkpoint.monitor": "val/accuracy"})
+@tasks.register(
+    "classification", suggests={"loss": "cross_entropy", "checkpoint.monitor": "val/accuracy"}, traits={"mixes"}
+)
 class Classification:
     """One class out of several: accuracy, precision, recall, F1; the baseline names the commonest class.
 
-    ``targets`` are the class numbers of the training part, int64 ``[N]``.
+    Targets are class numbers, int64 ``[N]``, or shares of each class.
     """
 
     wants: ClassVar[Wants] = "classes"
@@ -30,56 +51,59 @@ class Classification:
     metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "balanced_accuracy", "macro_f1")
     headline: ClassVar[str] = "accuracy"
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss"})
+    calibration_type: ClassVar[type[Calibration]] = ClassCalibration
+    needs_validation = False
+    metrics_need_calibration = False
 
-    def __init__(self, spec: DataSpec, loss: LossConfig, targets: Tensor, device: torch.device, /) -> None:
-        self.spec, self.device = spec, device
-        self.unit = "images" if spec.kind == "pictures" else spec.kind
-        self.counts = torch.bincount(targets, minlength=len(spec.classes))
-        self.decoding: dict[str, Any] = {}
-        self.needs_validation = False
+    def __init__(self, spec: DataSpec, loss: LossConfig, device: torch.device, /) -> None:
+        self.spec, self.loss_config, self.device = spec, loss, device
+        self.counts = torch.zeros(len(spec.classes), dtype=torch.int64)
+        self.calibration = ClassCalibration()
         self.form = form_of(loss.name)
-        args = dict(loss.args)
         self.divisors: Tensor | None = None
-        if loss.class_weights is not None:
-            args["weight"] = self._class_weights(loss)
-            if loss.name not in ("multi_margin", "focal"):  # these are divided by the number of samples all the same
-                self.divisors = args["weight"].to(device)
-        self.loss_fn = self._make(loss, args).to(device)
+        _check_weights(loss, spec.classes)
         # evaluation uses the plain loss: smoothed targets and weighted classes are means of training
-        plain = {key: value for key, value in args.items() if key not in ("weight", "label_smoothing")}
-        self.eval_loss_fn = self._make(loss, plain).to(device)
+        plain = {key: value for key, value in loss.args.items() if key != "label_smoothing"}
+        self.eval_loss_fn = self._make(plain)
+        self.loss_fn = self._make(loss.args)
 
-    def _make(self, loss: LossConfig, args: dict[str, Any]) -> nn.Module:
+    def fit(self, targets: Tensor) -> None:
+        """Count the classes of the training part, int64 ``[N]``, and weigh the loss by them if asked to."""
+        self.counts = torch.bincount(targets, minlength=len(self.spec.classes))
+        if self.loss_config.class_weights is None:
+            return
+        weights = self._class_weights()
+        if "divides_by_weights" in losses.get(self.loss_config.name).traits:  # others divide by the number of samples
+            self.divisors = weights.to(self.device)
+        self.loss_fn = self._make({**self.loss_config.args, "weight": weights})
+
+    def _make(self, args: dict[str, Any]) -> nn.Module:
         """The loss, tried on a small batch: some values are refused only when it is computed."""
-        with refusals(f"loss {loss.name}"):
-            module: nn.Module = losses.get(loss.name).factory(**args)
+        name = self.loss_config.name
+        with refusals(f"loss {name}"):
+            module: nn.Module = losses.get(name).factory(**args)
             logits, targets = torch.zeros(2, len(self.spec.classes)), torch.tensor([0, len(self.spec.classes) - 1])
             module(*self.form(logits, targets))
-        return module
+        return module.to(self.device)
 
-    def _class_weights(self, loss: LossConfig) -> Tensor:
-        if loss.name not in ("cross_entropy", "focal", "nll", "multi_margin"):
-            raise ConfigError(
-                f"loss.class_weights: {loss.name} takes none; use cross_entropy, focal, nll, multi_margin"
-            )
-        if loss.class_weights == "balanced":
+    def _class_weights(self) -> Tensor:
+        given = self.loss_config.class_weights
+        if given == "balanced":
             # scikit-learn's rule: N / (K · N_class); the classes then weigh the same in sum
             return self.counts.sum() / (len(self.counts) * self.counts.clamp_min(1)).float()
-        assert isinstance(loss.class_weights, dict)
-        for name in loss.class_weights:
-            if name not in self.spec.classes:
-                raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, self.spec.classes)}")
-        return torch.tensor([loss.class_weights.get(name, 1.0) for name in self.spec.classes])
+        assert isinstance(given, dict)
+        return torch.tensor([given.get(name, 1.0) for name in self.spec.classes])
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, targets: Targets) -> Tensor:
         """The mean training loss of a batch: logits ``[B, K]``, targets ``[B]``."""
         result: Tensor = self.loss_fn(*self.form(logits, targets))
         return result
 
-    def weight(self, targets: Tensor) -> Tensor | int:
+    def weight(self, targets: Targets) -> Tensor | int:
         """What PyTorch divides the training loss of a batch by: its samples, or the sum of their class weights."""
-        mixed = targets.ndim == 2  # by samples, whatever their weights
-        return len(targets) if self.divisors is None or mixed else self.divisors[targets].sum()
+        if self.divisors is None or isinstance(targets, Shares):  # mixed: by samples, whatever their weights
+            return len(targets)
+        return self.divisors[targets].sum()
 
     def eval_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of a batch without label smoothing and class weights."""
@@ -90,29 +114,48 @@ class Classification:
         """A fresh accumulator of this task's metrics."""
         return ClassificationMeter(len(self.spec.classes), self.device, detailed)
 
-    def fit_decoding(self, meter: ClassificationMeter) -> None:
-        """The ``temperature`` of probabilities, the ``risk`` of answering from each confidence on, and of how many."""
+    def calibrate(self, meter: ClassificationMeter) -> None:
+        """Fit the temperature of probabilities, and look how many answers are wrong from each confidence on."""
         logits, targets = meter.answers()
         temperature = calibration.fit_temperature(logits, targets)
         risk = calibration.risk_levels((logits / temperature).softmax(1), targets)
-        self.decoding = {"temperature": temperature, "risk": risk, "samples": len(targets)}
+        self.calibration = ClassCalibration(temperature, risk, len(targets))
 
-    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
+    def use(self, calibration: ClassCalibration) -> None:
+        """Take the temperature and risk of a checkpoint."""
+        self.calibration = calibration
+
+    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[Baseline]:
         """What always naming the commonest class of the training part scores on ``targets`` ``[N]``."""
         commonest = int(self.counts.argmax())
         accuracy = (targets == commonest).double().mean().item()
-        return [{"name": "commonest class", "class": self.spec.classes[commonest], "accuracy": accuracy}]
+        return [Baseline("commonest class", {"accuracy": accuracy}, always=self.spec.classes[commonest])]
 
-    def details(self, meter: ClassificationMeter) -> dict[str, Any]:
-        """``per_class`` (precision, recall, F1, support by class name), ``confusion`` matrix, ``calibration``."""
-        confusion = meter.confusion_matrix()
-        rows = zip(self.spec.classes, per_class(confusion), strict=True)
-        calibrated = calibration.report(*meter.answers(), self.decoding.get("temperature", 1.0))
-        return {"per_class": dict(rows), "confusion": confusion.tolist(), "calibration": calibrated}
+    def blocks(self, meter: ClassificationMeter) -> list[Block]:
+        """Precision, recall and F1 of each class, the confusion matrix, and the calibration."""
+        found = calibration.report(*meter.answers(), self.calibration.temperature)
+        facts = FactsBlock(found, calibration.in_words(found), key="calibration")
+        return [*class_blocks(self.spec.classes, meter.confusion_matrix()), facts]
+
+    def naming(self, outputs: Tensor) -> Naming:
+        """The most probable class for logits ``[N, K]``, at the temperature."""
+        probabilities = (outputs.float() / self.calibration.temperature).softmax(1).cpu()
+        return Naming(probabilities, F.one_hot(probabilities.argmax(1), len(self.spec.classes)).bool())
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
-        """``prediction`` (the class) and ``probability_<class>`` for logits ``[N, K]``, at the temperature."""
-        probabilities = (outputs.float() / self.decoding.get("temperature", 1.0)).softmax(1).cpu()
-        names = [self.spec.classes[i] for i in probabilities.argmax(1).tolist()]
-        columns = {f"probability_{c}": probabilities[:, i].tolist() for i, c in enumerate(self.spec.classes)}
-        return {"prediction": names, **columns}
+        """``prediction`` (the class) and ``probability_<class>`` for logits ``[N, K]``."""
+        found = self.naming(outputs)
+        columns = {f"probability_{c}": found.probabilities[:, i].tolist() for i, c in enumerate(self.spec.classes)}
+        return {"prediction": found.names(self.spec.classes), **columns}
+
+
+def _check_weights(loss: LossConfig, classes: tuple[str, ...]) -> None:
+    """Raise ``ConfigError`` where class weights are asked for that the loss or the data do not have."""
+    if loss.class_weights is None:
+        return
+    if "class_weights" not in losses.get(loss.name).traits:
+        weighing = [name for name in losses if "class_weights" in losses.get(name).traits]
+        raise ConfigError(f"loss.class_weights: {loss.name} takes none; use {', '.join(weighing)}")
+    for name in loss.class_weights if isinstance(loss.class_weights, dict) else ():
+        if name not in classes:
+            raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, classes)}")

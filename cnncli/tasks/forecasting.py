@@ -4,17 +4,31 @@ from math import ceil
 from typing import Any, ClassVar
 
 import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from cnncli.config.sections import LossConfig
-from cnncli.core.errors import ConfigError
+from cnncli.core.numbers import NonNegative, Probability
 from cnncli.core.registry import tasks
+from cnncli.core.results import Baseline, Block, Column, Line, LinesBlock, TableBlock, Values
 from cnncli.core.spec import DataSpec, Series, Wants
-from cnncli.tasks.losses import plain_loss
+from cnncli.tasks.losses import plain_loss, refuse_class_weights
 from cnncli.tasks.metrics import SummingMeter, wide_type
-from cnncli.tasks.protocol import Values
+from cnncli.tasks.protocol import Calibration
 
 LEVEL = 0.9  # of the intervals: nine of ten values lie inside
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+class Interval(Calibration):
+    """The interval around a forecast: it is made to hold the true value with probability ``level`` (0: none known).
+
+    ``half_width`` is ``[H][K]``, before the logarithm is undone.
+    """
+
+    level: Probability = 0.0
+    half_width: list[list[NonNegative]] = Field(default_factory=list)
 
 
 @tasks.register("forecasting", suggests={"loss": "mse", "checkpoint.monitor": "val/loss"})
@@ -26,26 +40,30 @@ class Forecasting:
     """
 
     wants: ClassVar[Wants] = "windows"
-    unit = "windows"
     output_shape: ClassVar[tuple[int, ...] | None] = None
     train_metrics: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "smape", "mase")
     metrics: ClassVar[tuple[str, ...]] = train_metrics
     headline: ClassVar[str] = "mase"
     lower_is_better: ClassVar[frozenset[str]] = frozenset(train_metrics)
 
-    def __init__(self, spec: DataSpec, loss: LossConfig, targets: Tensor, device: torch.device, /) -> None:
-        if not isinstance(spec.preprocess, Series):
-            raise ConfigError("task: forecasting learns from a series; use the data set series_csv")
-        self.series, self.device, self.shape = spec.preprocess, device, spec.outputs
+    calibration_type: ClassVar[type[Calibration]] = Interval
+    needs_validation = False
+    metrics_need_calibration = False
+
+    def __init__(self, spec: DataSpec, loss: LossConfig, device: torch.device, /) -> None:
+        self.series = spec.require(Series, "task: forecasting")
+        self.device, self.shape = device, spec.outputs
         chosen = [self.series.columns.index(name) for name in self.series.targets]
         wide = wide_type(device)
         self.mean = torch.tensor([self.series.mean[i] for i in chosen], device=device, dtype=wide)
         self.std = torch.tensor([self.series.std[i] for i in chosen], device=device, dtype=wide)
         self.naive_error = torch.tensor(self.series.naive_error, device=device, dtype=wide)
-        modules = plain_loss("forecasting", loss, ("mse", "l1", "smooth_l1", "huber"))
-        self.loss_fn, self.eval_loss_fn = (module.to(device) for module in modules)
-        self.decoding: dict[str, Any] = {}
-        self.needs_validation = False
+        refuse_class_weights(loss, "forecasting has no classes")
+        self.loss_fn, self.eval_loss_fn = plain_loss("forecasting", loss, "numbers", device)
+        self.calibration = Interval()
+
+    def fit(self, targets: Tensor) -> None:
+        """Nothing: the spec has the scale of the training part, and every target its naive forecasts."""
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over steps and columns, of standardised values: outputs ``[B, H, K]``."""
@@ -69,17 +87,25 @@ class Forecasting:
         """A fresh accumulator."""
         return ForecastMeter(self, detailed)
 
-    def fit_decoding(self, meter: "ForecastMeter") -> None:
+    def calibrate(self, meter: "ForecastMeter") -> None:
         """The half width of a 90 % interval for each step, from the absolute errors on the validation part.
 
-        Before the logarithm is undone. The rank is the conformal one; fewer than nine windows give a lower level.
+        The rank is the conformal one; fewer than nine windows give a lower level.
         """
         errors = torch.cat(meter.errors).abs().sort(dim=0).values  # [N, H, K]
         n = len(errors)
         rank = min(ceil((n + 1) * LEVEL), n)
-        self.decoding = {"level": min(LEVEL, rank / (n + 1)), "half_width": errors[rank - 1].tolist()}
+        self.calibration = Interval(min(LEVEL, rank / (n + 1)), errors[rank - 1].tolist())
 
-    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
+    def use(self, calibration: Interval) -> None:
+        """Take the interval of a checkpoint; raises ``ValueError`` for one of other steps or columns."""
+        steps, columns = self.shape
+        widths = calibration.half_width
+        if widths and (len(widths) != steps or any(len(row) != columns for row in widths)):
+            raise ValueError(f"half_width is not of {steps} steps and {columns} columns")
+        self.calibration = calibration
+
+    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[Baseline]:
         """The value one period before, and the last known value."""
         found = []
         kinds = {f"seasonal naive ({self.series.period})": 3, "naive": 2}
@@ -92,24 +118,40 @@ class Forecasting:
             meter = self.meter()
             meter.add_forecast(targets[..., column].to(self.device), targets.to(self.device))
             values = meter.compute()
-            found.append({"name": name, **{key: values[key] for key in ("mae", "rmse", "smape", "mase")}})
+            found.append(Baseline(name, {key: values[key] for key in ("mae", "rmse", "smape", "mase")}))
         return found
 
-    def details(self, meter: "ForecastMeter") -> dict[str, Any]:
+    def blocks(self, meter: "ForecastMeter") -> list[Block]:
         """The walk-forward backtest: MAE of each step ahead, and how often the interval held the true value."""
-        absolute = torch.cat(meter.own_errors).abs().mean(dim=(0, 2))
-        steps: dict[str, Any] = {"backtest": {"windows": meter.samples, "mae_per_step": absolute.tolist()}}
-        if self.decoding:
-            inside = torch.cat(meter.errors).abs() <= torch.tensor(self.decoding["half_width"], dtype=self.std.dtype)
-            steps["backtest"] |= {"interval": self.decoding["level"], "inside": inside.double().mean().item()}
-        true, predicted = torch.cat(meter.true), torch.cat(meter.predicted)
-        steps["forecasts"] = {
-            "target": self.series.targets[0],
-            "true": true[:, 0, 0].tolist() + true[-1, 1:, 0].tolist(),
-            "one_step": predicted[:, 0, 0].tolist(),
-            "last": predicted[-1, :, 0].tolist(),
-        }
-        return steps
+        return [self._backtest(meter), self._lines(torch.cat(meter.true), torch.cat(meter.predicted))]
+
+    def _backtest(self, meter: "ForecastMeter") -> TableBlock:
+        absolute = torch.cat(meter.own_errors).abs().mean(dim=(0, 2)).tolist()
+        facts: dict[str, Any] = {"windows": meter.samples}
+        notes: tuple[str, ...] = ()
+        if level := self.calibration.level:
+            widths = torch.tensor(self.calibration.half_width, dtype=self.std.dtype)
+            inside = (torch.cat(meter.errors).abs() <= widths).double().mean().item()
+            facts |= {"interval": level, "inside": inside}
+            notes = (f"{100 * inside:.1f} % of the true values lay inside the {100 * level:.0f} % interval",)
+        columns = (Column("step", "step ahead", "d"), Column("mae_per_step", "MAE", ".5g"))
+        rows = tuple(enumerate(absolute, 1))
+        title = f"Walk-forward over {meter.samples} windows"
+        return TableBlock("backtest", title, columns, rows, shape="by_column", facts=facts, notes=notes)
+
+    def _lines(self, true: Tensor, predicted: Tensor) -> LinesBlock:
+        """The first target of windows ``[N, H, K]`` that follow each other: one step ahead, and the last window."""
+        truth = true[:, 0, 0].tolist() + true[-1, 1:, 0].tolist()
+        last = predicted[-1, :, 0].tolist()
+        lines = (
+            Line("true", "true", tuple(truth)),
+            Line("one_step", "one step ahead", tuple(predicted[:, 0, 0].tolist())),
+            Line("last", "last window", tuple(last), start=len(truth) - len(last) + 1),
+        )
+        return LinesBlock("forecasts", self.series.targets[0], "step of the test part", lines)
+
+    def naming(self, outputs: Tensor) -> None:
+        """Numbers have none."""
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """What the network learned for the first target, before the series' own level is added."""

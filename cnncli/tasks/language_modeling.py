@@ -8,37 +8,42 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cnncli.config.sections import LossConfig
-from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
+from cnncli.core.results import Baseline, Block, Values
 from cnncli.core.spec import DataSpec, Wants
-from cnncli.tasks.losses import plain_loss
+from cnncli.tasks.losses import plain_loss, refuse_class_weights
 from cnncli.tasks.metrics import SummingMeter
-from cnncli.tasks.protocol import Values
+from cnncli.tasks.protocol import Calibration
 
 
 @tasks.register("language_modeling", suggests={"loss": "cross_entropy", "checkpoint.monitor": "val/loss"})
 class LanguageModeling:
     """The next character: nats and bits per character, perplexity; baselines are unigram and bigram counts.
 
-    ``targets`` are the blocks of the training part, int64 ``[N, T]``, one behind the other.
+    Targets are blocks of character ids, int64 ``[N, T]``.
     """
 
     wants: ClassVar[Wants] = "characters"
-    unit = "characters"
     output_shape: ClassVar[tuple[int, ...] | None] = None
     train_metrics: ClassVar[tuple[str, ...]] = ("loss", "bits_per_character", "perplexity")
     metrics: ClassVar[tuple[str, ...]] = train_metrics
     headline: ClassVar[str] = "bits_per_character"
     lower_is_better: ClassVar[frozenset[str]] = frozenset(train_metrics)
 
-    def __init__(self, spec: DataSpec, loss: LossConfig, targets: Tensor, device: torch.device, /) -> None:
-        self.size, self.device, self.train_targets = spec.num_outputs, device, targets
-        if loss.class_weights is not None:
-            raise ConfigError("loss.class_weights: characters are not weighted; remove it")
-        modules = plain_loss("language_modeling", loss, ("cross_entropy",))
-        self.loss_fn, self.eval_loss_fn = (module.to(device) for module in modules)
-        self.decoding: dict[str, Any] = {}
-        self.needs_validation = False
+    calibration_type: ClassVar[type[Calibration]] = Calibration
+    needs_validation = False
+    metrics_need_calibration = False
+
+    def __init__(self, spec: DataSpec, loss: LossConfig, device: torch.device, /) -> None:
+        self.size, self.device = spec.num_outputs, device
+        self.text = torch.zeros(0, dtype=torch.int64)  # of the training part
+        refuse_class_weights(loss, "characters are not weighted")
+        self.loss_fn, self.eval_loss_fn = plain_loss("language_modeling", loss, "characters", device)
+        self.calibration = Calibration()
+
+    def fit(self, targets: Tensor) -> None:
+        """Keep the blocks of the training part, int64 ``[N, T]``, one after the other, for the baselines."""
+        self.text = targets
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over all characters: logits ``[B, T, V]``, targets ``[B, T]``; in nats."""
@@ -58,29 +63,35 @@ class LanguageModeling:
         """A fresh accumulator."""
         return LanguageMeter(self.device)
 
-    def fit_decoding(self, meter: "LanguageMeter") -> None:
+    def calibrate(self, meter: "LanguageMeter") -> None:
         """Nothing to choose: temperature and the like are options of ``generate``."""
 
-    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
+    def use(self, calibration: Calibration) -> None:
+        """Nothing was chosen."""
+
+    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[Baseline]:
         """Bigram and unigram frequencies of the training part, each count one higher so that none is zero."""
-        text = self.train_targets.flatten().cpu()
+        text = self.text.flatten().cpu()
         unigram = torch.bincount(text, minlength=self.size).double() + 1
         nats = -(unigram / unigram.sum()).log()[targets.cpu()].mean().item()
-        found = [{"name": "unigram", **language_values(nats)}]
+        found = [Baseline("unigram", language_values(nats))]
         if inputs is not None:
             pairs = torch.bincount(text[:-1] * self.size + text[1:], minlength=self.size**2)
             bigram = pairs.view(self.size, self.size).double() + 1
             probabilities = bigram / bigram.sum(1, keepdim=True)
             nats = -probabilities[inputs.cpu(), targets.cpu()].log().mean().item()
-            found.insert(0, {"name": "bigram", **language_values(nats)})
+            found.insert(0, Baseline("bigram", language_values(nats)))
         return found
 
-    def details(self, meter: "LanguageMeter") -> dict[str, Any]:
+    def blocks(self, meter: "LanguageMeter") -> list[Block]:
         """Nothing beside the metrics."""
-        return {}
+        return []
+
+    def naming(self, outputs: Tensor) -> None:
+        """There are no classes to name."""
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
-        """The likeliest next character's id behind each text, of logits ``[N, T, V]``."""
+        """The likeliest next character's id after each text, of logits ``[N, T, V]``."""
         return {"prediction": F.softmax(outputs[:, -1].float(), 1).argmax(1).tolist()}
 
 

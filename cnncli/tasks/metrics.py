@@ -5,7 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cnncli.tasks.protocol import Values
+from cnncli.core.results import Block, Column, MatrixBlock, TableBlock, Values
+from cnncli.core.targets import Shares
+from cnncli.tasks.protocol import Targets
 
 
 def wide_type(device: torch.device) -> torch.dtype:
@@ -73,13 +75,13 @@ class ClassificationMeter(SummingMeter):
         if detailed:
             self.confusion = torch.zeros(num_classes**2, dtype=torch.int64, device=device)
 
-    def update(self, loss: Tensor, weight: Tensor | int, logits: Tensor, targets: Tensor) -> None:
+    def update(self, loss: Tensor, weight: Tensor | int, logits: Tensor, targets: Targets) -> None:
         """Add a batch: its mean loss and what that mean was divided by, logits ``[B, K]``, targets ``[B]``.
 
-        Of mixed samples, targets ``[B, K]``, the class with the largest share counts.
+        Of mixed samples the class with the largest share counts.
         """
-        if targets.ndim == 2:
-            targets = targets.argmax(dim=1)
+        if isinstance(targets, Shares):
+            targets = targets.values.argmax(dim=1)
         predicted = logits.detach().argmax(dim=1)
         self.sums.add(loss=loss.detach() * weight, weight=weight, correct=(predicted == targets).sum())
         self.samples += len(targets)
@@ -128,4 +130,22 @@ def per_class(confusion: Tensor) -> list[Values]:
     return [
         {"precision": p, "recall": r, "f1": f, "support": int(s)}
         for p, r, f, s in zip(precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
+    ]
+
+
+def class_blocks(classes: tuple[str, ...], confusion: Tensor) -> list[Block]:
+    """Precision, recall, F1 and support of each class, and the confusion matrix ``[K, K]``, for a report."""
+    columns = (
+        Column("class", "class"),
+        Column("precision", "precision", ".4f"),
+        Column("recall", "recall", ".4f"),
+        Column("f1", "F1", ".4f"),
+        Column("support", "samples", "d"),
+    )
+    rows = tuple((name, *row.values()) for name, row in zip(classes, per_class(confusion), strict=True))
+    counts = tuple(tuple(row) for row in confusion.tolist())
+    title = "Confusion (row: true class, column: predicted)"
+    return [
+        TableBlock("per_class", "Per class", columns, rows, shape="by_name"),
+        MatrixBlock("confusion", title, classes, counts),
     ]

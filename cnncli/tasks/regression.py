@@ -8,10 +8,11 @@ from torch import Tensor
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import tasks
-from cnncli.core.spec import DataSpec, Table, Wants
-from cnncli.tasks.losses import plain_loss
+from cnncli.core.results import Baseline, Block, ScatterBlock, Values
+from cnncli.core.spec import DataSpec, Wants
+from cnncli.tasks.losses import plain_loss, refuse_class_weights
 from cnncli.tasks.metrics import SummingMeter, wide_type
-from cnncli.tasks.protocol import Values
+from cnncli.tasks.protocol import Calibration
 
 MAX_POINTS = 2_000  # predictions that a report keeps for its picture
 
@@ -24,28 +25,30 @@ class Regression:
     """
 
     wants: ClassVar[Wants] = "numbers"
-    unit = "rows"
     output_shape: ClassVar[tuple[int, ...] | None] = None
     train_metrics: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "r2")
     metrics: ClassVar[tuple[str, ...]] = train_metrics
     headline: ClassVar[str] = "rmse"
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss", "mae", "rmse"})
+    calibration_type: ClassVar[type[Calibration]] = Calibration
+    needs_validation = False
+    metrics_need_calibration = False
 
-    def __init__(
-        self, spec: DataSpec, loss: LossConfig, targets: Tensor, device: torch.device, /, standardize: bool = True
-    ) -> None:
-        if not isinstance(spec.preprocess, Table):
-            raise ConfigError("task: regression learns from the columns of a table; use csv, diabetes or forecasting")
-        self.names, self.device = spec.preprocess.targets, device
+    def __init__(self, spec: DataSpec, loss: LossConfig, device: torch.device, /, standardize: bool = True) -> None:
+        if spec.numbers is None:
+            raise ConfigError("task: regression learns numbers, the data have none; use csv, diabetes or forecasting")
+        self.names, self.device = spec.numbers.names, device
         wide = wide_type(device)
-        self.center = torch.tensor(spec.preprocess.target_mean, device=device, dtype=wide)
-        scale = torch.tensor(spec.preprocess.target_std, device=device, dtype=wide)
+        self.center = torch.tensor(spec.numbers.mean, device=device, dtype=wide)
+        scale = torch.tensor(spec.numbers.std, device=device, dtype=wide)
         self.mean = self.center if standardize else torch.zeros_like(self.center)
         self.std = scale if standardize else torch.ones_like(scale)
-        allowed = ("mse", "l1", "smooth_l1", "huber")
-        self.loss_fn, self.eval_loss_fn = (module.to(device) for module in plain_loss("regression", loss, allowed))
-        self.decoding: dict[str, Any] = {}
-        self.needs_validation = False
+        refuse_class_weights(loss, "regression has no classes")
+        self.loss_fn, self.eval_loss_fn = plain_loss("regression", loss, "numbers", device)
+        self.calibration = Calibration()
+
+    def fit(self, targets: Tensor) -> None:
+        """Nothing: the spec has the mean of the training part."""
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean training loss of outputs and targets ``[B, K]``, both standardised."""
@@ -64,22 +67,28 @@ class Regression:
         """A fresh accumulator."""
         return RegressionMeter(self, detailed)
 
-    def fit_decoding(self, meter: "RegressionMeter") -> None:
+    def calibrate(self, meter: "RegressionMeter") -> None:
         """Nothing to choose."""
 
-    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[dict[str, Any]]:
+    def use(self, calibration: Calibration) -> None:
+        """Nothing was chosen."""
+
+    def baselines(self, targets: Tensor, inputs: Tensor | None) -> list[Baseline]:
         """The mean of the training part, named for every sample."""
         meter = self.meter()
         named = (self.center - self.mean) / self.std
         targets = targets.to(self.device)
         outputs = named.expand_as(targets)
         meter.update(self.eval_loss(outputs, targets), len(targets), outputs, targets)
-        return [{"name": "mean", **meter.compute()}]
+        return [Baseline("mean", meter.compute())]
 
-    def details(self, meter: "RegressionMeter") -> dict[str, Any]:
-        """``points``: true and predicted values of up to 2,000 samples, of the first target."""
+    def blocks(self, meter: "RegressionMeter") -> list[Block]:
+        """True and predicted values of up to 2,000 samples, of the first target."""
         pairs = torch.cat(meter.kept)[:MAX_POINTS] if meter.kept else torch.zeros(0, 2)
-        return {"points": {"target": self.names[0], "true": pairs[:, 0].tolist(), "predicted": pairs[:, 1].tolist()}}
+        return [ScatterBlock("points", self.names[0], tuple(pairs[:, 0].tolist()), tuple(pairs[:, 1].tolist()))]
+
+    def naming(self, outputs: Tensor) -> None:
+        """Numbers have none."""
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """``prediction``, or ``prediction_<target>`` where there are several, in the target's own unit."""

@@ -7,31 +7,34 @@ from typing import Any, Literal
 
 @dataclass
 class Best:
-    """The best value of a metric and its epoch (from 1). The earliest of equals stays; NaN is never best.
+    """The best value of a metric and its epoch (from 1). NaN is never best.
 
-    ``min_delta`` is by how much a value must be better to count.
+    Of equal values the one with the lower ``loss`` on validation is better, then the earlier one. ``min_delta`` is by
+    how much a value must be better to count.
     """
 
     mode: Literal["max", "min"]
     min_delta: float = 0.0
     value: float | None = None
     epoch: int = 0
+    loss: float = math.inf
 
-    def update(self, value: float, epoch: int) -> bool:
-        """Take in the value of ``epoch``; says whether it is the new best."""
+    def update(self, value: float, epoch: int, loss: float = math.inf) -> bool:
+        """Take in the value of ``epoch`` and its loss; says whether it is the new best."""
         if math.isnan(value):
             return False
         if self.value is not None:
             gain = value - self.value if self.mode == "max" else self.value - value
-            if not gain > self.min_delta:
+            tie_won = gain == 0 and loss < self.loss
+            if not (gain > self.min_delta or tie_won):
                 return False
-        self.value, self.epoch = value, epoch
+        self.value, self.epoch, self.loss = value, epoch, loss
         return True
 
     def state_dict(self) -> dict[str, Any]:
         """Plain types only."""
-        return {"value": self.value, "epoch": self.epoch}
+        return {"value": self.value, "epoch": self.epoch, "loss": self.loss}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
-        self.value, self.epoch = state["value"], int(state["epoch"])
+        self.value, self.epoch, self.loss = state["value"], int(state["epoch"]), state["loss"]

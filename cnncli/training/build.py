@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -14,23 +15,24 @@ from cnncli.compute.runtime import Runtime, make_runtime
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
-from cnncli.core.registry import models, tasks
+from cnncli.core.registry import losses, tasks, transforms
 from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
 from cnncli.data.contract import Track
 from cnncli.data.loaders import Loader
-from cnncli.data.transforms import BATCH_TRANSFORMS
 from cnncli.models.pretrained import Transfer
 from cnncli.models.whitening import fit_whitening, samples_needed, whitens
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import Schedule, build_schedule
-from cnncli.tasks.losses import CLASS_NUMBERS_ONLY
+from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
+from cnncli.runs.run_folder import checkpoint_path
 from cnncli.tasks.protocol import Task
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
 from cnncli.training.features import Extractor, HeadOnFeatures
 from cnncli.training.finetune import Strategy, load_pretrained
+from cnncli.training.network import build_model, build_task, example_inputs, load_weights, restore, task_class
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Experiment:
         return -(-len(loader) // self.config.train.accumulate)
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Where the training samples lie."""
         loader = self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
         return loader.place
@@ -65,33 +67,23 @@ class Experiment:
 
 
 def build_experiment(
-    loaded: LoadedConfig, track: Track, resumed: DataSpec | None = None, measure: bool = True
+    loaded: LoadedConfig, track: Track, resumed: Checkpoint | None = None, measure: bool = True
 ) -> Experiment:
     """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses.
 
-    With the spec of a ``resumed`` run its preprocessing is used, and no weights are loaded or computed: the run's own
-    will take their place. Unless it may ``measure``, nothing is chosen by a trial.
+    Of a ``resumed`` run preprocessing and weights are taken over. Unless it may ``measure``, nothing is chosen by a
+    trial.
     """
     config = loaded.config
     with blaming(loaded, "device"):
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
     with blaming(loaded, "dataset"):
-        data = open_data(config, track, resumed)
+        data = open_data(config, track, None if resumed is None else resumed.spec)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, "val" in data.sources)
-    runtime.seed_weights()
-    with blaming(loaded, "model"):
-        model = build_model(config, data.spec)
-    with blaming(loaded, "finetune"):
-        strategy, transfer = _start_from(model, config, data.spec, pretrained=resumed is None)
-    model = runtime.place(model)
+    model, strategy, transfer = _network(loaded, data.spec, runtime, resumed)
     with blaming(loaded, "loss"):
-        task = build_task(config, data.spec, data.sources["train"].targets, runtime.device)
-        _check_mixing(config)
-    if task.needs_validation and "val" not in data.sources:
-        raise loaded.located(
-            ConfigError(Fault("", "task", "what it chooses needs validation data; set dataset.val_fraction above 0"))
-        )
+        task = _fitted_task(config, data, runtime)
     with blaming(loaded, "optimizer"):
         optimizer = _optimizer(config, model, strategy)
     with blaming(loaded, "dataset"), explained():
@@ -109,6 +101,38 @@ def build_experiment(
         schedule = build_schedule(config.scheduler, optimizer, config.train.epochs, steps, mode)
     state = _state(config, model, optimizer, schedule, runtime)
     return Experiment(config, runtime, data, task, state, mode, strategy, transfer, choice.reason)
+
+
+def _network(
+    loaded: LoadedConfig, spec: DataSpec, runtime: Runtime, resumed: Checkpoint | None
+) -> tuple[nn.Module, Strategy | None, Transfer | None]:
+    """The network on its device: a new one, that of a resumed run, or with the weights that fine-tuning begins with."""
+    config = loaded.config
+    runtime.seed_weights()
+    with blaming(loaded, "model"):
+        model = build_model(config, spec) if resumed is None else restore(resumed, config).train()
+    with blaming(loaded, "train.start_from"):
+        if resumed is None and config.train.start_from is not None:
+            _start_from(model, Path(config.train.start_from))
+    with blaming(loaded, "finetune"):
+        strategy, transfer = _fine_tuning(model, config, spec, pretrained=resumed is None)
+    return runtime.place(model), strategy, transfer
+
+
+def _start_from(model: nn.Module, path: Path) -> None:
+    """Put all weights of another run of the same network into ``model``; raises ``CheckpointError``."""
+    checkpoint = load_checkpoint(checkpoint_path(path))
+    load_weights(model, restore(checkpoint).state_dict(), checkpoint)
+
+
+def _fitted_task(config: Config, data: DataBundle, runtime: Runtime) -> Task:
+    task = build_task(config, data.spec, runtime.device)
+    task.fit(data.sources["train"].targets)
+    _check_mixing(config)
+    if task.needs_validation and "val" not in data.sources:
+        cause = "what it chooses needs validation data; set dataset.val_fraction above 0"
+        raise ConfigError(Fault("", "task", cause))
+    return task
 
 
 def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None) -> Optimizer:
@@ -143,7 +167,7 @@ def _first_inputs(loader: Loader, count: int) -> torch.Tensor:
     return torch.cat(found)[:count]
 
 
-def _start_from(
+def _fine_tuning(
     model: nn.Module, config: Config, spec: DataSpec, pretrained: bool
 ) -> tuple[Strategy | None, Transfer | None]:
     """What fine-tuning adds: the weights it starts from, and the plan of what learns."""
@@ -163,8 +187,7 @@ def _on_features(model: nn.Module, strategy: Strategy, data: DataBundle, runtime
     if settings.strategy != "head" or not settings.cache_features or config.dataset.augment:
         return model
     extractor = Extractor(model, strategy.head_name, runtime)
-    example = torch.zeros(2, *data.spec.input_shape, dtype=input_type(data.spec), device=runtime.device)
-    if not extractor.suffices(example):
+    if not extractor.suffices(example_inputs(data.spec, runtime.device)):
         return model
     data.embed = extractor
     return HeadOnFeatures(model, strategy.head_name)
@@ -172,63 +195,26 @@ def _on_features(model: nn.Module, strategy: Strategy, data: DataBundle, runtime
 
 def _check_mixing(config: Config) -> None:
     """Raise ``ConfigError`` where mixed samples are asked for and the task or loss cannot take them."""
-    mixing = [t.name for t in config.dataset.augment if t.name in BATCH_TRANSFORMS]
-    if mixing and (config.task.name != "classification" or config.loss.name in CLASS_NUMBERS_ONLY):
+    mixing = [t.name for t in config.dataset.augment if "batches" in transforms.get(t.name).traits]
+    takes = "mixes" in tasks.get(config.task.name).traits
+    if mixing and (not takes or "class_numbers_only" in losses.get(config.loss.name).traits):
         cause = f"{mixing[0]} gives every sample shares of classes, which {config.task.name} with {config.loss.name} "
         raise ConfigError(Fault("", "dataset.augment", f"{cause}cannot take; use classification with cross_entropy"))
 
 
 def open_data(config: Config, track: Track, spec: DataSpec | None = None) -> DataBundle:
     """The data of the config as its task wants them; with the ``spec`` of a checkpoint its preprocessing is used."""
-    task = _task_class(config)
+    task = task_class(config)
     data = build_data(config.dataset, track, spec, task.wants)
     if task.output_shape is not None:
         data.spec = replace(data.spec, output_shape=task.output_shape)
     return data
 
 
-def build_model(config: Config, spec: DataSpec) -> nn.Module:
-    """The network of the config for data of ``spec``, on the CPU.
-
-    Raises ``ConfigError`` when it cannot take such samples or does not give one value for each output.
-    """
-    name = config.model.name
-    shape = "×".join(map(str, spec.input_shape))
-    try:
-        model: nn.Module = models.build(name, spec, **config.model.args)
-        model.eval()
-        with torch.no_grad():
-            outputs = model(torch.zeros(2, *spec.input_shape, dtype=input_type(spec)))
-    except RuntimeError as error:
-        cause = str(error).splitlines()[0]
-        advice = "use larger pictures or another model" if spec.kind == "pictures" else "use another model"
-        raise ConfigError(f"{name} cannot take samples of {shape} ({cause}); {advice}") from error
-    if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != (2, *spec.outputs):
-        given = tuple(outputs.shape[1:]) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-        raise ConfigError(f"{name} gives {given} for one sample, the data want {spec.outputs}; use another model")
-    return model.train()
-
-
-def input_type(spec: DataSpec) -> torch.dtype:
-    """Characters are ids, everything else is a float by the time it reaches the network."""
-    return torch.long if spec.kind == "text" else torch.float32
-
-
-def build_task(config: Config, spec: DataSpec, train_targets: torch.Tensor, device: torch.device) -> Task:
-    """The task of the config; the targets of the training part are for class weights and baselines."""
-    task: Task = tasks.build(config.task.name, spec, config.loss, train_targets, device, **config.task.args)
-    return task
-
-
-def _task_class(config: Config) -> type[Task]:
-    task: type[Task] = tasks.get(config.task.name).factory  # type: ignore[assignment]
-    return task
-
-
 def _monitor_mode(config: Config, has_val: bool) -> Literal["max", "min"]:
     monitor = config.checkpoint.monitor
     split, _, metric = monitor.partition("/")
-    task = _task_class(config)
+    task = task_class(config)
     known = [f"train/{name}" for name in task.train_metrics]
     if has_val:
         known += [f"val/{name}" for name in task.metrics]

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
-from torch import Tensor, nn
+from torch import nn
 
 from cnncli import __version__
 from cnncli.compute.machine import made_for_bf16, processor
@@ -24,8 +24,9 @@ from cnncli.config.sections import Config
 from cnncli.core.errors import StorageError
 from cnncli.core.files import CHOICES, cache_folder, remember
 from cnncli.core.spec import DataSpec
-from cnncli.data.loaders import Loader
+from cnncli.data.loaders import Batch, Loader
 from cnncli.tasks.protocol import Task
+from cnncli.training.network import example_inputs
 
 WORTH_A_TRIAL = 5e11  # floating-point operations of a run: a few seconds of a CPU
 CLEARLY_FASTER = 1.15
@@ -65,7 +66,7 @@ def choose(trial: Trial, measure: bool) -> Choice:
     Unless it may ``measure``, what is open is fp32, not compiled.
     """
     asked, compiling = trial.config.precision, trial.config.compute.compile
-    measurable = trial.spec.kind in ("pictures", "text")  # numbers want all their digits, and their networks are small
+    measurable = trial.spec.kind.trials_pay
     precision = asked if asked != "auto" else "fp32"
     open_precision = asked == "auto" and measurable and made_for_bf16(trial.runtime.device)
     open_compile = compiling == "auto" and measurable and trial.runtime.device.type in ("cpu", "cuda")
@@ -88,8 +89,7 @@ def operations(trial: Trial) -> float:
     """Floating-point operations of the whole run: three times those of the forward passes (Kaplan et al. 2020)."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    dtype = torch.long if trial.spec.kind == "text" else torch.float32
-    example = torch.zeros(2, *trial.spec.input_shape, dtype=dtype, device=trial.runtime.device)
+    example = example_inputs(trial.spec, trial.runtime.device)
     was_training = trial.model.training
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         trial.model.eval()(example)
@@ -116,7 +116,7 @@ def _measure(trial: Trial, precision: str, open_precision: bool, open_compile: b
     return Choice(precision, compiled, "; ".join(reasons))
 
 
-def _pays(trial: Trial, precision: str, batch: tuple[Tensor, Tensor], eager: float) -> tuple[bool, str]:
+def _pays(trial: Trial, precision: str, batch: Batch, eager: float) -> tuple[bool, str]:
     """Whether compiling saves more time of the whole run than it takes."""
     from torch._dynamo.exc import TorchDynamoException
 
@@ -134,7 +134,7 @@ def _pays(trial: Trial, precision: str, batch: tuple[Tensor, Tensor], eager: flo
     return saved > 0, f"compiled {eager / compiled:.2f} times as fast in a trial, {cost:.0f} s to compile"
 
 
-def _stepper(trial: Trial, model: nn.Module, precision: str, batch: tuple[Tensor, Tensor]) -> Callable[[], None]:
+def _stepper(trial: Trial, model: nn.Module, precision: str, batch: Batch) -> Callable[[], None]:
     """One forward and backward pass of ``model``, a copy of the trial's, waiting for the device."""
     model.train()
     runtime = replace(trial.runtime, precision=precision)

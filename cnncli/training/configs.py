@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cnncli.config.catalog import make_known
 from cnncli.config.checking import LoadedConfig, resolve
 from cnncli.config.merging import apply_overrides, load_document
 from cnncli.config.yaml_source import Document
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from cnncli.runs.checkpoint import Checkpoint  # imports torch
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "finetune.yaml"
 
@@ -51,9 +53,24 @@ def load_folder(folder: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     return load_config(RECIPE, [f"dataset.root={json.dumps(str(folder))}", *overrides])
 
 
-def restore_config(values: dict[str, Any], overrides: Sequence[str] = (), plugins: Sequence[Path] = ()) -> LoadedConfig:
-    """A config as a checkpoint stores it, with overrides, and the plug-ins that the user names."""
-    document = Document({**deepcopy(values), "plugins": [str(path) for path in plugins]})  # overrides write into it
+def restore_config(
+    checkpoint: "Checkpoint", overrides: Sequence[str] = (), plugins: Sequence[Path] = ()
+) -> LoadedConfig:
+    """A checkpoint's config with overrides, and the plug-ins that the user names: its own are never run.
+
+    Raises ``CheckpointError`` where the config alone cannot be used, ``ConfigError`` for overrides that are wrong.
+    """
+    own = checkpoint.config.model_dump(mode="json")
+    if own["finetune"] is not None:
+        own["finetune"]["completed"] = True
+    document = Document({**own, "plugins": [str(path) for path in plugins]})
+    make_known(document, to_build=True)
+    try:
+        resolve(document)
+    except ConfigError as error:
+        lacking = own["plugins"] if not plugins else []
+        hint = f"; it was trained with the plug-in {', '.join(lacking)}: name it with --plugin" if lacking else ""
+        raise CheckpointError(f"{checkpoint.path}: its config cannot be used ({error}){hint}") from error
     apply_overrides(document, overrides)
     return _resolved(document)
 

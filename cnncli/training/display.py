@@ -16,7 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cnncli.tasks.protocol import Meter, Task
+from cnncli.core.results import Values
+from cnncli.tasks.protocol import Meter
 
 REFRESH_SECONDS = 0.25  # how often the bar asks the device for a number
 
@@ -79,17 +80,17 @@ class Display:
                     text = f"{format_metrics(meter.running())}  {speed:,.0f}/s"
                     progress.update(bar, metrics=text)
 
-    def epoch(self, record: dict[str, float], epochs: int, is_best: bool, task: Task) -> None:
-        """One line for a finished epoch; a new best is marked."""
+    def epoch(self, record: Values, epochs: int, is_best: bool, headline: str, unit: str) -> None:
+        """One line for a finished epoch of so many ``epochs``; a new best is marked. ``unit`` is that of the speed."""
         number = f"{int(record['epoch']):>{len(str(epochs))}}/{epochs}"
         parts = [f"epoch {number}"]
         for split in ("train", "val"):
             values = {key.split("/")[1]: v for key, v in record.items() if key.startswith(f"{split}/")}
-            shown = {key: value for key, value in values.items() if key in ("loss", task.headline)}
+            shown = {key: value for key, value in values.items() if key in ("loss", headline)}
             if shown:
                 parts.append(f"{split} {format_metrics(shown)}")
         seconds = record["train_seconds"] + record["eval_seconds"]
-        parts += [f"lr {record['lr']:.3g}", f"{record['samples_per_second']:,.0f} {task.unit}/s", f"{seconds:.1f} s"]
+        parts += [f"lr {record['lr']:.3g}", f"{record['samples_per_second']:,.0f} {unit}/s", f"{seconds:.1f} s"]
         self.line("  ".join(parts) + ("  [bold green]* best[/bold green]" if is_best else ""), markup=True)
 
     def _progress(self) -> Progress:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,9 @@ from cnncli.compute.runtime import Runtime
 from cnncli.config.sections import TrainConfig
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.schedulers import Schedule
-from cnncli.tasks.protocol import Meter, Task
+from cnncli.tasks.protocol import Meter, Targets, Task
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Targets]
 
 
 @dataclass
@@ -134,7 +135,7 @@ def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
-    batches: Iterable[Batch],
+    batches: Iterable[Any],
     task: Task,
     runtime: Runtime,
     meter: Meter,

@@ -1,7 +1,6 @@
 """Starting from a trained network: the config that follows from it, its weights, and which of them go on learning."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +24,30 @@ from cnncli.models.pretrained import (
     transfer,
 )
 from cnncli.runs.checkpoint import load_checkpoint
+from cnncli.runs.run_folder import checkpoint_path
+from cnncli.training.network import restore
 
 
 def is_checkpoint(pretrained: str) -> bool:
-    """Whether ``finetune.pretrained`` names a file or run folder of one's own rather than a published network."""
+    """Whether ``finetune.pretrained`` names a file or run folder of your own rather than a published network."""
     path_like = len(Path(pretrained).parts) > 1 and not pretrained.startswith(TIMM)
     return path_like or pretrained.endswith((".pt", ".pth"))
-
-
-def checkpoint_path(pretrained: str) -> Path:
-    """The checkpoint that a path means: of a run folder its best.pt."""
-    path = Path(pretrained)
-    return path / "best.pt" if path.is_dir() else path
 
 
 def complete(document: Document) -> None:
     """Fill in what follows from ``finetune.pretrained``: the model, and the size and statistics of its pictures.
 
     Raises ``ConfigError`` for an unknown network or another model, ``CheckpointError`` for a checkpoint that cannot
-    be read. What the document says itself about the pictures stays.
+    be read. What the document says itself about the pictures stays, and so does a config that was completed before.
     """
     section, dataset = document.data.get("finetune"), document.data.get("dataset")
     pretrained = section.get("pretrained") if isinstance(section, dict) else None
-    if not isinstance(pretrained, str) or not isinstance(dataset, dict):
+    if not isinstance(section, dict) or not isinstance(pretrained, str) or not isinstance(dataset, dict):
+        return
+    changed = {("finetune", "pretrained"), ("model", "name")} & document.replaced.keys()
+    if section.get("completed") is True and not changed:
         return
     given = document.data.get("model")
-    if isinstance(given, dict) and "normalize" in dataset:
-        return  # a config that was completed before, of a run or a checkpoint
     try:
         model, pictures = _from_checkpoint(pretrained) if is_checkpoint(pretrained) else _published(pretrained)
     except ConfigError as error:
@@ -67,6 +63,7 @@ def complete(document: Document) -> None:
     for key, value in pictures.items():
         if key in known or key == "normalize":
             dataset.setdefault(key, value)
+    section["completed"] = True
 
 
 def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -80,20 +77,20 @@ def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The same for a checkpoint of one's own."""
-    path = checkpoint_path(pretrained)
+    """The same for a checkpoint of your own."""
+    path = checkpoint_path(Path(pretrained))
     checkpoint = load_checkpoint(path)
-    spec = DataSpec.from_dict(checkpoint["spec"])
-    if not isinstance(spec.preprocess, Pictures):
-        raise CheckpointError(f"{path}: it learned from {spec.kind}; fine-tuning is for pictures")
-    channels, *size = spec.input_shape
-    preprocess = spec.preprocess
+    try:
+        preprocess = checkpoint.spec.require(Pictures, "fine-tuning")
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    channels, *size = checkpoint.spec.input_shape
     statistics = {"mean": list(preprocess.mean), "std": list(preprocess.std)}
     pictures: dict[str, Any] = {"image_size": size, "channels": channels, "normalize": statistics}
     if preprocess.decode is not None:
         decode = preprocess.decode
         pictures |= {"resize": list(decode.size), "fit": decode.fit, "interpolation": decode.interpolation}
-    return deepcopy(checkpoint["config"]["model"]), pictures
+    return checkpoint.config.model.model_dump(mode="json"), pictures
 
 
 def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfer:
@@ -107,8 +104,9 @@ def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfe
     file = Path(settings.weights) if settings.weights else None
     name = settings.pretrained
     if is_checkpoint(name):
-        path = file or checkpoint_path(name)
-        return transfer(model, read_weights(path) if file else load_checkpoint(path)["model"], head, str(path))
+        path = file or checkpoint_path(Path(name))
+        weights = read_weights(path) if file else restore(load_checkpoint(path)).state_dict()
+        return transfer(model, weights, head, str(path))
     channels = spec.input_shape[0]
     weights = published_weights(name, file, spec.num_outputs, channels)
     if config.model.name.startswith("vit_"):

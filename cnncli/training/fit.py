@@ -2,22 +2,25 @@
 
 import math
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import CheckpointError, DataError, Interrupted, TrainingError
 from cnncli.core.spec import Split
-from cnncli.runs.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from cnncli.runs.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
+from cnncli.runs.history import Record
 from cnncli.runs.run_folder import RunFolder
-from cnncli.runs.tracking import Record, Tracker
+from cnncli.runs.tracking import Tracker
 from cnncli.tasks.protocol import Meter
 from cnncli.training.best import Best
 from cnncli.training.build import Experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
 from cnncli.training.features import whole
+from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.report import ranked_baselines
 
 
@@ -39,36 +42,35 @@ class Fit:
         source = self.experiment.data.sources.get("val")
         if source is None:
             return {}
-        found = ranked_baselines(self.experiment.task, source)[0]
-        return {name: value for name, value in found.items() if isinstance(value, float)}
+        return dict(ranked_baselines(self.experiment.task, source)[0].metrics)
 
-    def restore(self, path: Path) -> None:
-        """Put everything back as the checkpoint at ``path`` left it; raises ``CheckpointError``."""
-        checkpoint = load_checkpoint(path)
-        saved, state = checkpoint["training"], self.state
-        load_weights(whole(state.model), saved["weights"] or checkpoint["model"], path)
-        if state.average is not None:
-            state.average.load_state_dict(saved["average"])
-        state.optimizer.load_state_dict(saved["optimizer"])
-        state.schedule.load_state_dict(saved["schedule"])
-        if state.scaler is not None:
-            state.scaler.load_state_dict(saved["scaler"])
-        state.epoch, state.batch, state.global_step = saved["epoch"], saved["batch"], saved["global_step"]
-        self.best.load_state_dict(saved["best"])
-        self.progress.load_state_dict(saved["progress"])
-        self.meter.load_state_dict(saved["meter"])
-        self.record = checkpoint["metrics"]
-        self.experiment.task.decoding = checkpoint["decoding"]
-        if not self._best_is_kept(path):
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Put everything back as the checkpoint left it; raises ``CheckpointError``."""
+        saved, state = checkpoint.training, self.state
+        assert saved is not None
+        load_weights(whole(state.model), saved.weights or checkpoint.weights, checkpoint)
+        if state.average is not None and saved.average is not None:
+            state.average.load_state_dict(saved.average)
+        state.optimizer.load_state_dict(saved.optimizer)
+        state.schedule.load_state_dict(saved.schedule)
+        if state.scaler is not None and saved.scaler is not None:
+            state.scaler.load_state_dict(saved.scaler)
+        state.epoch, state.batch, state.global_step = saved.epoch, saved.batch, saved.global_step
+        self.best.load_state_dict(saved.best)
+        self.progress.load_state_dict(saved.progress)
+        self.meter.load_state_dict(saved.meter)
+        self.record = checkpoint.metrics
+        use_calibration(self.experiment.task, checkpoint)
+        if not self._best_is_kept():
             self.display.warn(f"{self.run.best} is not the best of this history; the best is looked for anew")
             self.best = Best(self.best.mode)
 
-    def _best_is_kept(self, path: Path) -> bool:
+    def _best_is_kept(self) -> bool:
         """Whether best.pt holds the epoch that the history calls best; resuming an older checkpoint undoes that."""
-        if self.best.value is None or path == self.run.best:
+        if self.best.value is None:
             return True
         try:
-            return bool(load_checkpoint(self.run.best)["metrics"]["epoch"] == self.best.epoch)
+            return bool(load_checkpoint(self.run.best).metrics["epoch"] == self.best.epoch)
         except CheckpointError:
             return False
 
@@ -78,16 +80,15 @@ class Fit:
         """
         with StopSignal() as stop, explained():
             if not self.run.last.exists():
-                save_checkpoint(self.run.last, self._content())  # so that a kill in the first epoch can be resumed
+                save_checkpoint(self.run.last, self._checkpoint())  # so that a kill in the first epoch can be resumed
             while not self.finished:
                 timing = self._train(stop)
-                start = time.perf_counter()
                 evaluated = None
-                if "val" in self.experiment.data.sources and not stop.requested:
-                    evaluated = self._evaluate("val", stop)
+                with _timed(timing, "eval_seconds"):
+                    if "val" in self.experiment.data.sources and not stop.requested:
+                        evaluated = self._evaluate("val", stop)
                 if stop.signum is not None:
                     self._interrupt(stop.signum)
-                timing["eval_seconds"] = round(time.perf_counter() - start, 4)
                 self._finish_epoch(evaluated, timing, tracker)
                 if stop.signum is not None:  # it came while the epoch was written down
                     self._interrupt(stop.signum)
@@ -121,28 +122,38 @@ class Fit:
         return meter
 
     def _finish_epoch(self, evaluated: Meter | None, timing: Record, tracker: Tracker) -> None:
-        state = self.state
-        self.record = {
-            "epoch": state.epoch + 1,
-            "global_step": state.global_step,
-            "lr": state.schedule.lr,
-            **timing,
-            **{f"train/{name}": value for name, value in self.meter.compute().items()},
-        }
+        state, task = self.state, self.experiment.task
+        metrics = {f"train/{name}": value for name, value in self.meter.compute().items()}
         if evaluated is not None:
-            self.experiment.task.fit_decoding(evaluated)
-            self.record |= {f"val/{name}": value for name, value in evaluated.compute().items()}
-            self.record |= {f"baseline/{name}": value for name, value in self.baseline.items()}
-            self._check_finite("val/loss", self.record["val/loss"])
+            with _timed(timing, "eval_seconds"):
+                if task.metrics_need_calibration:
+                    task.calibrate(evaluated)
+                metrics |= {f"val/{name}": value for name, value in evaluated.compute().items()}
+            metrics |= {f"baseline/{name}": value for name, value in self.baseline.items()}
+            self._check_finite("val/loss", metrics["val/loss"])
+        about = {"epoch": state.epoch + 1, "global_step": state.global_step, "lr": state.schedule.lr}
+        self.record = {**about, **timing, **metrics}
         monitored = self._monitored()
         state.schedule.end_epoch(monitored)
         state.epoch, state.batch = state.epoch + 1, 0
-        is_best = self.best.update(monitored, state.epoch)
+        is_best = self.best.update(monitored, state.epoch, self.record.get("val/loss", math.inf))
         self.progress.update(monitored, state.epoch)
-        self.meter = self.experiment.task.meter()
+        self.meter = task.meter()
+        if evaluated is not None and not task.metrics_need_calibration:
+            with _timed(self.record, "eval_seconds"):
+                self._calibrate(evaluated, is_best)
         self._keep(is_best)
         tracker.epoch(self.record)
-        self.display.epoch(self.record, self.config.train.epochs, is_best, self.experiment.task)
+        unit = self.experiment.data.spec.kind.unit
+        self.display.epoch(self.record, self.config.train.epochs, is_best, task.headline, unit)
+
+    def _calibrate(self, evaluated: Meter, is_best: bool) -> None:
+        """Choose what answers need on validation where the weights are kept for answering; else nothing is chosen."""
+        task, every = self.experiment.task, self.config.checkpoint.every
+        if is_best or self.finished or (every and self.state.epoch % every == 0):
+            task.calibrate(evaluated)
+        else:
+            task.use(task.calibration_type())
 
     def _monitored(self) -> float:
         """The metric that picks the best epoch; raises ``DataError`` where the validation part has no such thing."""
@@ -161,41 +172,44 @@ class Fit:
             )
 
     def _keep(self, is_best: bool) -> None:
-        content = self._content()
+        """Write best.pt, which holds what answering needs, and last.pt, which resuming needs as well."""
+        checkpoint = self._checkpoint()
         if is_best:
-            save_checkpoint(self.run.best, content)
+            save_checkpoint(self.run.best, replace(checkpoint, training=None))
         every = self.config.checkpoint.every
         if every and self.state.epoch % every == 0:
-            save_checkpoint(self.run.epoch(self.state.epoch), content)
-        save_checkpoint(self.run.last, content)
+            save_checkpoint(self.run.epoch(self.state.epoch), checkpoint)
+        save_checkpoint(self.run.last, checkpoint)
 
-    def _content(self) -> dict[str, Any]:
-        """What a checkpoint holds; ``weights`` are those being trained, where they are not the ones to use."""
-        state = self.state
-        return {
-            "config": self.config.model_dump(mode="json"),
-            "spec": self.experiment.data.spec.to_dict(),
-            "model": whole(state.eval_model).state_dict(),
-            "metrics": self.record,
-            "decoding": self.experiment.task.decoding,
-            "training": {
-                "weights": whole(state.model).state_dict() if state.average is not None else None,
-                "average": state.average.state_dict() if state.average is not None else None,
-                "optimizer": state.optimizer.state_dict(),
-                "schedule": state.schedule.state_dict(),
-                "scaler": state.scaler.state_dict() if state.scaler is not None else None,
-                "epoch": state.epoch,
-                "batch": state.batch,
-                "global_step": state.global_step,
-                "best": self.best.state_dict(),
-                "progress": self.progress.state_dict(),
-                "meter": self.meter.state_dict(),
-            },
-        }
+    def _checkpoint(self) -> Checkpoint:
+        """Everything as it stands."""
+        state, task = self.state, self.experiment.task
+        averaged = state.average is not None
+        training = TrainingState(
+            weights=whole(state.model).state_dict() if averaged else None,
+            average=state.average.state_dict() if state.average is not None else None,
+            optimizer=state.optimizer.state_dict(),
+            schedule=state.schedule.state_dict(),
+            scaler=state.scaler.state_dict() if state.scaler is not None else None,
+            epoch=state.epoch,
+            batch=state.batch,
+            global_step=state.global_step,
+            best=self.best.state_dict(),
+            progress=self.progress.state_dict(),
+            meter=self.meter.state_dict(),
+        )
+        return Checkpoint(
+            config=self.config,
+            spec=self.experiment.data.spec,
+            weights=whole(state.eval_model).state_dict(),
+            metrics=self.record,
+            calibration=task.calibration.to_dict(),
+            training=training,
+        )
 
     def _interrupt(self, signum: int) -> None:
         """Keep the work of the unfinished epoch, then end."""
-        save_checkpoint(self.run.last, self._content())
+        save_checkpoint(self.run.last, self._checkpoint())
         raise Interrupted(
             f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
             f"go on with: cnncli train --resume {self.run.path}",
@@ -208,3 +222,11 @@ class Fit:
         stopping = self.config.train.early_stopping
         stale = stopping is not None and self.state.epoch - self.progress.epoch >= stopping.patience
         return stale or self.state.epoch >= self.config.train.epochs
+
+
+@contextmanager
+def _timed(record: Record, name: str) -> Iterator[None]:
+    """Add the seconds inside to ``record[name]``."""
+    start = time.perf_counter()
+    yield
+    record[name] = round(record.get(name, 0.0) + time.perf_counter() - start, 4)

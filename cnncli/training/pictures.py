@@ -1,14 +1,16 @@
 """A picture of what the network sees."""
 
 import math
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from cnncli.core.errors import ConfigError
-from cnncli.core.spec import Split
+from cnncli.core.spec import Pictures, Split
+from cnncli.core.targets import Shares
 from cnncli.data.bundle import DataBundle
+from cnncli.data.loaders import Targets
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,31 +24,40 @@ def training_samples(
     """The first ``count`` samples of an epoch from the very tensors that the network sees, un-normalised.
 
     ``shuffled`` and augmented as in training's first epoch, else as in evaluation. Raises ``ConfigError`` for data
-    that are no pictures.
+    that are not pictures.
     """
-    if data.spec.kind != "pictures":
-        raise ConfigError(f"{data.config.name} has no pictures; only pictures can be shown")
+    data.spec.require(Pictures, f"{data.config.name}: a picture of samples")
     loader = data.loader(split, device, training=shuffled, seed=seed, embedded=False)
     assert loader.normalizer is not None
     images: list[Tensor] = []
     labels: list[str] = []
     for inputs, targets in loader.epoch(0):
         images += loader.normalizer.undo(inputs).cpu().unbind()
-        labels += [_label(target, data.spec.classes) for target in targets]
+        labels += _labels(targets, data.spec.classes)
         if len(images) >= count:
             break
     return sample_grid(images[:count], labels[:count])
 
 
-def _label(target: Tensor, classes: tuple[str, ...]) -> str:
-    """The class, or the shares of two that were mixed."""
-    if target.ndim == 0:
-        return classes[int(target)]
-    shares, order = target.sort(descending=True)
+def _labels(targets: Targets, classes: tuple[str, ...]) -> list[str]:
+    """The class of each sample, the shares of two that were mixed, or its numbers where there are no classes."""
+    values = targets.values if isinstance(targets, Shares) else targets
+    if not values.is_floating_point():
+        return [classes[number] for number in values.tolist()]
+    if not classes:
+        return [", ".join(f"{number:.4g}" for number in row) for row in values.tolist()]
+    return [_shares(row, classes) for row in values]
+
+
+def _shares(values: Tensor, classes: tuple[str, ...]) -> str:
+    """The classes that a sample has whole, else the two largest shares."""
+    if (values > 0.995).any():
+        return "|".join(compress(classes, (values > 0.995).tolist()))
+    shares, order = values.sort(descending=True)
     named = [
         f"{100 * share:.0f} % {classes[i]}" for share, i in zip(shares[:2].tolist(), order[:2].tolist(), strict=True)
     ]
-    return classes[int(order[0])] if shares[0] > 0.995 else " ".join(named)
+    return " ".join(named)
 
 
 def sample_grid(images: list[Tensor], labels: list[str]) -> "Image":

@@ -19,7 +19,7 @@ from cnncli.optim.schedulers import Schedule
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import Batch, train_one_epoch
-from cnncli.training.experiment import Place
+from cnncli.training.place import Place
 
 WARM_UP, TIMED, TRACED = 5, 50, 5  # steps
 PHASES = ("loader", "forward", "loss", "backward", "optimizer", "metrics")

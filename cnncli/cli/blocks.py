@@ -1,0 +1,45 @@
+"""The parts of a report on standard output, by their types."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnncli.cli.console import print_table
+from cnncli.core.results import Block, FactsBlock, MatrixBlock, TableBlock
+
+MAX_LABELS = 20  # of a matrix; a larger one fits no screen and is in --json
+
+
+def print_blocks(blocks: Sequence[Block]) -> None:
+    """Every part that is for reading; curves are for pictures."""
+    for block in blocks:
+        show = _SHOWN.get(type(block))
+        if show is not None:
+            show(block)
+
+
+def _table(block: TableBlock) -> None:
+    columns = [c for i, c in enumerate(block.columns) if any(row[i] is not None for row in block.rows)]
+    chosen = [block.columns.index(column) for column in columns]
+    rows = [[_cell(row[i], block.columns[i].form) for i in chosen] for row in block.rows]
+    print_table(block.title, [column.heading for column in columns], rows)
+    for note in block.notes:
+        print(note)
+
+
+def _cell(value: Any, form: str) -> str:
+    return "" if value is None else f"{value:{form}}"
+
+
+def _matrix(block: MatrixBlock) -> None:
+    if len(block.labels) > MAX_LABELS:
+        print(f"The confusion matrix of {len(block.labels)} classes is in --json.")
+        return
+    rows = [[label, *map(str, row)] for label, row in zip(block.labels, block.counts, strict=True)]
+    print_table(block.title, ["", *block.labels], rows)
+
+
+def _facts(block: FactsBlock) -> None:
+    print(block.text)
+
+
+_SHOWN: dict[type, Callable[[Any], None]] = {TableBlock: _table, MatrixBlock: _matrix, FactsBlock: _facts}

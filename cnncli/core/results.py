@@ -1,0 +1,194 @@
+"""What an evaluation found, as typed parts. Whoever shows them (terminal, picture, JSON) knows their types only."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+Values = dict[str, float]
+"""Metrics by name."""
+
+_PLAIN = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class Column:
+    """A column of a table: its key in JSON, its heading for people, and the form of its numbers."""
+
+    key: str
+    heading: str
+    form: str = ""
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class TableBlock:
+    """Rows under columns; a cell that is None is left out of JSON.
+
+    In JSON the rows are ``records``, or objects by the name in their first column, or lists by column, with ``facts``
+    beside them. ``notes`` are sentences below the table; a ``brief`` one is shown after training, too.
+    """
+
+    key: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    shape: Literal["records", "by_name", "by_column"] = "records"
+    facts: dict[str, Any] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    brief: bool = False
+    type: Literal["table"] = "table"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: …}``."""
+        records = [
+            {column.key: cell for column, cell in zip(self.columns, row, strict=True) if cell is not None}
+            for row in self.rows
+        ]
+        first = self.columns[0].key
+        if self.shape == "by_name":
+            return {self.key: {record.pop(first): record for record in records}}
+        if self.shape == "by_column":
+            lists = {column.key: [record[column.key] for record in records] for column in self.columns[1:]}
+            return {self.key: {**self.facts, **lists}}
+        return {self.key: records}
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class MatrixBlock:
+    """Counts ``[K][K]`` under the same labels on both sides."""
+
+    key: str
+    title: str
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    type: Literal["matrix"] = "matrix"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: [[…], …]}``."""
+        return {self.key: [list(row) for row in self.counts]}
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class CurveBlock:
+    """A curve ``y`` over ``x``, each with its key in JSON; ``diagonal``: beside the line that guessing gives."""
+
+    key: str
+    x_key: str
+    y_key: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    diagonal: bool = False
+    type: Literal["curve"] = "curve"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: {x_key: […], y_key: […]}}``."""
+        return {self.key: {self.x_key: list(self.x), self.y_key: list(self.y)}}
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class ScatterBlock:
+    """Predicted against true values of one target."""
+
+    key: str
+    target: str
+    true: tuple[float, ...]
+    predicted: tuple[float, ...]
+    type: Literal["scatter"] = "scatter"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: {target, true, predicted}}``."""
+        return {self.key: {"target": self.target, "true": list(self.true), "predicted": list(self.predicted)}}
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class Line:
+    """Values at consecutive steps, of which the first is number ``start`` (from 1)."""
+
+    key: str
+    label: str
+    values: tuple[float, ...]
+    start: int = 1
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class LinesBlock:
+    """Lines over the same steps, the first of them the truth."""
+
+    key: str
+    target: str
+    steps: str  # what a step is
+    lines: tuple[Line, ...]
+    type: Literal["lines"] = "lines"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: {target, <line>: […], …}}``."""
+        return {self.key: {"target": self.target, **{line.key: list(line.values) for line in self.lines}}}
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class FactsBlock:
+    """Single values, and the sentence that tells them; without a ``key`` they stand by themselves in JSON."""
+
+    values: dict[str, Any]
+    text: str
+    key: str | None = None
+    type: Literal["facts"] = "facts"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: {…}}``, or the values alone."""
+        return {self.key: self.values} if self.key else dict(self.values)
+
+
+Block = Annotated[
+    TableBlock | MatrixBlock | CurveBlock | ScatterBlock | LinesBlock | FactsBlock, Field(discriminator="type")
+]
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class Baseline:
+    """What needs no network: its name, its metrics on a split, and the class that it always names, if it is one."""
+
+    name: str
+    metrics: Values
+    always: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """One flat object."""
+        return {"name": self.name, **({} if self.always is None else {"class": self.always}), **self.metrics}
+
+    def __str__(self) -> str:
+        return self.name if self.always is None else f"{self.name} ({self.always})"
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class SplitReport:
+    """One look at a split of ``samples``: metrics, the baselines (the one to beat first), and what else there is.
+
+    ``headline`` is the metric that is compared with the baselines'.
+    """
+
+    split: str
+    samples: int
+    metrics: Values
+    headline: str
+    lower_is_better: bool
+    baselines: tuple[Baseline, ...]
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def beats_baseline(self) -> bool:
+        """Whether the network is better than what needs none."""
+        reached, to_beat = self.metrics[self.headline], self.baselines[0].metrics[self.headline]
+        return reached < to_beat if self.lower_is_better else reached > to_beat
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the metrics, as docs/json.md lists it."""
+        found: dict[str, Any] = {
+            "split": self.split,
+            "headline": {"metric": self.headline, "lower_is_better": self.lower_is_better},
+            "baseline": self.baselines[0].to_json(),
+            "baselines": [baseline.to_json() for baseline in self.baselines],
+        }
+        for block in self.blocks:
+            found |= block.to_json()
+        return found

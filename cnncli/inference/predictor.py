@@ -1,0 +1,99 @@
+"""A checkpoint as something that answers."""
+
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnncli.compute.runtime import make_runtime
+from cnncli.config.sections import Config
+from cnncli.core.errors import ConfigError
+from cnncli.core.spec import Pictures
+from cnncli.data.loaders import Normalizer
+from cnncli.inference.tta import averaged
+from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
+from cnncli.runs.run_folder import checkpoint_path
+from cnncli.training.configs import restore_config
+from cnncli.training.network import build_task, restore, use_calibration
+
+# what may be set anew for a trained network; other splits would call training samples validation
+SETTABLE = ("dataset.", "device=", "precision=", "compute.", "task.threshold=")
+SPLIT_KEYS = ("dataset.val_fraction", "dataset.split_seed", "dataset.test_fraction")
+BATCHES = (64, 4096)  # samples at a time: at least and at most
+
+
+class Predictor:
+    """Network, device, normalisation, class names, and the temperature and thresholds chosen on validation.
+
+    With ``views`` every picture is judged by the mean of several views of it.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, config: Config, views: bool = False) -> None:
+        self.path, self.spec, self.metrics = checkpoint.path, checkpoint.spec, checkpoint.metrics
+        self.config, self.classes, self.views = config, checkpoint.spec.classes, views
+        self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
+        self.task = build_task(config, self.spec, self.runtime.device)
+        self.network: nn.Module = self.runtime.place(restore(checkpoint, config)).eval()
+        self.model = averaged(self.network, self.spec) if views else self.network
+        self._normalizer = None
+        if isinstance(self.spec.preprocess, Pictures):  # the one kind that is stored in another form than it is seen
+            _, height, width = self.spec.input_shape
+            self._normalizer = Normalizer(self.spec.preprocess, (height, width), self.runtime.device)
+
+    def logits(self, samples: Tensor) -> Tensor:
+        """The network's answers, float32 ``[N, …]`` on the CPU.
+
+        Samples are as the data room gives them: pictures uint8 ``[N, C, H, W]``, rows ``[N, F]`` and windows
+        ``[N, T, F]`` float32 and scaled, characters int64 ``[N, T]``.
+        """
+        size = min(max(self.spec.kind.eval_values // prod(self.spec.input_shape), BATCHES[0]), BATCHES[1])
+        return torch.cat([self._answer(part) for part in samples.split(size)])
+
+    @torch.inference_mode()
+    def _answer(self, samples: Tensor) -> Tensor:
+        inputs = samples.to(self.runtime.device) if self._normalizer is None else self._normalizer(samples)
+        with self.runtime.autocast():
+            outputs: Tensor = self.model(inputs)
+        return outputs.float().cpu()
+
+    def probabilities(self, samples: Tensor) -> Tensor:
+        """Float32 ``[N, K]`` in the order of ``classes``; raises ``ConfigError`` for a network without classes."""
+        found = self.task.naming(self.logits(samples))
+        if found is None:
+            raise ConfigError(f"{self.path}: {self.config.task.name} gives no probabilities")
+        return found.probabilities
+
+    def rows(self, samples: Tensor) -> list[dict[str, Any]]:
+        """What people want to read of each sample: ``prediction``, and ``probability_…`` where there are some."""
+        columns = self.task.predictions(self.logits(samples))
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def load_predictor(
+    path: Path, overrides: Sequence[str] = (), plugins: Sequence[Path] = (), views: bool = False
+) -> Predictor:
+    """The predictor of a checkpoint, or of a run folder's best.pt; a threshold named anew takes the stored one's place.
+
+    Plug-ins run only when the caller names them: a checkpoint cannot make a program run a file. Raises
+    ``CheckpointError`` when the file is damaged or its network cannot be rebuilt, ``ConfigError`` for overrides that
+    would make it another network.
+    """
+    checkpoint = load_checkpoint(checkpoint_path(path))
+    wrong = [text for text in overrides if not text.startswith(SETTABLE) or text.startswith(SPLIT_KEYS)]
+    if wrong:
+        raise ConfigError(
+            f"'{wrong[0]}' cannot change a trained network; "
+            "only dataset.… (but for the splits), task.threshold, device, precision and compute.… can be set"
+        )
+    own = restore_config(checkpoint, plugins=plugins).config
+    if any(text.startswith("task.threshold=") for text in overrides) and own.task.args.get("choose") is not None:
+        overrides = ["task.choose=null", *overrides]  # what is named takes the place of what was chosen
+    # a checkpoint from a machine with a GPU is evaluated on what is here
+    config = restore_config(checkpoint, ["device=auto", *overrides], plugins).config
+    predictor = Predictor(checkpoint, config, views)
+    if config.task == own.task:
+        use_calibration(predictor.task, checkpoint, views)
+    return predictor

@@ -1,0 +1,51 @@
+"""Rows for people and programs: a table, CSV or JSON. The one place that writes them."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnncli.core.errors import ConfigError, did_you_mean
+
+FORMATS = ("csv", "json", "table")
+Row = Mapping[str, Any]
+
+
+def check_format(form: str) -> None:
+    """Raise ``ConfigError`` when there is no such format."""
+    if form not in FORMATS:
+        raise ConfigError(f"--format {form}: {did_you_mean(form, FORMATS)}")
+
+
+def format_rows(rows: Sequence[Row], form: str, about: Row | None = None, columns: Sequence[str] = ()) -> str:
+    """Rows with the same keys as text: ``csv`` with a header, a ``table`` for reading, or ``json``.
+
+    JSON is a list of objects; with ``about`` it is one object that has them under ``rows``. ``columns`` name the
+    header where there may be no rows.
+    """
+    check_format(form)
+    if form == "json":
+        content = list(map(dict, rows)) if about is None else {**about, "rows": list(map(dict, rows))}
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    header = list(columns or (rows[0] if rows else ()))
+    if form == "csv":
+        text = io.StringIO()
+        # float32 has seven digits to tell
+        cells = [[_cell(row[name], ".7g") for name in header] for row in rows]
+        csv.writer(text, lineterminator="\n").writerows([header, *cells])
+        return text.getvalue()
+    return _table([header, *([_cell(row[name], ".5g") for name in header] for row in rows)])
+
+
+def _cell(value: Any, digits: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:{digits}}" if isinstance(value, float) else str(value)
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, separated by two spaces."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "".join(line.rstrip() + "\n" for line in padded)

@@ -1,0 +1,69 @@
+"""The result of a run, as ``result.json`` keeps it."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from cnncli.core.errors import StorageError
+from cnncli.core.results import SplitReport, Values
+
+_PLAIN = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class Monitored:
+    """The metric that picked the best epoch, which way is better, and what it was then."""
+
+    metric: str
+    mode: Literal["max", "min"]
+    value: float
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class RunResult:
+    """The best epoch's metrics by split, and the one look at the test split (or what there is) with its weights."""
+
+    run_dir: str
+    best: str
+    last: str
+    best_epoch: int
+    epochs: int
+    monitored: Monitored
+    metrics: dict[str, Values]
+    samples: dict[str, int]
+    report: SplitReport
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys that docs/json.md lists."""
+        return {
+            "run_dir": self.run_dir,
+            "best": self.best,
+            "last": self.last,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "monitor": {"metric": self.monitored.metric, "mode": self.monitored.mode, "value": self.monitored.value},
+            "metrics": with_counts(self.metrics, self.samples),
+            **self.report.to_json(),
+        }
+
+    def to_file(self) -> dict[str, Any]:
+        """What ``result.json`` holds: the listed keys, and under ``parts`` all of it in the form that is read back."""
+        return {**self.to_json(), "parts": TypeAdapter(RunResult).dump_python(self, mode="json")}
+
+
+def with_counts(metrics: dict[str, Values], samples: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """``{split: {n, metric: value, …}}``."""
+    return {split: {"n": samples[split], **values} for split, values in metrics.items()}
+
+
+def read_result(path: Path) -> RunResult:
+    """The result that a run has written; raises ``StorageError`` when the file is damaged."""
+    try:
+        return TypeAdapter(RunResult).validate_python(json.loads(path.read_text())["parts"])
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise StorageError(
+            f"{path}: cannot be read ({str(error).splitlines()[0]}); evaluate the run's best.pt"
+        ) from error

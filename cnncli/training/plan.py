@@ -1,0 +1,69 @@
+"""What is about to run, in words; and a run that is only tried."""
+
+from cnncli.compute.failures import explained
+from cnncli.config.checking import LoadedConfig
+from cnncli.models.inspect import count_parameters
+from cnncli.training.build import Experiment, build_experiment
+from cnncli.training.display import Display
+from cnncli.training.place import Place
+
+
+def dry_run(loaded: LoadedConfig, place: Place, display: Display) -> dict[str, str]:
+    """Build everything, push one real batch through and back, write no run; the plan as plain values."""
+    experiment = build_experiment(loaded, display.track, measure=False)
+    with explained():
+        inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
+        with experiment.runtime.autocast():
+            outputs = experiment.state.model.train()(inputs)
+        loss = experiment.task.loss(outputs.float(), targets)
+        loss.backward()
+    run_id = place.run_id or "<time>"
+    return {
+        **describe(experiment),
+        "batch": f"inputs {list(inputs.shape)}, outputs {list(outputs.shape)}, loss {loss.item():.4f}",
+        "writes to": str(place.runs_dir / loaded.config.name / run_id),
+    }
+
+
+def describe(experiment: Experiment) -> dict[str, str]:
+    """What is about to run, for the header and the plan."""
+    config, spec = experiment.config, experiment.data.spec
+    sizes = " + ".join(f"{len(source):,} {split}" for split, source in experiment.data.sources.items())
+    counted = f" {spec.kind.samples}" if spec.kind.samples else ""
+    learned = spec.preprocess.learned(spec.classes)
+    learned = f", {learned}" if learned else ""
+    batch = [config.dataset.batch_size, *spec.input_shape]
+    epochs, steps = config.train.epochs, experiment.steps_per_epoch
+    parameters = count_parameters(experiment.state.model)
+    return {
+        "device": experiment.runtime.description,
+        "precision": config.precision + (f" ({experiment.reason})" if experiment.reason else ""),
+        "compute": ", ".join(experiment.runtime.settings(experiment.state.model, experiment.state.optimizer)),
+        "data": f"{config.dataset.name}: {sizes}{counted}{learned}; {experiment.where}",
+        "input": f"[{spec.kind.axes}] = {batch}",
+        "model": f"{config.model.name}: {parameters:,} parameters",
+        **_start(experiment),
+        "task": f"{config.task.name}, {config.loss.name} loss",
+        "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
+        "steps": f"{epochs} epochs × {steps:,} = {epochs * steps:,}",
+    }
+
+
+def _start(experiment: Experiment) -> dict[str, str]:
+    """Where the weights come from, where they are not new, and what goes on learning."""
+    config = experiment.config
+    if config.finetune is not None:
+        what = str(experiment.transfer) if experiment.transfer else "its weights come with the checkpoint"
+        return {"start": f"{config.finetune.pretrained}: {what}", "learning": _learning(experiment)}
+    return {} if config.train.start_from is None else {"start": f"the weights of {config.train.start_from}"}
+
+
+def _learning(experiment: Experiment) -> str:
+    """Which parameters learn, and at which rates."""
+    assert experiment.strategy is not None
+    groups = experiment.strategy.groups(float(experiment.config.optimizer.args["lr"]))
+    count = sum(parameter.numel() for group in groups for parameter in group["params"])
+    rates = [group["lr"] for group in groups]
+    shown = f"{count:,} parameters ({experiment.strategy.settings.strategy}), lr {rates[0]:.3g}"
+    shown += f" for the head, down to {min(rates):.3g}" if len(rates) > 1 else ""
+    return shown + ("; features computed once" if experiment.data.embed is not None else "")

@@ -1,0 +1,77 @@
+"""Going on with a run: which checkpoint can be gone on with, and whether it is the same experiment still."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from cnncli.config.checking import LoadedConfig
+from cnncli.config.sections import Config
+from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.optim.schedulers import is_smooth
+from cnncli.runs.checkpoint import FORMAT, Checkpoint, load_checkpoint
+from cnncli.runs.differences import differences
+from cnncli.runs.run_folder import RunFolder
+from cnncli.training.configs import restore_config
+
+RESUMABLE = ("name", "device", "train.epochs", "checkpoint.every", "logging", "dataset.workers", "dataset.memory",
+             "dataset.cache", "dataset.eval_batch_size", "compute.threads", "compute.keep_freed_memory",
+             "plugins")  # fmt: skip
+"""What may differ when a run is resumed: everything else would make it another experiment.
+
+More epochs are only for schedules that do not depend on how many there are.
+"""
+
+
+def resumable(path: Path) -> Checkpoint:
+    """The checkpoint at ``path``; raises ``CheckpointError``, saying what to do, where training cannot go on."""
+    try:
+        checkpoint = load_checkpoint(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}{_new_run(path)}") from error
+    if checkpoint.format != FORMAT:
+        raise CheckpointError(
+            f"{path}: was written by cnncli {checkpoint.version} (format {checkpoint.format}), and training goes on "
+            f"with format {FORMAT} only; finish the run with that version{_new_run(path)}"
+        )
+    if checkpoint.training is None:
+        cause = "holds the weights, not the state of their training; name last.pt or the run's folder"
+        raise CheckpointError(f"{path}: {cause}{_new_run(path)}")
+    return checkpoint
+
+
+def _new_run(path: Path) -> str:
+    """How a new run starts from the best weights, where the run at ``path`` still has them."""
+    run = RunFolder(path.parent)
+    try:
+        load_checkpoint(run.best)
+    except CheckpointError:
+        return ""
+    start = f"cnncli train {run.config} train.start_from={run.best}"
+    return f"; a new run starts from the weights of its best epoch with: {start}"
+
+
+def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
+    """``wanted`` with what the run has chosen by measuring; raises ``ConfigError`` where it is another experiment."""
+    plugins = [Path(plugin) for plugin in wanted.config.plugins]
+    own = restore_config(checkpoint, plugins=plugins).config
+    chosen = replace(wanted, config=_as_chosen(own, wanted.config))
+    free = set(RESUMABLE)
+    if is_smooth(chosen.config.scheduler.name):
+        free.remove("train.epochs")  # the schedule was laid out over the run's epochs
+    faults = [
+        wanted.document.fault(
+            tuple(path.split(".")), f"is {theirs!r}, the run was trained with {ours!r}; start a new run"
+        )
+        for path, ours, theirs in differences(own.model_dump(mode="json"), chosen.config.model_dump(mode="json"))
+        if not any(path == key or path.startswith(f"{key}.") for key in free)
+    ]
+    if faults:
+        raise ConfigError(faults)
+    return chosen
+
+
+def _as_chosen(own: Config, wanted: Config) -> Config:
+    """``wanted`` with the run's own choices where it leaves them open: they are not measured a second time."""
+    precision = own.precision if wanted.precision == "auto" else wanted.precision
+    compiled = own.compute.compile if wanted.compute.compile == "auto" else wanted.compute.compile
+    compute = wanted.compute.model_copy(update={"compile": compiled})
+    return wanted.model_copy(update={"precision": precision, "compute": compute})
