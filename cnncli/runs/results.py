@@ -1,10 +1,9 @@
-"""The result of a run, as ``result.json`` keeps it."""
+"""The result of a run: ``result.json`` for its readers, ``report.json`` in the form that is read back."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from cnncli.core.errors import StorageError
@@ -49,9 +48,10 @@ class RunResult:
             **self.report.to_json(),
         }
 
-    def to_file(self) -> dict[str, Any]:
-        """What ``result.json`` holds: the listed keys, and under ``parts`` all of it in the form that is read back."""
-        return {**self.to_json(), "parts": TypeAdapter(RunResult).dump_python(self, mode="json")}
+    def to_report(self) -> dict[str, Any]:
+        """All of it as plain values, for ``read_result``."""
+        found: dict[str, Any] = TypeAdapter(RunResult).dump_python(self, mode="json")
+        return found
 
 
 def with_counts(metrics: dict[str, Values], samples: dict[str, int]) -> dict[str, dict[str, Any]]:
@@ -60,10 +60,10 @@ def with_counts(metrics: dict[str, Values], samples: dict[str, int]) -> dict[str
 
 
 def read_result(path: Path) -> RunResult:
-    """The result that a run has written; raises ``StorageError`` when the file is damaged."""
+    """The result in a run's ``report.json``; raises ``StorageError`` when the file is damaged."""
     try:
-        return TypeAdapter(RunResult).validate_python(json.loads(path.read_text())["parts"])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        return TypeAdapter(RunResult).validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:  # pydantic's is a ValueError
         raise StorageError(
             f"{path}: cannot be read ({str(error).splitlines()[0]}); evaluate the run's best.pt"
         ) from error

@@ -48,6 +48,10 @@ class RunFolder:
         return self.path / "result.json"
 
     @property
+    def report(self) -> Path:
+        return self.path / "report.json"
+
+    @property
     def samples(self) -> Path:
         return self.path / "samples.png"
 

@@ -77,9 +77,9 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
         fit = Fit(experiment, run, display)
         if checkpoint is not None:
             fit.restore(checkpoint)
-            if fit.finished and run.result.is_file():
+            if fit.finished and run.report.is_file():
                 display.line(f"{run.path} is finished; this is its result")
-                return read_result(run.result)
+                return read_result(run.report)
             display.line(f"resuming {run.path} after epoch {fit.state.epoch}")
         run.write_config(experiment.config)
         run.write_json(run.environment, environment(experiment.runtime))
@@ -90,7 +90,8 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
                 _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
             fit.run_to_end(tracker)
             result = _result(experiment, run, fit, display)
-            run.write_json(run.result, result.to_file())
+            run.write_json(run.result, result.to_json())
+            run.write_json(run.report, result.to_report())
             tracker.final(result.metrics)
         finally:
             tracker.close()

@@ -10,7 +10,7 @@ from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.training import experiment
 from cnncli.training.configs import load_config
 from cnncli.training.display import Display
-from cnncli.training.experiment import Place
+from cnncli.training.place import Place
 
 
 def load(path: Path, *overrides: str) -> LoadedConfig:
@@ -18,11 +18,11 @@ def load(path: Path, *overrides: str) -> LoadedConfig:
 
 
 def train(path: Path, run_id: str, *overrides: str) -> dict[str, Any]:
-    return experiment.train(load(path, *overrides), Place(Path("runs"), run_id), Display(quiet=True))
+    return experiment.train(load(path, *overrides), Place(Path("runs"), run_id), Display(quiet=True)).to_json()
 
 
 def weights(path: str | Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = load_checkpoint(Path(path))["model"]
+    found: dict[str, torch.Tensor] = load_checkpoint(Path(path)).weights
     return found
 
 

@@ -286,7 +286,7 @@ def test_a_network_fine_tuned_twice_starts_from_the_first(start: Path, cnncli: C
     answer = cnncli("finetune", "--from", "runs/after/first", start, "--strategy", "head", "--name", "again/one")
     assert answer.code == 0, answer.err
     assert changed(own("first"), weights("runs/again/one/best.pt")) == {"8.weight", "8.bias"}
-    config = load_checkpoint(Path("runs/again/one/best.pt"))["config"]
+    config = load_checkpoint(Path("runs/again/one/best.pt")).config
     assert config["finetune"]["pretrained"] == "runs/after/first"
 
 

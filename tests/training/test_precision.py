@@ -28,7 +28,7 @@ def test_every_precision_learns(tiny: Path, precision: str) -> None:
 def test_fp16_resumes_with_its_scale(tiny: Path, cnncli: Cli) -> None:
     train(tiny, "whole", *CNN, "precision=fp16")
     train(tiny, "parts", *CNN, "precision=fp16", "train.epochs=1")
-    assert load_checkpoint(Path("runs/tiny/parts/last.pt"))["training"]["scaler"]["scale"] > 1
+    assert load_checkpoint(Path("runs/tiny/parts/last.pt")).training.scaler["scale"] > 1
     answer = cnncli("train", tiny, *CNN, "precision=fp16", "--resume", "runs/tiny/parts")
     assert answer.code == 0, answer.err
     assert_same_weights("runs/tiny/whole/last.pt", "runs/tiny/parts/last.pt")
@@ -47,7 +47,7 @@ def test_a_step_of_fp16_with_infinite_gradients_is_not_taken(tiny: Path, monkeyp
     monkeypatch.setattr(torch.amp, "GradScaler", lambda device: scaler(device, init_scale=2.0**40))
     overrides = (*CNN, "precision=fp16", "train={epochs: 1, ema_decay: 0.9}", "scheduler=linear")
     train(tiny, "one", *overrides)
-    state = load_checkpoint(Path("runs/tiny/one/last.pt"))["training"]
+    state = load_checkpoint(Path("runs/tiny/one/last.pt")).training
     skipped = 11 - state["global_step"]
     assert skipped > 3
     assert state["scaler"]["scale"] == 2.0 ** (40 - skipped)

@@ -99,7 +99,7 @@ def test_a_signal_in_the_middle_of_an_epoch_keeps_the_work(
         answer = cnncli("train", busy, "--name", "busy/part")
     assert answer.code == code
     assert "go on with: cnncli train --resume runs/busy/part" in answer.err
-    assert load_checkpoint(Path("runs/busy/part/last.pt"))["training"]["global_step"] == steps
+    assert load_checkpoint(Path("runs/busy/part/last.pt")).training.global_step == steps
     assert cnncli("train", busy, "--resume").code == 0
     assert_same_weights(whole["last"], "runs/busy/part/last.pt")
     assert history(Path("runs/busy/whole")) == history(Path("runs/busy/part"))
@@ -118,7 +118,7 @@ def test_a_signal_during_evaluation_repeats_only_the_evaluation(
     with monkeypatch.context() as patch:
         patch.setattr(fit.Fit, "_evaluate", interrupted)
         assert cnncli("train", busy, "--name", "busy/part").code == 143
-    assert load_checkpoint(Path("runs/busy/part/last.pt"))["training"]["epoch"] == 0
+    assert load_checkpoint(Path("runs/busy/part/last.pt")).training.epoch == 0
     assert cnncli("train", busy, "--resume", "runs/busy/part").code == 0
     assert_same_weights(whole["last"], "runs/busy/part/last.pt")
     assert history(Path("runs/busy/whole")) == history(Path("runs/busy/part"))
@@ -170,8 +170,8 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(tiny: Path) -
     one, two, other = train(tiny, "one"), train(tiny, "two"), train(tiny, "other", "seed=1")
     assert_same_weights(one["last"], two["last"])
     assert not torch.equal(
-        load_checkpoint(Path(one["last"]))["model"]["1.weight"],
-        load_checkpoint(Path(other["last"]))["model"]["1.weight"],
+        load_checkpoint(Path(one["last"])).weights["1.weight"],
+        load_checkpoint(Path(other["last"])).weights["1.weight"],
     )
 
 

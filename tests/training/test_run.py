@@ -82,7 +82,7 @@ def test_a_failing_logger_costs_nothing_but_the_log(tiny: Path, cnncli: Cli, mon
     answer = cnncli("train", tiny, "logging.tensorboard=true", "--name", "tiny/one", "--json")
     assert answer.code == 0
     assert answer.err.count("warning: TensorBoard's files cannot be written") == 1
-    assert load_checkpoint(Path("runs/tiny/one/last.pt"))["training"]["epoch"] == 2
+    assert load_checkpoint(Path("runs/tiny/one/last.pt")).training.epoch == 2
 
 
 def test_the_best_epoch_is_kept_and_the_earliest_of_equals() -> None:
@@ -105,7 +105,7 @@ def test_best_is_chosen_by_the_named_metric(tiny: Path, monitor: str, pick: Call
     lines = [json.loads(line) for line in Path("runs/tiny/one/metrics.jsonl").read_text().splitlines()]
     values = [line[monitor] for line in lines]
     assert result["best_epoch"] == 1 + values.index(pick(values))
-    assert load_checkpoint(Path(result["best"]))["metrics"] == lines[result["best_epoch"] - 1]
+    assert load_checkpoint(Path(result["best"])).metrics == lines[result["best_epoch"] - 1]
 
 
 def test_early_stopping_waits_for_its_patience(tiny: Path) -> None:
@@ -119,7 +119,7 @@ def test_the_averaged_weights_are_evaluated_and_kept(tiny: Path) -> None:
     plain = train(tiny, "plain", "optimizer.lr=0.01")
     averaged = train(tiny, "averaged", "optimizer.lr=0.01", "train.ema_decay=0.8")
     saved = load_checkpoint(Path(averaged["last"]))
-    raw = load_checkpoint(Path(plain["last"]))["model"]
+    raw = load_checkpoint(Path(plain["last"])).weights
     assert torch.equal(saved["training"]["weights"]["1.weight"], raw["1.weight"]), "training itself is the same"
     assert not torch.equal(saved["model"]["1.weight"], raw["1.weight"])
     assert averaged["metrics"]["val"]["loss"] != plain["metrics"]["val"]["loss"]

@@ -117,7 +117,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(kind: str, cnncli: C
     assert_same_weights(whole["best"], part["best"])
     assert history(Path(f"runs/{kind}/whole")) == history(Path(f"runs/{kind}/part"))
     assert answer.json["metrics"] == whole["metrics"]
-    assert load_checkpoint(Path(whole["best"]))["decoding"] == load_checkpoint(Path(part["best"]))["decoding"]
+    assert load_checkpoint(Path(whole["best"])).calibration == load_checkpoint(Path(part["best"])).calibration
 
 
 @pytest.mark.parametrize("kind", list(CONFIGS))
@@ -126,7 +126,7 @@ def test_a_run_stopped_in_the_middle_of_an_epoch_goes_on_with_its_sums(
 ) -> None:
     path = config(kind)
     whole = train(path, "whole")
-    steps = load_checkpoint(Path(whole["last"]))["training"]["global_step"] // 3
+    steps = load_checkpoint(Path(whole["last"])).training.global_step // 3
     assert steps > 1
     with monkeypatch.context() as patch:
         StopAfter(patch, steps + steps // 2, signal.SIGTERM)
@@ -191,7 +191,7 @@ def test_the_resolved_config_of_a_run_trains_the_same_again(cnncli: Cli) -> None
 
 def test_another_threshold_can_be_tried_in_evaluation(cnncli: Cli) -> None:
     result = train(config("binary"), "one")
-    chosen = load_checkpoint(Path(result["best"]))["decoding"]["threshold"]
+    chosen = load_checkpoint(Path(result["best"])).calibration["threshold"]
     reports = {
         text: cnncli("eval", "--ckpt", "runs/binary/one", "--json", *([f"task.threshold={text}"] if text else [])).json
         for text in ("", "0.3", "0.01", "0.99")
