@@ -34,6 +34,7 @@ class Fit:
         self.best = Best(experiment.mode)
         self.progress = Best(experiment.mode, stopping.min_delta if stopping else 0.0)
         self.meter = experiment.task.meter()  # of the current epoch
+        self.unchosen = experiment.task.calibration  # what answers need where nothing is chosen, as it was given
         self.baseline = self._baseline()
         self.record: Record = {}  # of the last finished epoch
 
@@ -153,7 +154,7 @@ class Fit:
         if is_best or self.finished or (every and self.state.epoch % every == 0):
             task.calibrate(evaluated)
         else:
-            task.use(task.calibration_type())
+            task.use(self.unchosen)
 
     def _monitored(self) -> float:
         """The metric that picks the best epoch; raises ``DataError`` where the validation part has no such thing."""

@@ -1,5 +1,8 @@
 """Yes or no: scikit-learn's metrics at any threshold, and a threshold chosen on validation."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,17 +27,32 @@ from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Table
+from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.tasks.binary import Binary, BinaryMeter, at_threshold
+from tests.conftest import Answer
+from tests.tasks.helpers import as_json
 
 fill_registries()
 CPU = torch.device("cpu")
 TRAINING = torch.tensor([0] * 30 + [1] * 10)
+GIVEN = """\
+name: given
+dataset: {name: breast_cancer, batch_size: 64}
+model: {name: mlp, hidden: [4]}
+task: {name: binary, threshold: 0.9}
+optimizer: {name: sgd, lr: 1.0}
+train: {epochs: 3}
+checkpoint: {monitor: val/loss, mode: max}
+logging: {tensorboard: false, samples: false, pictures: false}
+"""
 
 
 def task(loss: dict[str, Any] | None = None, classes: str = "no yes", **args: Any) -> Binary:
     spec = DataSpec((3,), tuple(classes.split()), Table((), ("t",)), (1,))
     config = LossConfig.model_validate({"name": "bce_with_logits", **(loss or {})})
-    return Binary(spec, config, TRAINING, CPU, **args)
+    made = Binary(spec, config, CPU, **args)
+    made.fit(TRAINING)
+    return made
 
 
 def samples(size: int = 103, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -80,7 +98,7 @@ def test_metrics_are_scikit_learns_at_any_threshold(threshold: float, positive: 
 def test_details_are_scikit_learns_with_the_classes_in_the_datas_order(positive: str) -> None:
     logits, targets = samples()
     binary = task(threshold=0.4, positive=positive)
-    details = binary.details(metered(binary, logits, targets, 50))
+    details = as_json(binary.blocks(metered(binary, logits, targets, 50)))
     number = ("no", "yes").index(positive)
     scores = logits[:, 0].sigmoid().numpy()
     named = np.where(scores >= 0.4, number, 1 - number)
@@ -132,8 +150,8 @@ def test_no_other_threshold_is_better_on_validation_than_the_chosen(goal: str, p
     }[kind]
     binary = task(choose=goal, positive=positive)
     meter = metered(binary, logits, targets, 16)
-    binary.fit_decoding(meter)
-    chosen = binary.decoding["threshold"]
+    binary.calibrate(meter)
+    chosen = binary.calibration.threshold
     assert 0 <= chosen <= 1
     scores, truth = meter.scores()
     assert at_threshold(scores, truth, chosen)[goal] == pytest.approx(best_of_all(goal, scores, truth))
@@ -145,10 +163,21 @@ def test_choosing_can_change_the_threshold_and_without_it_nothing_is_chosen() ->
     logits, targets = samples()
     chosen, plain, given = task(choose="accuracy"), task(), task(threshold=0.7)
     for binary in (chosen, plain, given):
-        binary.fit_decoding(metered(binary, logits - 4, targets))
-    assert chosen.decoding["threshold"] < 0.2
-    assert plain.decoding == {"threshold": 0.5}
-    assert given.decoding == {"threshold": 0.7}
+        binary.calibrate(metered(binary, logits - 4, targets))
+    assert chosen.calibration.threshold < 0.2
+    assert plain.calibration.to_dict() == {"threshold": 0.5}
+    assert given.calibration.to_dict() == {"threshold": 0.7}
+
+
+def test_a_given_threshold_is_that_of_every_checkpoint(cnncli: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(GIVEN)
+    assert cnncli("train", "c.yaml", "--name", "given/one").code == 0
+    history = [json.loads(line) for line in Path("runs/given/one/metrics.jsonl").read_text().splitlines()]
+    assert history[1]["val/loss"] < history[0]["val/loss"], "the second epoch is not the best"
+    for name in ("best", "last"):
+        assert load_checkpoint(Path(f"runs/given/one/{name}.pt")).calibration == {"threshold": 0.9}
+        report = cnncli("eval", "--ckpt", f"runs/given/one/{name}.pt", "--json").json
+        assert report["threshold"] == 0.9
 
 
 def test_threshold_and_choose_exclude_each_other() -> None:
@@ -204,10 +233,10 @@ def test_of_one_class_alone_there_is_no_order_to_judge_and_no_warning(target: in
     logits, _ = samples(9)
     binary = task(choose="f1")
     meter = metered(binary, logits, torch.full((9,), target))
-    binary.fit_decoding(meter)
+    binary.calibrate(meter)
     values = meter.compute()
     assert not {"roc_auc", "average_precision"} & set(values)
-    details = binary.details(meter)
+    details = as_json(binary.blocks(meter))
     assert "roc" not in details, "a curve through undefined rates"
     assert sum(map(sum, details["confusion"])) == 9
 
@@ -232,5 +261,5 @@ def test_the_running_accuracy_is_that_of_all_samples_so_far() -> None:
 
 @pytest.mark.parametrize("positive", ["yes", "no"])
 def test_the_baseline_names_the_commoner_class_of_training(positive: str) -> None:
-    baselines = task(positive=positive).baselines(torch.tensor([0, 1, 1, 1]), None)
-    assert baselines == [{"name": "commonest class", "class": "no", "accuracy": 0.25, "roc_auc": 0.5}]
+    (baseline,) = task(positive=positive).baselines(torch.tensor([0, 1, 1, 1]), None)
+    assert baseline.to_json() == {"name": "commonest class", "class": "no", "accuracy": 0.25, "roc_auc": 0.5}
