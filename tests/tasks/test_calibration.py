@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -118,17 +117,17 @@ def test_the_threshold_is_the_one_that_trying_all_finds(digits: int, max_error: 
     levels = risk_levels(probabilities, targets)
     confidence, answered = threshold_for(levels, max_error)
     assert (confidence, answered) == pytest.approx(brute(probabilities, targets, max_error))
-    assert levels["confidence"] == sorted(set(probabilities.max(1).values.tolist()))
-    assert levels["answered"][0] == 1
+    assert levels.confidence == sorted(set(probabilities.max(1).values.tolist()))
+    assert levels.answered[0] == 1
     wrong = (probabilities.argmax(1) != targets).double().mean().item()
-    assert levels["error"][0] == pytest.approx(wrong)
+    assert levels.error[0] == pytest.approx(wrong)
 
 
 def test_samples_of_one_confidence_are_answered_together() -> None:
     levels = risk_levels(*sure([0.9, 0.9, 0.9, 0.7, 0.7, 0.6], [True, True, False, True, True, False]))
-    assert levels["confidence"] == pytest.approx([0.6, 0.7, 0.9])
-    assert levels["error"] == pytest.approx([2 / 6, 1 / 5, 1 / 3])
-    assert levels["answered"] == pytest.approx([1, 5 / 6, 1 / 2])
+    assert levels.confidence == pytest.approx([0.6, 0.7, 0.9])
+    assert levels.error == pytest.approx([2 / 6, 1 / 5, 1 / 3])
+    assert levels.answered == pytest.approx([1, 5 / 6, 1 / 2])
     assert threshold_for(levels, 0.35) == (pytest.approx(0.6), 1)
     assert threshold_for(levels, 0.2) == (pytest.approx(0.7), pytest.approx(5 / 6))
 
@@ -143,23 +142,21 @@ def test_of_many_levels_some_are_kept_and_each_is_true() -> None:
     logits, targets = calibrated(5_000)
     probabilities = logits.softmax(1)
     levels = risk_levels(probabilities, targets)
-    assert len(levels["confidence"]) == len(levels["error"]) == len(levels["answered"]) == MAX_LEVELS
-    assert levels["answered"][0] == 1
+    assert len(levels.confidence) == len(levels.error) == len(levels.answered) == MAX_LEVELS
+    assert levels.answered[0] == 1
     confidence, predicted = probabilities.double().max(1)
-    assert levels["confidence"][-1] == confidence.max().item()
+    assert levels.confidence[-1] == confidence.max().item()
     for number in (0, 100, 500, 998, 999):
-        chosen = confidence >= levels["confidence"][number]
-        assert levels["answered"][number] == pytest.approx(chosen.double().mean().item())
-        assert levels["error"][number] == pytest.approx((predicted != targets)[chosen].double().mean().item())
+        chosen = confidence >= levels.confidence[number]
+        assert levels.answered[number] == pytest.approx(chosen.double().mean().item())
+        assert levels.error[number] == pytest.approx((predicted != targets)[chosen].double().mean().item())
 
 
 def test_focal_with_gamma_0_is_cross_entropy() -> None:
     logits, targets = calibrated(50)
     weight, shares = torch.tensor([1.0, 2.0, 0.5, 3.0]), F.one_hot(targets, 4).float()
-    assert torch.allclose(FocalLoss(0.0)(logits, targets), F.cross_entropy(logits, targets))
     assert torch.allclose(FocalLoss(0.0)(logits, shares), F.cross_entropy(logits, targets))
     weighted = F.cross_entropy(logits, targets, weight, reduction="none").mean()
-    assert torch.allclose(FocalLoss(0.0, weight)(logits, targets), weighted)
     assert torch.allclose(FocalLoss(0.0, weight)(logits, shares), weighted)
     mixed = 0.3 * shares + 0.7 * shares.roll(1, 0)
     assert torch.allclose(FocalLoss(0.0)(logits, mixed), F.cross_entropy(logits, mixed))
@@ -169,10 +166,10 @@ def test_focal_with_gamma_0_is_cross_entropy() -> None:
 def test_focal_is_its_formula_and_takes_shares_in_their_parts(gamma: float) -> None:
     logits, targets = calibrated(50)
     p = logits.softmax(1)[torch.arange(50), targets]
-    assert torch.allclose(FocalLoss(gamma)(logits, targets), (-((1 - p) ** gamma) * p.log()).mean(), atol=1e-6)
-    others = targets.roll(1)
-    mixed = 0.3 * F.one_hot(targets, 4) + 0.7 * F.one_hot(others, 4)
-    parts = 0.3 * FocalLoss(gamma)(logits, targets) + 0.7 * FocalLoss(gamma)(logits, others)
+    own, others = F.one_hot(targets, 4).float(), F.one_hot(targets.roll(1), 4).float()
+    assert torch.allclose(FocalLoss(gamma)(logits, own), (-((1 - p) ** gamma) * p.log()).mean(), atol=1e-6)
+    mixed = 0.3 * own + 0.7 * others
+    parts = 0.3 * FocalLoss(gamma)(logits, own) + 0.7 * FocalLoss(gamma)(logits, others)
     assert torch.allclose(FocalLoss(gamma)(logits, mixed), parts, atol=1e-6)
 
 
@@ -181,7 +178,7 @@ def test_focal_is_its_formula_and_takes_shares_in_their_parts(gamma: float) -> N
 def test_the_gradient_of_focal_flows_and_is_finite(gamma: float, scale: float) -> None:
     logits, targets = calibrated(50)
     logits = (logits * scale).requires_grad_()
-    FocalLoss(gamma)(logits, targets).backward()
+    FocalLoss(gamma)(logits, F.one_hot(targets, 4).float()).backward()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
     assert logits.grad.abs().sum() > 0
@@ -190,16 +187,16 @@ def test_the_gradient_of_focal_flows_and_is_finite(gamma: float, scale: float) -
 def test_the_gradient_of_focal_is_that_of_differences() -> None:
     logits, targets = calibrated(6)
     weight = torch.tensor([1.0, 2.0, 0.5, 3.0], dtype=torch.float64)
-    double = logits.double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda given: FocalLoss(1.5, weight)(given, targets), (double,))
+    double, shares = logits.double().requires_grad_(), F.one_hot(targets, 4).double()
+    assert torch.autograd.gradcheck(lambda given: FocalLoss(1.5, weight)(given, shares), (double,))
 
 
 def test_focal_weighs_easy_samples_less() -> None:
     easy, hard = torch.tensor([[4.0, 0.0]]), torch.tensor([[0.0, 4.0]])
-    targets = torch.tensor([0])
+    first = torch.tensor([[1.0, 0.0]])
 
     def ratio(gamma: float) -> float:
-        return (FocalLoss(gamma)(easy, targets) / FocalLoss(gamma)(hard, targets)).item()
+        return (FocalLoss(gamma)(easy, first) / FocalLoss(gamma)(hard, first)).item()
 
     assert ratio(0.0) > 10 * ratio(1.0) > 100 * ratio(2.0)
 
@@ -208,10 +205,12 @@ def test_focal_as_a_loss_of_a_task_is_averaged_over_samples_and_plain_in_evaluat
     logits, targets = calibrated(40)
     spec = DataSpec((1, 4, 4), ("a", "b", "c", "d"), Pictures((0.0,), (1.0,)))
     loss = LossConfig.model_validate({"name": "focal", "gamma": 1.0, "class_weights": "balanced"})
-    task = Classification(spec, loss, targets, CPU)
+    task = Classification(spec, loss, CPU)
+    task.fit(targets)
+    shares = F.one_hot(targets, 4).float()
     weights = 40 / (4 * targets.bincount(minlength=4).float())
-    assert torch.allclose(task.loss(logits, targets), FocalLoss(1.0, weights)(logits, targets))
-    assert torch.allclose(task.eval_loss(logits, targets), FocalLoss(1.0)(logits, targets))
+    assert torch.allclose(task.loss(logits, targets), FocalLoss(1.0, weights)(logits, shares))
+    assert torch.allclose(task.eval_loss(logits, targets), FocalLoss(1.0)(logits, shares))
     assert task.weight(targets) == 40
 
 
@@ -231,22 +230,22 @@ def trained(cnncli: Cli, tiny: Path) -> Path:
 
 def test_a_checkpoint_holds_temperature_and_risk_of_its_epoch_as_plain_numbers(cnncli: Cli, trained: Path) -> None:
     for name in ("best.pt", "last.pt"):
-        decoding: dict[str, Any] = load_checkpoint(trained / name)["decoding"]
-        assert set(decoding) == {"temperature", "risk", "samples"}
-        assert plain(decoding)
-        assert list(decoding["risk"]) == ["confidence", "error", "answered"]
+        chosen = load_checkpoint(trained / name).calibration
+        assert set(chosen) == {"temperature", "risk", "samples"}
+        assert plain(chosen)
+        assert list(chosen["risk"]) == ["confidence", "error", "answered"]
         evaluated = cnncli("eval", "--ckpt", trained / name, "--split", "val", "--json").json
         accuracy = evaluated["metrics"]["val"]["accuracy"]
-        assert decoding["risk"]["error"][0] == pytest.approx(1 - accuracy)
-        assert decoding["temperature"] == evaluated["calibration"]["temperature"]
-        assert not math.isclose(decoding["temperature"], 1), "after two epochs there are mistakes enough"
+        assert chosen["risk"]["error"][0] == pytest.approx(1 - accuracy)
+        assert chosen["temperature"] == evaluated["calibration"]["temperature"]
+        assert not math.isclose(chosen["temperature"], 1), "after two epochs there are mistakes enough"
 
 
 def test_eval_tells_how_well_it_is_calibrated(cnncli: Cli, trained: Path) -> None:
     answer = cnncli("eval", "--ckpt", trained, "--split", "val", "--json")
     found = answer.json["calibration"]
     assert set(found) == {"temperature", "error_before", "error_after"}
-    assert found["temperature"] == load_checkpoint(trained / "best.pt")["decoding"]["temperature"]
+    assert found["temperature"] == load_checkpoint(trained / "best.pt").calibration["temperature"]
     assert 0 <= found["error_after"] < found["error_before"] <= 1, "it was fitted on these samples"
     assert cnncli("eval", "--ckpt", trained, "--json").json["calibration"]["temperature"] == found["temperature"]
 
@@ -254,7 +253,7 @@ def test_eval_tells_how_well_it_is_calibrated(cnncli: Cli, trained: Path) -> Non
 def test_without_validation_there_is_no_temperature(cnncli: Cli, tiny: Path) -> None:
     answer = cnncli("train", tiny, "dataset.val_fraction=0", "checkpoint.monitor=train/loss", "--name", "one/two")
     assert answer.code == 0, answer.err
-    assert load_checkpoint(Path("runs/one/two/best.pt"))["decoding"] == {}
+    assert load_checkpoint(Path("runs/one/two/best.pt")).calibration == {"temperature": 1, "risk": None, "samples": 0}
     found = cnncli("eval", "--ckpt", "runs/one/two", "--json").json["calibration"]
     assert found["temperature"] == 1
     assert found["error_before"] == found["error_after"]

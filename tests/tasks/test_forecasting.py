@@ -16,6 +16,7 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Series, Table
 from cnncli.data.series import SeriesData, make_windows
 from cnncli.tasks.forecasting import Forecasting, ForecastMeter
+from tests.tasks.helpers import as_json
 
 fill_registries()
 CPU = torch.device("cpu")
@@ -48,7 +49,8 @@ def case(log: bool, difference: int | None, targets: tuple[str, ...], loss: str 
     _, windows, starts = make_windows(values, spec)
     generator = torch.Generator().manual_seed(2)
     outputs = windows[..., 0] + 0.3 * torch.randn(windows.shape[:3], generator=generator)
-    task = Forecasting(spec, LossConfig(name=loss), windows, CPU)
+    task = Forecasting(spec, LossConfig(name=loss), CPU)
+    task.fit(windows)
     return Case(values, task, windows, outputs, (starts + WINDOW).tolist())
 
 
@@ -130,7 +132,7 @@ def test_baselines_are_the_value_a_period_ago_and_the_last_known_one(
             seasonal[n, h], naive[n, h] = made.values[known, chosen], made.values[end - 1, chosen]
             true[n, h] = made.values[end + h, chosen]
     scale = naive_error(made)
-    assert made.task.baselines(made.targets, None) == [
+    assert [baseline.to_json() for baseline in made.task.baselines(made.targets, None)] == [
         {"name": f"seasonal naive ({PERIOD})", **expected(seasonal, true, scale)},
         {"name": "naive", **expected(naive, true, scale)},
     ]
@@ -143,9 +145,10 @@ def test_baselines_are_judged_where_the_series_reaches_back_a_period() -> None:
     seasonal, naive = made.task.baselines(made.targets, None)
     assert [seasonal, naive] == made.task.baselines(made.targets[14:], None)
     (only,) = made.task.baselines(made.targets[:14], None)
-    assert only["name"] == "naive"
+    assert only.name == "naive"
     for found in (seasonal, naive, only):
-        assert all(np.isfinite(value) for name, value in found.items() if name != "name")
+        assert set(found.metrics) == {"mae", "rmse", "smape", "mase"}
+        assert all(map(np.isfinite, found.metrics.values()))
 
 
 def test_the_seasonal_naive_forecast_of_the_training_part_has_a_mase_of_one() -> None:
@@ -166,7 +169,7 @@ def test_half_widths_are_the_value_at_the_conformal_rank(count: int, log: bool, 
     made = case(log, difference, ("c", "a"))
     made = Case(made.values, made.task, made.targets[:count], made.outputs[:count], made.ends[:count])
     count = len(made.targets)
-    made.task.fit_decoding(metered(made))
+    made.task.calibrate(metered(made))
     predicted, true = by_hand(made)
     if log:  # widths are added before the logarithm is undone
         predicted, true = np.log(predicted), np.log(true)
@@ -174,9 +177,9 @@ def test_half_widths_are_the_value_at_the_conformal_rank(count: int, log: bool, 
     rank = min(-(-9 * (count + 1) // 10), count)  # the smallest that holds nine of ten of one more value
     for h in range(HORIZON):
         for k in range(2):
-            width = made.task.decoding["half_width"][h][k]
+            width = made.task.calibration.half_width[h][k]
             assert width == pytest.approx(sorted(error[:, h, k])[rank - 1], rel=1e-3, abs=1e-5)
-    assert made.task.decoding["level"] == min(0.9, rank / (count + 1))
+    assert made.task.calibration.level == min(0.9, rank / (count + 1))
 
 
 def test_the_rank_is_exact_for_any_number_of_windows() -> None:
@@ -184,17 +187,17 @@ def test_the_rank_is_exact_for_any_number_of_windows() -> None:
     for count in range(1, 400):
         meter = made.task.meter(detailed=True)
         meter.errors.append(torch.arange(1.0, count + 1)[:, None, None].expand(count, HORIZON, 1))
-        made.task.fit_decoding(meter)
-        assert made.task.decoding["half_width"][0][0] == min(-(-9 * (count + 1) // 10), count), count
+        made.task.calibrate(meter)
+        assert made.task.calibration.half_width[0][0] == min(-(-9 * (count + 1) // 10), count), count
 
 
 @pytest.mark.parametrize(("log", "difference"), [(False, None), (True, 3)])
 def test_the_backtest_tells_errors_by_step_and_how_much_the_interval_held(log: bool, difference: int | None) -> None:
     made = case(log, difference, ("c", "a"))
     meter = metered(made)
-    assert "inside" not in made.task.details(meter)["backtest"], "no interval has been chosen yet"
-    made.task.fit_decoding(meter)
-    details = made.task.details(meter)
+    assert "inside" not in as_json(made.task.blocks(meter))["backtest"], "no interval has been chosen yet"
+    made.task.calibrate(meter)
+    details = as_json(made.task.blocks(meter))
     predicted, true = by_hand(made)
     backtest = details["backtest"]
     assert backtest["windows"] == len(made.ends)
@@ -221,14 +224,14 @@ def test_the_loss_is_of_standardised_values(name: str, function: object) -> None
 
 
 def test_what_is_no_series_and_losses_of_classes_are_refused() -> None:
-    with pytest.raises(ConfigError, match="use the data set series_csv"):
-        Forecasting(DataSpec((3,), (), Table((), ("t",)), (1,)), LossConfig(name="mse"), torch.zeros(0), CPU)
+    with pytest.raises(ConfigError, match="task: forecasting is for series, the data are rows"):
+        Forecasting(DataSpec((3,), (), Table((), ("t",)), (1,)), LossConfig(name="mse"), CPU)
     series = Series(("a",), ("a",), 1, False, None, (0.0,), (1.0,), (1.0,))
     spec = DataSpec((4, 1), (), series, (2, 1))
     with pytest.raises(ConfigError, match="cross_entropy is not for forecasting; use mse"):
-        Forecasting(spec, LossConfig(name="cross_entropy"), torch.zeros(0), CPU)
+        Forecasting(spec, LossConfig(name="cross_entropy"), CPU)
     with pytest.raises(ConfigError, match="forecasting has no classes"):
-        Forecasting(spec, LossConfig(name="mse", class_weights="balanced"), torch.zeros(0), CPU)
+        Forecasting(spec, LossConfig(name="mse", class_weights="balanced"), CPU)
 
 
 def test_the_meter_goes_on_from_its_state() -> None:

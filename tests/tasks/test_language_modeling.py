@@ -30,7 +30,9 @@ def ids_of(size: int, seed: int) -> Tensor:
 def task(train: Tensor | None = None, **loss: object) -> LanguageModeling:
     spec = DataSpec((BLOCK,), (), Text(tuple(VOCABULARY)), (BLOCK, len(VOCABULARY)))
     targets = blocks(ids_of(100, 0), BLOCK).targets if train is None else train
-    return LanguageModeling(spec, LossConfig.model_validate({"name": "cross_entropy", **loss}), targets, CPU)
+    made = LanguageModeling(spec, LossConfig.model_validate({"name": "cross_entropy", **loss}), CPU)
+    made.fit(targets)
+    return made
 
 
 def some_logits(count: int, seed: int = 3) -> Tensor:
@@ -88,7 +90,7 @@ def test_baselines_are_what_a_slow_count_gives(seed: int) -> None:
             unigram -= log((single[wanted] + 1) / (len(text) + len(VOCABULARY)))
             bigram -= log((pairs[known, wanted] + 1) / (before[known] + len(VOCABULARY)))
     count = source.targets.numel()
-    first, second = task(train.targets).baselines(source.targets, source.inputs)
+    first, second = (found.to_json() for found in task(train.targets).baselines(source.targets, source.inputs))
     assert (first["name"], second["name"]) == ("bigram", "unigram")
     assert first["loss"] == pytest.approx(bigram / count)
     assert second["loss"] == pytest.approx(unigram / count)
@@ -101,11 +103,11 @@ def test_baselines_are_what_a_slow_count_gives(seed: int) -> None:
 def test_a_character_that_training_never_saw_has_a_finite_price() -> None:
     unseen = torch.full((1, BLOCK), VOCABULARY.index("e"))
     for baseline in task().baselines(unseen, unseen):
-        assert 0 < baseline["loss"] < 10
+        assert 0 < baseline.metrics["loss"] < 10
 
 
 def test_without_inputs_there_is_only_the_unigram_baseline() -> None:
-    assert [found["name"] for found in task().baselines(blocks(ids_of(50, 1), BLOCK).targets, None)] == ["unigram"]
+    assert [found.name for found in task().baselines(blocks(ids_of(50, 1), BLOCK).targets, None)] == ["unigram"]
 
 
 def test_the_loss_is_the_mean_over_all_characters_and_smoothing_is_for_training_only() -> None:

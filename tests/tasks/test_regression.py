@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
-from cnncli.core.spec import Column, DataSpec, Pictures, Table
+from cnncli.core.spec import Column, DataSpec, Numbers, Pictures, Table
 from cnncli.tasks.regression import Regression
+from tests.tasks.helpers import as_json
 
 fill_registries()
 CPU = torch.device("cpu")
@@ -19,10 +20,12 @@ MEAN, STD = (250.0, -3.0), (40.0, 0.5)
 
 
 def task(count: int = 1, loss: str = "mse", standardize: bool = True, **args: object) -> Regression:
-    table = Table((), ("price", "age")[:count], MEAN[:count], STD[:count])
-    spec = DataSpec((3,), (), table, (count,))
+    names = ("price", "age")[:count]
+    spec = DataSpec((3,), (), Table((), names), (count,), Numbers(names, MEAN[:count], STD[:count]))
     config = LossConfig.model_validate({"name": loss, **args})
-    return Regression(spec, config, torch.zeros(0, count), CPU, standardize=standardize)
+    made = Regression(spec, config, CPU, standardize=standardize)
+    made.fit(torch.zeros(0, count))
+    return made
 
 
 def samples(count: int, size: int = 103) -> tuple[Tensor, Tensor]:
@@ -92,7 +95,7 @@ def test_the_baseline_is_the_mean_of_the_training_part(standardize: bool) -> Non
     regression = task(2, standardize=standardize)
     true, _ = samples(2)
     constant = np.tile(MEAN, (len(true), 1))
-    (baseline,) = regression.baselines(true, None)
+    baseline = regression.baselines(true, None)[0].to_json()
     assert baseline["name"] == "mean"
     assert baseline["mae"] == pytest.approx(mean_absolute_error(true, constant), rel=1e-5)
     assert baseline["rmse"] == pytest.approx(mean_squared_error(true, constant) ** 0.5, rel=1e-5)
@@ -122,12 +125,12 @@ def test_a_loss_of_another_kind_is_refused(name: str) -> None:
         task(1, name)
 
 
-def test_class_weights_and_data_without_columns_are_refused() -> None:
+def test_class_weights_and_data_without_numbers_are_refused() -> None:
     with pytest.raises(ConfigError, match="regression has no classes"):
         task(class_weights="balanced")
     spec = DataSpec((1, 4, 4), ("a", "b"), Pictures((0.0,), (1.0,)))
-    with pytest.raises(ConfigError, match="columns of a table"):
-        Regression(spec, LossConfig(name="mse"), torch.zeros(0, 1), CPU)
+    with pytest.raises(ConfigError, match="regression learns numbers, the data have none; use csv, diabetes"):
+        Regression(spec, LossConfig(name="mse"), CPU)
 
 
 def test_the_meter_goes_on_from_its_state() -> None:
@@ -173,7 +176,7 @@ def test_details_keep_true_and_predicted_values_of_the_first_target() -> None:
     meter = regression.meter(detailed=True)
     for x, y in zip(outputs_for(regression, predicted).split(5), true.split(5), strict=True):
         meter.update(regression.eval_loss(x, y), len(y), x, y)
-    points = regression.details(meter)["points"]
+    points = as_json(regression.blocks(meter))["points"]
     assert points["target"] == "price"
     assert points["true"] == true[:, 0].tolist()
     assert points["predicted"] == pytest.approx(predicted[:, 0].tolist(), rel=1e-5)
@@ -181,8 +184,9 @@ def test_details_keep_true_and_predicted_values_of_the_first_target() -> None:
 
 def test_small_changes_of_large_numbers_are_not_rounded_away() -> None:
     targets = torch.tensor([[1e8 + 1.0], [1e8 + 2.0], [1e8 + 4.0]], dtype=torch.float64)
-    spec = DataSpec((1,), (), Table((Column("x"),), ("y",), (1e8 + 2.0,), (1.0,)), (1,))
-    large = Regression(spec, LossConfig(name="mse"), targets, torch.device("cpu"))
+    numbers = Numbers(("y",), (1e8 + 2.0,), (1.0,))
+    spec = DataSpec((1,), (), Table((Column("x"),), ("y",)), (1,), numbers)
+    large = Regression(spec, LossConfig(name="mse"), torch.device("cpu"))
     meter = large.meter()
     outputs = torch.tensor([[-1.0], [0.5], [2.0]])
     meter.update(large.loss(outputs, targets), 3, outputs, targets)
