@@ -117,8 +117,11 @@ def test_validation_rows_are_not_fitted_on_either() -> None:
         assert parts["train"].inputs[:, position].double().mean().item() == pytest.approx(0, abs=1e-5)
         assert column.std > 0
     targets = parts["train"].targets.double()
-    assert table.target_mean == pytest.approx([targets.mean().item()])
-    assert table.target_std == pytest.approx([targets.std(correction=0).item()])
+    learned = answer.spec.numbers
+    assert learned is not None
+    assert learned.names == table.targets
+    assert learned.mean == pytest.approx([targets.mean().item()])
+    assert learned.std == pytest.approx([targets.std(correction=0).item()])
     assert abs(parts["val"].inputs.mean().item()) > 1e-4
 
 
@@ -128,7 +131,11 @@ def test_numbers_keep_their_unit_and_several_targets_their_order() -> None:
     assert answer.spec.classes == ()
     table = table_of(answer)
     assert table.targets == ("height", "age")
-    assert [len(table.target_mean), len(table.target_std)] == [2, 2]
+    learned, trained = answer.spec.numbers, rows_of(answer, "train").targets
+    assert learned is not None
+    assert learned.names == ("height", "age")
+    assert learned.mean == pytest.approx(trained.mean(0).tolist())
+    assert learned.std == pytest.approx(trained.std(0, correction=0).tolist())
     everything = torch.cat([rows_of(answer, split).targets for split in ("train", "val", "test")])
     assert everything.dtype == torch.float64
     assert everything.shape == (10, 2)
@@ -267,6 +274,7 @@ def test_statistics_of_pictures_are_refused(normalize: object) -> None:
 
 def test_a_checkpoint_brings_table_and_classes() -> None:
     spec = opened(PEOPLE, target="job").spec
+    assert spec.numbers is None
     shuffled = "extra,job,height,town,age\n" + "".join(
         f"0,{job},{height},{town},{age}\n"
         for age, town, height, job in (row.split(",") for row in PEOPLE.splitlines()[1:4])
@@ -282,7 +290,9 @@ def test_a_checkpoint_brings_table_and_classes() -> None:
     assert "the checkpoint was trained for job" in failure(PEOPLE, **{**one, "target": "age"})
     assert "'town' is missing" in failure(PEOPLE.replace("town", "city"), **one)
     pictures = DataSpec((1, 2, 2), ("a", "b"), Pictures((0.0,), (1.0,)))
-    assert "trained on pictures" in failure(PEOPLE, **{**one, "spec": pictures})
+    assert "csv: has rows of a table, the checkpoint was trained on pictures; use the data it was trained on" in (
+        failure(PEOPLE, **{**one, "spec": pictures})
+    )
 
 
 TABLE = Table((Column("age", 30.0, 10.0), Column("town", categories=("Oslo", "Rome"))), ("y",))
