@@ -16,11 +16,11 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.registry import transforms
 from cnncli.data import colour, geometry, rectangles
 from cnncli.data.draws import Draws
-from cnncli.data.transforms import BATCH_TRANSFORMS, Augment
+from cnncli.data.transforms import Augment
 from tests.data.test_data import CPU, all_batches, bundle
 
 SIZE = (22, 18)
-NAMES = sorted(set(transforms) - set(BATCH_TRANSFORMS))
+NAMES = [name for name in transforms if "batches" not in transforms.get(name).traits]
 BILINEAR = InterpolationMode.BILINEAR
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 

@@ -16,14 +16,16 @@ from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets, transforms
 from cnncli.core.spec import DataSpec, Pictures
+from cnncli.core.targets import Shares
 from cnncli.data.bundle import DataBundle, build_data
 from cnncli.data.loaders import MemoryLoader, Normalizer, Order, StreamLoader
 from cnncli.data.sources import ArraySource
 from cnncli.data.splits import stratified_split
-from cnncli.data.transforms import BATCH_TRANSFORMS, Augment
+from cnncli.data.transforms import Augment
 from tests.conftest import ROOT, make_pictures
 
 CPU = torch.device("cpu")
+OF_PICTURES = [name for name in transforms if "batches" not in transforms.get(name).traits]
 
 
 def untracked(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
@@ -34,8 +36,13 @@ def bundle(**config: Any) -> DataBundle:
     return build_data(DatasetConfig.model_validate({"name": "digits", **config}), untracked)
 
 
-def all_batches(loader: MemoryLoader | StreamLoader, epoch: int = 0, start: int = 0) -> list[tuple[Tensor, Tensor]]:
+def all_batches(loader: MemoryLoader | StreamLoader, epoch: int = 0, start: int = 0) -> list[tuple[Tensor, Any]]:
     return list(loader.epoch(epoch, start))
+
+
+def plain(targets: Tensor | Shares) -> Tensor:
+    """Class numbers ``[B]``, or shares ``[B, K]``."""
+    return targets.values if isinstance(targets, Shares) else targets
 
 
 def test_validation_is_carved_from_training_stratified_and_seeded() -> None:
@@ -146,7 +153,8 @@ def test_files_and_memory_give_the_same_batches_augmentation_included(pictures: 
     for epoch in (0, 1):
         for (a, b), (c, d) in zip(all_batches(one, epoch), all_batches(two, epoch), strict=True):
             assert torch.equal(a, c)
-            assert torch.equal(b, d)
+            assert type(b) is type(d)
+            assert torch.equal(plain(b), plain(d))
     rest = all_batches(two, 1, start=3)
     assert len(rest) == len(two) - 3
     assert torch.equal(rest[0][0], all_batches(one, 1)[3][0])
@@ -173,7 +181,7 @@ def test_augmentation_draws_for_each_sample_and_epoch_and_never_in_evaluation() 
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", sorted(set(transforms) - set(BATCH_TRANSFORMS)))
+@pytest.mark.parametrize("name", OF_PICTURES)
 def test_every_transform_keeps_shape_and_type(name: str, channels: int) -> None:
     images = torch.randint(0, 256, (20, channels, 16, 12), dtype=torch.uint8)
     augment = Augment([(name, transforms.build(name, (16, 12)))], (16, 12), seed=0)

@@ -12,17 +12,18 @@ from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.registry import losses
 from cnncli.core.spec import DataSpec, Pictures
+from cnncli.core.targets import Shares
 from cnncli.data.bundle import DataBundle
 from cnncli.data.loaders import Order
 from cnncli.tasks.classification import Classification
-from cnncli.tasks.losses import CLASS_NUMBERS_ONLY
 from tests.conftest import Answer, make_pictures
-from tests.data.test_data import CPU, all_batches, bundle
+from tests.data.test_data import CPU, all_batches, bundle, plain
 from tests.training.helpers import assert_same_weights
 
 fill_registries()
 Cli = Callable[..., Answer]
 MIXERS = ("mixup", "cutmix")
+CLASS_NUMBERS_ONLY = [name for name in losses if "class_numbers_only" in losses.get(name).traits]
 QUIET = "logging: {tensorboard: false, samples: false, pictures: false}\n"
 
 
@@ -46,7 +47,10 @@ def mixing(root: Path, *augment: Any, **config: Any) -> DataBundle:
 
 
 def training(data: DataBundle, epoch: int = 0, start: int = 0, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
-    return all_batches(data.loader("train", CPU, training=True, seed=seed), epoch, start)
+    batches = all_batches(data.loader("train", CPU, training=True, seed=seed), epoch, start)
+    mixes = any(augment.name in MIXERS for augment in data.config.augment)
+    assert all(isinstance(targets, Shares) == mixes for _, targets in batches)
+    return [(inputs, plain(targets)) for inputs, targets in batches]
 
 
 def same(one: list[tuple[Tensor, Tensor]], two: list[tuple[Tensor, Tensor]]) -> bool:
@@ -142,11 +146,12 @@ def test_losses_that_take_shares_agree_with_class_numbers_and_mind_the_shares(na
     generator = torch.Generator().manual_seed(0)
     logits, numbers = torch.randn(6, 3, generator=generator), torch.tensor([0, 1, 2, 0, 1, 2])
     spec = DataSpec((1, 4, 4), ("a", "b", "c"), Pictures((0.0,), (1.0,)))
-    task = Classification(spec, LossConfig(name=name), numbers, CPU)
+    task = Classification(spec, LossConfig(name=name), CPU)
+    task.fit(numbers)
     own = torch.nn.functional.one_hot(numbers, 3).float()
-    assert torch.allclose(task.loss(logits, own), task.loss(logits, numbers))
-    assert task.weight(own) == 6
-    little, much = (share * own + (1 - share) * own.roll(1, 0) for share in (0.1, 0.9))
+    assert torch.allclose(task.loss(logits, Shares(own)), task.loss(logits, numbers))
+    assert task.weight(Shares(own)) == 6
+    little, much = (Shares(share * own + (1 - share) * own.roll(1, 0)) for share in (0.1, 0.9))
     assert not torch.allclose(task.loss(logits, little), task.loss(logits, much)), "it does not see the shares"
 
 
