@@ -11,17 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
 
-from cnncli.inference.evaluate import load_trained
 from cnncli.inference.generate import generate
+from cnncli.inference.predictor import load_predictor
 
 LENGTH, PART, ROUNDS = 2_000, 300, 3
 
 
 def milliseconds(path: Path) -> list[float]:
     """Milliseconds that each of ``LENGTH`` characters took."""
-    trained = load_trained(path)
+    predictor = load_predictor(path)
     marks = [time.perf_counter()]
-    for _ in generate(trained, "\n", LENGTH):
+    for _ in generate(predictor, "\n", LENGTH):
         marks.append(time.perf_counter())
     return [1000 * (after - before) for before, after in pairwise(marks)]
 

@@ -78,8 +78,7 @@ def compared(recorded: dict[str, Any], answer: Answer) -> list[str]:
     if answer.code:
         return [f"{command}: exit code {answer.code}, {answer.err}"]
     if "json" in recorded:
-        tolerance = TRAINED if command.startswith("train") else ABSOLUTE
-        return differences(recorded["json"], answer.json, command, tolerance)
+        return differences(recorded["json"], answer.json, command)
     before, now = table(recorded["csv"]), table(answer.out.splitlines())
     order = [name for name in now[0] if name in before[0]]
     moved = [] if order == list(before[0]) else [f"{command}: the columns are {order}, were {list(before[0])}"]

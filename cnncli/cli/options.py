@@ -54,6 +54,18 @@ MaxError = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Write to this file instead of standard output.")]
 Form = Annotated[str | None, typer.Option("--format", help="table, csv or json; a table for pictures, csv for rows.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=0, help="Processes that decode pictures.")]
+Prompt = Annotated[str, typer.Option("--prompt", help="The text to continue.")]
+Length = Annotated[int, typer.Option("--length", help="How many characters to add.")]
+Temperature = Annotated[
+    float, typer.Option("--temperature", help="Below 1 likelier, above 1 more varied; 0: the likeliest each time.")
+]
+LikeliestK = Annotated[int, typer.Option("--top-k", help="Draw from this many likeliest characters.")]
+LikeliestP = Annotated[
+    float | None, typer.Option("--top-p", help="Draw from the fewest that have this probability together.")
+]
+Beam = Annotated[int | None, typer.Option("--beam", help="Draw nothing: search the likeliest text with so many beams.")]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed draws the same text.")]
+Stream = Annotated[bool, typer.Option("--stream", help="Show each character at once.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written.")]
 Checkpoint = Annotated[Path, typer.Option("--ckpt", help="A checkpoint, or a run folder for its best.pt.")]
 

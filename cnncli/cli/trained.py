@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.cli.options import (
+    Beam,
     Checkpoint,
     Form,
     Json,
+    Length,
+    LikeliestK,
+    LikeliestP,
     MaxError,
     Out,
     Plugin,
+    Prompt,
+    Seed,
+    Stream,
+    Temperature,
     TopK,
     Tta,
     What,
@@ -115,20 +123,14 @@ def _end_with(errors: dict[str, str]) -> None:
 
 def generate(
     ckpt: Checkpoint,
-    prompt: Annotated[str, typer.Option("--prompt", help="The text to continue.")] = "",
-    length: Annotated[int, typer.Option("--length", help="How many characters to add.")] = 500,
-    temperature: Annotated[
-        float, typer.Option("--temperature", help="Below 1 likelier, above 1 more varied; 0: the likeliest each time.")
-    ] = 0.8,
-    top_k: Annotated[int, typer.Option("--top-k", help="Draw from this many likeliest characters.")] = 40,
-    top_p: Annotated[
-        float | None, typer.Option("--top-p", help="Draw from the fewest that have this probability together.")
-    ] = None,
-    beam: Annotated[
-        int | None, typer.Option("--beam", help="Draw nothing: search the likeliest text with so many beams.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same text.")] = 0,
-    stream: Annotated[bool, typer.Option("--stream", help="Show each character at once.")] = False,
+    prompt: Prompt = "",
+    length: Length = 500,
+    temperature: Temperature = 0.8,
+    top_k: LikeliestK = 40,
+    top_p: LikeliestP = None,
+    beam: Beam = None,
+    seed: Seed = 0,
+    stream: Stream = False,
     plugin: Plugin = None,
     json_: Json = False,
 ) -> None:

@@ -13,7 +13,7 @@ from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
 from cnncli.data.contract import Raw, Track
 from cnncli.data.decoded import decoded, in_memory, workers
-from cnncli.data.loaders import Loader, MemoryLoader, Normalizer, Order, StreamLoader
+from cnncli.data.loaders import Loader, MemoryLoader, Order, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.transforms import Augment
@@ -67,9 +67,7 @@ class DataBundle:
         config = self.config
         size = config.batch_size if training else self._eval_batch_size()
         order = Order(len(source), size, training, seed, self._weights(source) if training else None)
-        normalizer = None
-        if isinstance(self.spec.preprocess, Pictures):  # the one kind that is stored in another form than it is seen
-            normalizer = Normalizer(self.spec.preprocess, self.picture_size, device)
+        normalizer = normalizer_for(self.spec, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
         if isinstance(source, ArraySource) and (normalizer is None or self._at_once(source, device)):
             return MemoryLoader(source, order, device, normalizer, augment, mix)

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
-from cnncli.core.spec import Pictures
+from cnncli.core.spec import DataSpec, Pictures
 from cnncli.core.targets import Shares
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
@@ -54,6 +54,14 @@ class Normalizer:
     def undo(self, inputs: Tensor) -> Tensor:
         """Normalised inputs back to uint8 pictures, for looking at them."""
         return inputs.mul(self.std).add(self.mean).mul(255).round().clamp(0, 255).to(torch.uint8)
+
+
+def normalizer_for(spec: DataSpec, device: torch.device) -> Normalizer | None:
+    """What turns stored samples into inputs; None where they are stored as the network gets them."""
+    if not isinstance(spec.preprocess, Pictures):  # the one kind that is kept in bytes
+        return None
+    _, height, width = spec.input_shape
+    return Normalizer(spec.preprocess, (height, width), device)
 
 
 @dataclass(frozen=True)

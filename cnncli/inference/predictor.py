@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from cnncli.compute.runtime import make_runtime
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError
-from cnncli.core.spec import Pictures
-from cnncli.data.loaders import Normalizer
+from cnncli.data.loaders import normalizer_for
 from cnncli.inference.tta import averaged
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.run_folder import checkpoint_path
@@ -38,10 +37,7 @@ class Predictor:
         self.task = build_task(config, self.spec, self.runtime.device)
         self.network: nn.Module = self.runtime.place(restore(checkpoint, config)).eval()
         self.model = averaged(self.network, self.spec) if views else self.network
-        self._normalizer = None
-        if isinstance(self.spec.preprocess, Pictures):  # the one kind that is stored in another form than it is seen
-            _, height, width = self.spec.input_shape
-            self._normalizer = Normalizer(self.spec.preprocess, (height, width), self.runtime.device)
+        self._normalizer = normalizer_for(self.spec, self.runtime.device)
 
     def logits(self, samples: Tensor) -> Tensor:
         """The network's answers, float32 ``[N, …]`` on the CPU.

@@ -10,7 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer: its name and type, the shape of one sample behind it, its parameters and their formula."""
+    """One layer: its name and type, the shape of one sample after it, its parameters and their formula."""
 
     name: str
     kind: str
@@ -32,20 +32,39 @@ def inspect_layers(
 
     The parameters of all rows add up to the network's.
     """
+    count = _Counter()
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    rows = _passed(model, torch.zeros(1, *input_shape, device=device, dtype=dtype), count)
+    # parameters that a module uses without calling a layer of its own: attention, class tokens, scales
+    for name, module in model.named_modules():
+        own = count(module)
+        if own:
+            rows.append(LayerRow(name or "(network)", type(module).__name__, (), own, ""))
+    return rows
+
+
+class _Counter:
+    """Counts a module's own parameters; one that several modules share is counted where it comes first."""
+
+    def __init__(self) -> None:
+        self._counted: set[int] = set()
+
+    def __call__(self, module: nn.Module) -> int:
+        new = [p for p in module.parameters(recurse=False) if id(p) not in self._counted]
+        self._counted.update(map(id, new))
+        return sum(p.numel() for p in new)
+
+
+def _passed(model: nn.Module, sample: Tensor, count: _Counter) -> list[LayerRow]:
+    """The layers that ``sample`` passes, in that order."""
     rows: list[LayerRow] = []
     hooks: list[RemovableHandle] = []
-    counted: set[int] = set()  # a parameter that several modules share is counted where it comes first
-
-    def own_parameters(module: nn.Module) -> int:
-        new = [p for p in module.parameters(recurse=False) if id(p) not in counted]
-        counted.update(map(id, new))
-        return sum(p.numel() for p in new)
 
     def record(name: str, module: nn.Module, number: int) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             passed = hooks[number]
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-            rows.append(LayerRow(name, type(module).__name__, shape, own_parameters(module), _formula(module)))
+            rows.append(LayerRow(name, type(module).__name__, shape, count(module), _formula(module)))
             passed.remove()  # a module that is called again is listed once
 
         return hook
@@ -55,17 +74,11 @@ def inspect_layers(
             hooks.append(module.register_forward_hook(record(name, module, len(hooks))))
     was_training = model.training
     try:
-        device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        model.eval()(torch.zeros(1, *input_shape, device=device, dtype=dtype))
+        model.eval()(sample)
     finally:
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    # parameters that a module uses without calling a layer of its own: attention, class tokens, scales
-    for name, module in model.named_modules():
-        own = own_parameters(module)
-        if own:
-            rows.append(LayerRow(name or "(network)", type(module).__name__, (), own, ""))
     return rows
 
 

@@ -76,7 +76,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "calibration": checkpoint.calibration,
         "training": None if training is None else dict(vars(training)),
     }
-    content["sha256"] = _digest(content)
+    content["sha256"] = digest(content)
 
     def write(file: BinaryIO) -> None:
         try:
@@ -135,7 +135,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"this is {__version__} with format {FORMAT}; use that version"
         )
     claimed = content.pop("sha256")
-    if claimed != _digest(content):
+    if claimed != digest(content):
         raise CheckpointError(f"{path}: is damaged (its hash does not match); {_others(path)}")
     return content
 
@@ -160,7 +160,7 @@ def _others(path: Path) -> str:
     return f"beside it are {', '.join(others)}" if others else "there is no other checkpoint beside it"
 
 
-def _digest(content: dict[str, Any]) -> str:
+def digest(content: dict[str, Any]) -> str:
     """SHA-256 over keys, values and tensor bytes in order: a flipped bit anywhere changes it."""
     sha = hashlib.sha256()
     for part in _parts(content):

@@ -78,25 +78,19 @@ def _step(
     False where fp16's gradients were infinite: the weights stay, and the next step is tried at a smaller scale.
     """
     weights = [task.weight(targets) for _, targets in window]
-    whole = sum(weights)
+    shares = [None] if len(window) == 1 else [weight / sum(weights) for weight in weights]
     counted = False
 
     def closure() -> float:
         nonlocal counted
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=runtime.device)
-        for (inputs, targets), weight in zip(window, weights, strict=True):
-            with runtime.phase("forward"), runtime.autocast():
-                outputs = state.model(inputs)
-            with runtime.phase("loss"):
-                loss = task.loss(outputs.float(), targets)  # the loss is not for mixed precision
-                share = loss if len(window) == 1 else loss * (weight / whole)
-            with runtime.phase("backward"):
-                (share if state.scaler is None else state.scaler.scale(share)).backward()
-            total += share.detach()
+        for batch, weight, share in zip(window, weights, shares, strict=True):
+            loss, outputs = _backward(state, batch, share, task, runtime)
+            total += loss if share is None else loss * share
             if not counted:  # LBFGS asks several times; the first answer is that of the weights before the step
                 with runtime.phase("metrics"):
-                    meter.update(loss, weight, outputs, targets)
+                    meter.update(loss, weight, outputs, batch[1])
         counted = True
         _clip(state, settings)
         return total  # type: ignore[return-value]  # optimizers pass it through; a float would wait for the device
@@ -111,6 +105,24 @@ def _step(
         state.scaler.step(state.optimizer)
         state.scaler.update()
         return state.scaler.get_scale() >= before
+
+
+def _backward(
+    state: TrainState, batch: Batch, share: Tensor | float | None, task: Task, runtime: Runtime
+) -> tuple[Tensor, Tensor]:
+    """Add the gradients of a batch's mean loss times its ``share`` of the step, if it is not all of it.
+
+    Returns the loss and the network's answer.
+    """
+    inputs, targets = batch
+    with runtime.phase("forward"), runtime.autocast():
+        outputs = state.model(inputs)
+    with runtime.phase("loss"):
+        loss = task.loss(outputs.float(), targets)  # the loss is not for mixed precision
+        part = loss if share is None else loss * share
+    with runtime.phase("backward"):
+        (part if state.scaler is None else state.scaler.scale(part)).backward()
+    return loss.detach(), outputs
 
 
 def _clip(state: TrainState, settings: TrainConfig) -> None:

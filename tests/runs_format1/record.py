@@ -33,7 +33,6 @@ TEXT = [
 ]
 RESUME = [
     "eval --ckpt runs/{run}/first/last.pt --json",
-    "train --resume runs/{run}/first train.epochs=3 --json",  # the last one: it writes into the run
 ]
 
 TRAIN = {run.stem: f"train configs/{run.name}" for run in sorted(HERE.glob("configs/*.yaml")) if run.stem != "base"}

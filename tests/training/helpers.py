@@ -1,12 +1,13 @@
 """Shorthands for tests of whole runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cnncli.config.checking import LoadedConfig
-from cnncli.runs.checkpoint import load_checkpoint
+from cnncli.runs.checkpoint import digest, load_checkpoint
 from cnncli.training import experiment
 from cnncli.training.configs import load_config
 from cnncli.training.display import Display
@@ -19,6 +20,14 @@ def load(path: Path, *overrides: str) -> LoadedConfig:
 
 def train(path: Path, run_id: str, *overrides: str) -> dict[str, Any]:
     return experiment.train(load(path, *overrides), Place(Path("runs"), run_id), Display(quiet=True)).to_json()
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the content of a checkpoint's file and hash it anew."""
+    content = torch.load(path, weights_only=True)
+    del content["sha256"]
+    change(content)
+    torch.save({**content, "sha256": digest(content)}, path)
 
 
 def weights(path: str | Path) -> dict[str, torch.Tensor]:

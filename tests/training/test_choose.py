@@ -45,8 +45,8 @@ def test_bf16_is_taken_where_it_is_clearly_faster_and_said_so(tiny: Path, tried:
     answer = cnncli("train", tiny, CNN, "--name", "tiny/one")
     assert "bf16 (bf16 was 2.00 times as fast as fp32 in a trial)" in answer.err
     saved = load_checkpoint(Path("runs/tiny/one/best.pt")).config
-    assert saved["precision"] == "bf16", "the run is written down as it was"
-    assert saved["compute"]["compile"] == "off"
+    assert saved.precision == "bf16", "the run is written down as it was"
+    assert saved.compute.compile == "off"
 
 
 @pytest.mark.parametrize("fp32", [1.1, 0.5])

@@ -287,7 +287,7 @@ def test_a_network_fine_tuned_twice_starts_from_the_first(start: Path, cnncli: C
     assert answer.code == 0, answer.err
     assert changed(own("first"), weights("runs/again/one/best.pt")) == {"8.weight", "8.bias"}
     config = load_checkpoint(Path("runs/again/one/best.pt")).config
-    assert config["finetune"]["pretrained"] == "runs/after/first"
+    assert config.finetune.pretrained == "runs/after/first"
 
 
 def test_a_strategy_says_which_modules_stay_in_evaluation_mode() -> None:

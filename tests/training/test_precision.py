@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from cnncli.runs.checkpoint import load_checkpoint, save_checkpoint
+from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.training.build import build_experiment
 from tests.conftest import Answer
-from tests.training.helpers import assert_same_weights, load, train, weights
+from tests.training.helpers import assert_same_weights, load, rewrite, train, weights
 
 Cli = Callable[..., Answer]
 CNN = ("model={name: simple_cnn, channels: [8], hidden: 32}", "optimizer.lr=0.01")
@@ -48,11 +49,11 @@ def test_a_step_of_fp16_with_infinite_gradients_is_not_taken(tiny: Path, monkeyp
     overrides = (*CNN, "precision=fp16", "train={epochs: 1, ema_decay: 0.9}", "scheduler=linear")
     train(tiny, "one", *overrides)
     state = load_checkpoint(Path("runs/tiny/one/last.pt")).training
-    skipped = 11 - state["global_step"]
+    skipped = 11 - state.global_step
     assert skipped > 3
-    assert state["scaler"]["scale"] == 2.0 ** (40 - skipped)
-    assert state["schedule"]["count"] == state["global_step"], "the schedule waits for steps that are taken"
-    assert state["average"]["n_averaged"] == state["global_step"]
+    assert state.scaler["scale"] == 2.0 ** (40 - skipped)
+    assert state.schedule["count"] == state.global_step, "the schedule waits for steps that are taken"
+    assert state.average["n_averaged"] == state.global_step
 
 
 def test_fp16_and_lbfgs_do_not_go_together(tiny: Path, cnncli: Cli) -> None:
@@ -90,12 +91,16 @@ def test_a_network_that_does_not_compile_is_a_one_line_error(
     assert "set compute.compile: off" in answer.err
 
 
-def test_runs_from_before_the_section_can_be_resumed(tiny: Path, cnncli: Cli) -> None:
-    train(tiny, "old", "train.epochs=1", "precision=fp32")
-    checkpoint = load_checkpoint(Path("runs/tiny/old/last.pt"))
-    del checkpoint["config"]["compute"]
-    save_checkpoint(Path("runs/tiny/old/last.pt"), checkpoint)
-    assert cnncli("train", tiny, "--resume", "runs/tiny/old/last.pt").code == 0
+@pytest.mark.parametrize("keys", [("compute", "tf32"), ("dataset", "sampler"), ("model", "dropout")])
+def test_a_run_from_before_a_key_had_its_default_can_be_resumed(tiny: Path, cnncli: Cli, keys: tuple[str, str]) -> None:
+    train(tiny, "old", "train.epochs=1", "precision=fp32", "compute.compile=off")
+
+    def forget(content: dict[str, Any]) -> None:
+        del content["config"][keys[0]][keys[1]]
+
+    rewrite(Path("runs/tiny/old/last.pt"), forget)
+    answer = cnncli("train", tiny, "--resume", "runs/tiny/old/last.pt")
+    assert answer.code == 0, answer.err
 
 
 def test_a_compiled_network_keeps_the_names_of_its_weights_and_learns_the_same(
