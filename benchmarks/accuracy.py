@@ -13,7 +13,7 @@ from scipy.stats import ttest_ind
 from benchmarks.side_by_side import Contender, machine, new_table, parser, print_table, take_turns
 
 PLAIN = "plain PyTorch"
-WAYS = {  # name: module and its words behind the number of epochs
+WAYS = {  # name: module and its words after the number of epochs
     PLAIN: ("benchmarks.plain_mnist",),
     "cnncli": ("benchmarks.cnncli_mnist",),
     "cnncli, precision=fp32": ("benchmarks.cnncli_mnist", "precision=fp32"),

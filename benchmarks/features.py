@@ -19,7 +19,7 @@ from torchvision.models import resnet18
 from cnncli.training import experiment
 from cnncli.training.configs import load_finetune
 from cnncli.training.display import Display
-from cnncli.training.place import Place
+from cnncli.training.new_run import NewRun
 
 ROUNDS, EPOCHS = 3, 10
 
@@ -32,7 +32,7 @@ def seconds(folder: Path, weights: Path, cached: bool, place: Path) -> float:
         "logging.samples=false", "logging.pictures=false",
     ]  # fmt: skip
     loaded = load_finetune("resnet18", None, folder, settings, overrides)
-    result = experiment.train(loaded, Place(place), Display(quiet=True))
+    result = experiment.train(loaded, NewRun(place), Display(quiet=True))
     lines = (Path(result.run_dir) / "metrics.jsonl").read_text().splitlines()
     return sum(line["train_seconds"] + line["eval_seconds"] for line in map(json.loads, lines))
 

@@ -66,7 +66,7 @@ def test_the_commands_for_ones_own_photos_run_in_a_row(pets: Path, cnncli: Calla
         printed[" ".join(parts[:2])] = answer.out
         if file:
             (pets / file).write_text(answer.out)
-    assert "nothing must be mended" in printed["data check"]
+    assert "nothing to fix" in printed["data check"]
     assert len(list((pets / "photos").glob("*/*/*.jpg"))) == 40
     assert (pets / "samples.png").stat().st_size > 1000
     assert not (pets / "by-pattern").exists()

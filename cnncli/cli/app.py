@@ -16,7 +16,7 @@ from cnncli import __version__
 from cnncli.cli import commands, pictures, trained
 from cnncli.cli.options import is_override
 from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError
-from cnncli.core.plugins import plugin_place
+from cnncli.core.plugins import plugin_line
 
 app = typer.Typer(
     name="cnncli",
@@ -101,10 +101,10 @@ def run(args: list[str], debug: bool = False) -> int:
         print(f"error: {where}{error.strerror or error}; check the disk and the path", file=sys.stderr)
         return StorageError.exit_code
     except Exception as error:  # a plug-in is the user's own code and can raise anything; the rest is a bug of ours
-        place = plugin_place(error)
-        if debug or place is None:
+        where = plugin_line(error)
+        if debug or where is None:
             raise
-        print(f"error: {place}: {type(error).__name__}: {error}; mend the plug-in", file=sys.stderr)
+        print(f"error: {where}: {type(error).__name__}: {error}; fix the plug-in", file=sys.stderr)
         return ConfigError.exit_code
 
 

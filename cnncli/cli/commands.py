@@ -45,17 +45,17 @@ def train(
         raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
     path, overrides = split_words(words)
     display = Display(quiet=json_)
-    loaded, place, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)
+    loaded, new, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)
     for notice in loaded.notices:
         typer.echo(f"note: {notice}", err=True)
     if profile:
         from cnncli.training.profile import profile as take_profile
 
-        tables.print_profile(take_profile(loaded, place, display), json_)
+        tables.print_profile(take_profile(loaded, new, display), json_)
     elif dry_run:
-        tables.print_plan(plan.dry_run(loaded, place, display), json_)
+        tables.print_plan(plan.dry_run(loaded, new, display), json_)
     elif found is None:
-        tables.print_result(experiment.train(loaded, place, display), json_)
+        tables.print_result(experiment.train(loaded, new, display), json_)
     else:
         tables.print_result(experiment.resume(*found, loaded, display), json_)
 
@@ -77,18 +77,18 @@ def finetune(
     from cnncli.training import experiment, plan
     from cnncli.training.configs import load_finetune
     from cnncli.training.display import Display
-    from cnncli.training.place import new_place, parse_name
+    from cnncli.training.new_run import new_run, parse_name
 
     path, overrides = split_words(words)
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
     loaded = load_finetune(pretrained, path, data, {k: v for k, v in chosen.items() if v is not None}, named)
-    place, display = new_place(runs_dir, run_id, overwrite), Display(quiet=json_)
+    new, display = new_run(runs_dir, run_id, overwrite), Display(quiet=json_)
     if dry_run:
-        tables.print_plan(plan.dry_run(loaded, place, display), json_)
+        tables.print_plan(plan.dry_run(loaded, new, display), json_)
     else:
-        tables.print_result(experiment.train(loaded, place, display), json_)
+        tables.print_result(experiment.train(loaded, new, display), json_)
 
 
 def inspect(

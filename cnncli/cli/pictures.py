@@ -11,6 +11,17 @@ from cnncli.core.errors import ConfigError, DataError
 data = typer.Typer(name="data", help="Split, check and look at pictures before training.", no_args_is_help=True)
 What = Annotated[str, typer.Argument(metavar="CONFIG|FOLDER", help="A YAML config, or a folder of pictures.")]
 
+Pattern = Annotated[
+    str | None, typer.Option("--pattern", help="The class is the first group of this regular expression.")
+]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", help="The class stands in a CSV file with the columns path and label.")
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option("--group-by", help="Pictures with the same first group of this regular expression stay together."),
+]
+
 
 @data.command()
 def split(
@@ -21,15 +32,9 @@ def split(
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files (this is what happens anyway).")] = False,
     link: Annotated[bool, typer.Option("--link", help="Make symbolic links.")] = False,
     move: Annotated[bool, typer.Option("--move", help="Move the files.")] = False,
-    pattern: Annotated[
-        str | None, typer.Option("--pattern", help="The class is the first group of this regular expression.")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", help="The class stands in a CSV file with the columns path and label.")
-    ] = None,
-    group_by: Annotated[
-        str | None, typer.Option("--group-by", help="What has the same first group of this stays on one side.")
-    ] = None,
+    pattern: Pattern = None,
+    labels: Labels = None,
+    group_by: GroupBy = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same split.")] = 0,
     json_: Json = False,
 ) -> None:
@@ -64,7 +69,7 @@ def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A fol
 
 @data.command()
 def check(what: What, json_: Json = False) -> None:
-    """Look for unreadable and suspicious files, duplicates and leaks; exit code 3 when something must be mended."""
+    """Look for unreadable and suspicious files, duplicates and leaks; exit code 3 when something must be fixed."""
     from cnncli.cli import tables
     from cnncli.curate import check as checking
     from cnncli.training.configs import load_config

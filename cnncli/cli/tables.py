@@ -147,7 +147,7 @@ def print_check(report: dict[str, Any], as_json: bool) -> None:
         if len(findings) > MAX_FINDINGS:
             print(f"{word:<9} … and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
     faults = len(report["faults"])
-    print(f"{report['pictures']:,} pictures: " + (f"{faults} faults to mend" if faults else "nothing must be mended"))
+    print(f"{report['pictures']:,} pictures: " + (f"{faults} faults to fix" if faults else "nothing to fix"))
 
 
 def _counted(counts: dict[str, int]) -> str:

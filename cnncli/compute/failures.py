@@ -8,7 +8,7 @@ from cnncli.core.errors import TrainingError
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn torch's errors about what a user can mend into ``TrainingError``; all others pass."""
+    """Turn torch's errors about what a user can fix into ``TrainingError``; all others pass."""
     try:
         yield
     except (RuntimeError, ValueError) as error:  # torch.OutOfMemoryError is one; on the CPU there is only the text

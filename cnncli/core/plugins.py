@@ -42,7 +42,7 @@ def load_plugin(path: Path) -> None:
         raise ConfigError(f"{where}: the plug-in fails with {type(error).__name__}: {error}") from error
 
 
-def plugin_place(error: BaseException) -> str | None:
+def plugin_line(error: BaseException) -> str | None:
     """``file:line`` of the plug-in that ``error`` went through last; None when it went through none."""
     frames = traceback.walk_tb(error.__traceback__)
     places = [
@@ -62,7 +62,7 @@ def refusals(what: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, ArithmeticError, AssertionError, LookupError, RuntimeError) as error:
-        if plugin_place(error) is not None:
+        if plugin_line(error) is not None:
             raise
         cause = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise ConfigError(f"{what}: {cause}; change its arguments") from error

@@ -90,7 +90,7 @@ def _class_findings(classes: dict[str, set[str]]) -> list[Finding]:
 
 
 def check(listed: list[Listed], findings: list[Finding], track: Track) -> dict[str, Any]:
-    """Counts, sizes and modes; ``faults`` that must be mended, and ``notices`` of what may be meant."""
+    """Counts, sizes and modes; ``faults`` that must be fixed, and ``notices`` of what may be meant."""
     signatures = sign_all([item.path for item in listed], track)
     faults = [*findings, *_unreadable(listed, signatures)]
     notices = _suspicious(listed, signatures)

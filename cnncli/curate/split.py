@@ -112,7 +112,7 @@ def assign(items: Sequence[Labelled], groups: Sequence[int], val: float, test: f
 def _roomiest(
     wanted: dict[str, dict[str, int]], counts: Counter[str], left: Counter[str], lacking: set[tuple[str, str]]
 ) -> str:
-    """The split with most room left behind a group; single pictures so fill every split to the last place.
+    """The split with most room left after a group; single pictures so fill every split to the last place.
 
     When no more groups of a class are left than splits that have nothing of it, those splits come first.
     """
@@ -206,7 +206,7 @@ def undo(destination: Path) -> int:
         raise DataError(f"{listing}: is not a listing of 'cnncli data split'; nothing was changed")
     for row in rows:
         if fault := _undo_fault(row, destination):
-            raise DataError(f"{fault}; nothing was changed, mend that first")
+            raise DataError(f"{fault}; nothing was changed, fix that first")
     done = 0
     for row in rows:
         target, source = destination / row["file"], Path(row["source"])

@@ -19,7 +19,7 @@ MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", 
 MAX_NAMES = 100  # more different texts or classes than this are hardly meant
 LARGEST = 1e30  # squares of larger numbers leave float32
 NO_VALUE = "has no value; give one, or set missing: fill or drop in the training config"
-UNKNOWN = "mend it, or set missing: fill in the training config, which gives such values an input of their own"
+UNKNOWN = "fix it, or set missing: fill in the training config, which gives such values an input of their own"
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -89,7 +89,7 @@ def fit_table(
 
 def _fit_number(column: "pd.Series[Any]", scale: bool, fill: bool, name: str) -> Column:
     values, bad = numbers(column)
-    refuse(column, bad, name, "has {} where a number is expected; mend it, or name the column in categorical")
+    refuse(column, bad, name, "has {} where a number is expected; fix it, or name the column in categorical")
     missing = np.isnan(values)
     if missing.all():
         raise DataError(f"{name}: column '{column.name}' has no value in the training part; name it in ignore")
@@ -155,7 +155,7 @@ def _encode_column(series: "pd.Series[Any]", column: Column, name: str) -> NDArr
     """One column's inputs, float32 ``[N, 1]`` or, for a category, ``[N, names]``."""
     if column.categories is None:
         values, bad = numbers(series)
-        refuse(series, bad, name, "has {} where a number is expected; mend it")
+        refuse(series, bad, name, "has {} where a number is expected; fix it")
         missing = np.isnan(values)
         if column.fill is None:
             refuse(series, missing, name, NO_VALUE)
@@ -201,7 +201,7 @@ def encode_labels(
                 f"{name}: target column '{column.name}' has {len(names)} class; two or more are needed to tell apart"
             )
     codes = _codes(text, names)
-    refuse(column, codes < 0, name, f"has the class {{}}, unknown in training ({_known(names)}); mend or remove it")
+    refuse(column, codes < 0, name, f"has the class {{}}, unknown in training ({_known(names)}); fix or remove it")
     return tuple(names), codes
 
 

@@ -36,7 +36,7 @@ def csv(
     split_column: str | None = None,
     test_fraction: Fraction = 0.2,
 ) -> TableData:
-    """A table of one's own in a CSV file: `target` is the column to learn, by name or position (-1: the last).
+    """Your own table in a CSV file: `target` is the column to learn, by name or position (-1: the last).
 
     Columns of numbers are standardised, columns of texts (and those in `categorical`) become a 0/1 input for each
     text. Test is the part that `split_column` (train, val or test in every row) says, else a fixed `test_fraction`.
@@ -91,7 +91,7 @@ def read_table(source: Path | Literal["-"], header: bool = True, delimiter: str 
     for line, row in rows:
         if len(row) != len(columns):
             raise DataError(
-                f"{name}:{line}: has {len(row)} values where {len(columns)} columns are expected; mend the line"
+                f"{name}:{line}: has {len(row)} values where {len(columns)} columns are expected; fix the line"
             )
     return pd.DataFrame(
         [row for _, row in rows], columns=columns, index=pd.Index([line for line, _ in rows], name=LINE), dtype=object

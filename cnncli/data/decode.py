@@ -55,7 +55,7 @@ def open_image(file: Path | io.BytesIO, enough: tuple[int, int] | None = None) -
         cause = str(error).split("\n", 1)[0] or type(error).__name__
         if "cannot identify image file" in cause:
             cause = "its content is none that Pillow knows"
-        raise DataError(f"{name}: cannot be read as a picture ({cause}); mend or remove the file") from error
+        raise DataError(f"{name}: cannot be read as a picture ({cause}); fix or remove the file") from error
 
 
 def _eight_bit(image: "Image") -> "Image":

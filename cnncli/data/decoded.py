@@ -48,9 +48,9 @@ def _identity(source: FileSource) -> Any:
 
 def _content(source: FileSource, config: DatasetConfig, track: Track) -> cache.Content:
     (channels, height, width), samples = source.shape, len(source)
-    place = os.fsencode(os.path.abspath(source.paths[0].parent.parent)).decode(errors="replace")
+    folder = os.fsencode(os.path.abspath(source.paths[0].parent.parent)).decode(errors="replace")
     pictures = cache.Array((samples, height, width, channels), torch.uint8, _parts(source, config, track))
-    return cache.Content(f"{place} {height}×{width}", samples, {"pictures": pictures})
+    return cache.Content(f"{folder} {height}×{width}", samples, {"pictures": pictures})
 
 
 def _decode(source: FileSource, config: DatasetConfig, track: Track) -> ArraySource:

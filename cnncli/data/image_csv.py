@@ -1,4 +1,4 @@
-"""Pictures of one's own, listed in a table: a path and a label in every row."""
+"""Your own pictures, listed in a table: a path and a label in every row."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal

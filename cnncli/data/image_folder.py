@@ -1,4 +1,4 @@
-"""Pictures of one's own: one folder per class."""
+"""Your own pictures: one folder per class."""
 
 import os
 from collections.abc import Mapping

@@ -116,7 +116,7 @@ class MemoryLoader:
         self.source = source.to(device)
         values = torch.Size(source.shape).numel()
         self.batches_at_once = max(CHUNK_VALUES // max(order.batch_size * values, 1), 1)
-        self.place = f"in memory on {device}"
+        self.where = f"in memory on {device}"
 
     def __len__(self) -> int:
         return len(self.order)
@@ -157,7 +157,7 @@ class StreamLoader:
     ) -> None:
         self.order, self.normalizer, self.mix = order, normalizer, mix
         self.sampler = _KeyedBatches(order)
-        self.place = f"read by {workers} workers in every epoch"
+        self.where = f"read by {workers} workers in every epoch"
         self.loader: DataLoader[Any] = DataLoader(
             _Batches(source, augment),
             batch_size=None,

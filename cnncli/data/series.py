@@ -230,7 +230,7 @@ def read_series(path: Path, columns: list[str] | None, delimiter: str = ",") -> 
         if name not in frame.columns:
             raise DataError(f"{path}: no column '{name}'; {did_you_mean(name, list(frame.columns))}")
         found, bad = numbers(frame[name])
-        refuse(frame[name], bad, str(path), "has {} where a number is expected; mend it")
+        refuse(frame[name], bad, str(path), "has {} where a number is expected; fix it")
         refuse(frame[name], np.isnan(found), str(path), "has no value; a step is missing here: fill the gap")
         values.append(found)
     return np.stack(values, axis=1), tuple(names)

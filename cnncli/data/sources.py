@@ -1,6 +1,6 @@
 """One split of a data set, in memory or, for pictures, in files.
 
-Both kinds give the same thing for an index, so everything behind them is shared.
+Both kinds give the same thing for an index, so everything after them is shared.
 """
 
 from dataclasses import dataclass

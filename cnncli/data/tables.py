@@ -117,7 +117,7 @@ class TableData:
         columns = []
         for target in self.targets:
             values, bad = numbers(frame[target])
-            refuse(frame[target], bad, self.name, "has {} where a number is learned; mend it, or set another task")
+            refuse(frame[target], bad, self.name, "has {} where a number is learned; fix it, or set another task")
             columns.append(values)
         return torch.from_numpy(np.stack(columns, axis=1))
 

@@ -26,7 +26,7 @@ def find_head(model: nn.Module, outputs: int) -> str:
         if linear or (isinstance(module, nn.Conv2d) and module.out_channels == outputs):
             found = name
         elif list(module.parameters(recurse=False)) and not isinstance(module, _LISTS) and not list(module.children()):
-            found = ""  # something with weights comes behind it
+            found = ""  # something with weights comes after it
     if not found:
         raise ConfigError(f"{type(model).__name__} does not end in a layer of {outputs} values, so no head is known")
     return found

@@ -39,7 +39,7 @@ def layers_model(spec: DataSpec, /, layers: list[Layer]) -> nn.Sequential:
 
 
 def build_layers(items: list[Layer], start: Reaching) -> tuple[nn.Sequential, tuple[int, ...]]:
-    """The layers in a row, and the shape of one sample behind them.
+    """The layers in a row, and the shape of one sample after them.
 
     Raises ``ConfigError`` naming the layer that does not fit and the shape that reached it.
     """

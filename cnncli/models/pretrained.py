@@ -98,7 +98,7 @@ def _default_weights(name: str) -> Any:
 def fetch(url: str) -> Path:
     """The file of ``url`` in torch's hub cache, downloaded and checked against the hash in its name if need be.
 
-    Raises ``StorageError``; no half of a file stays behind.
+    Raises ``StorageError``; no half of a file is left.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if file.is_file():

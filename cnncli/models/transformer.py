@@ -65,7 +65,7 @@ class Attention(nn.Module):
             past[0, :, :, start : start + steps] = key
             past[1, :, :, start : start + steps] = value
             key, value = past[:, :, :, : start + steps].unbind()
-            if start and steps > 1:  # is_causal counts from the first key, but these queries stand behind `start` keys
+            if start and steps > 1:  # is_causal counts from the first key, but these queries come after `start` keys
                 mask = torch.ones(steps, start + steps, dtype=torch.bool, device=x.device).tril(start)
         mixed = F.scaled_dot_product_attention(
             query,
@@ -163,7 +163,7 @@ class TransformerText(nn.Module):
 
         The network knows the positions of one block. When they are used up, the last half block is encoded anew as
         the beginning of a text: about two positions a character on average, however long the text grows. Up to
-        there the answer is that of the whole text; behind it, that of its last half block or more.
+        there the answer is that of the whole text; after that, that of its last half block or more.
         """
         state = state or self._empty_cache(len(ids))
         start, block = state.length, self.decoder.block

@@ -178,7 +178,7 @@ class Schedule:
     @property
     def lr(self) -> float:
         """The learning rate of the next step (of the first parameter group)."""
-        # behind the end of a straight one-cycle, where no step is taken, torch's rate falls below zero
+        # after the end of a straight one-cycle, where no step is taken, torch's rate falls below zero
         return max(float(self.optimizer.param_groups[0]["lr"]), 0.0)
 
     def step(self) -> None:

@@ -1,1 +1,1 @@
-"""Device, loop, checkpoints, tracking, and the one place that puts an experiment together."""
+"""The loop, what it starts from, and the one file that puts an experiment together."""

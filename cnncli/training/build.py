@@ -59,7 +59,7 @@ class Experiment:
     def where(self) -> str:
         """Where the training samples lie."""
         loader = self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
-        return loader.place
+        return loader.where
 
     def loader(self, split: Split, *, training: bool = False) -> Loader:
         """The batches of ``split`` on the run's device."""

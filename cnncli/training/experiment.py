@@ -22,8 +22,8 @@ from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
 from cnncli.training.network import load_weights, use_calibration
+from cnncli.training.new_run import NewRun, new_run, parse_name
 from cnncli.training.pictures import GRID, training_samples
-from cnncli.training.place import Place, new_place, parse_name
 from cnncli.training.plan import describe
 from cnncli.training.report import report_split
 from cnncli.training.resuming import as_resumed, resumable
@@ -38,26 +38,26 @@ def prepare(
     runs_dir: Path,
     resuming: str | None,
     overwrite: bool,
-) -> tuple[LoadedConfig, Place, tuple[RunFolder, Path] | None]:
-    """What the command line of ``train`` means: the config, the place of a new run, or the run to go on with."""
+) -> tuple[LoadedConfig, NewRun, tuple[RunFolder, Path] | None]:
+    """What the command line of ``train`` means: the config, where a new run goes, or the run to go on with."""
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     loaded = load_config(path, named) if path is not None else None
     if resuming is None:
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
-        return loaded, new_place(runs_dir, run_id, overwrite), None
+        return loaded, new_run(runs_dir, run_id, overwrite), None
     found = find_run(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
     if not found[0].config.is_file():
         load_checkpoint(found[1])  # a damaged file is the more important news
         raise ConfigError(f"{found[1]}: lies in no run folder; --resume needs the config.yaml beside it")
-    return loaded or load_config(found[0].config, overrides), Place(runs_dir), found
+    return loaded or load_config(found[0].config, overrides), NewRun(runs_dir), found
 
 
-def train(loaded: LoadedConfig, place: Place, display: Display) -> RunResult:
+def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     """Train a config from its beginning; the result is also ``result.json`` in the run."""
     experiment = build_experiment(loaded, display.track)
-    run = create_run(place.runs_dir, loaded.config.name, place.run_id, place.overwrite)
+    run = create_run(new.runs_dir, loaded.config.name, new.run_id, new.overwrite)
     return _run(experiment, run, display, None)
 
 

@@ -46,7 +46,7 @@ def build_model(config: Config, spec: DataSpec) -> nn.Module:
 
 
 def restore(checkpoint: Checkpoint, config: Config | None = None) -> nn.Module:
-    """The network of a checkpoint with its weights, on the CPU, in evaluation mode: the one place that rebuilds one.
+    """The network of a checkpoint with its weights, on the CPU, in evaluation mode: whoever needs one calls this.
 
     ``config`` is the checkpoint's own with what was set anew. Raises ``CheckpointError`` where it cannot be rebuilt.
     """

@@ -5,10 +5,10 @@ from cnncli.config.checking import LoadedConfig
 from cnncli.models.inspect import count_parameters
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
-from cnncli.training.place import Place
+from cnncli.training.new_run import NewRun
 
 
-def dry_run(loaded: LoadedConfig, place: Place, display: Display) -> dict[str, str]:
+def dry_run(loaded: LoadedConfig, new: NewRun, display: Display) -> dict[str, str]:
     """Build everything, push one real batch through and back, write no run; the plan as plain values."""
     experiment = build_experiment(loaded, display.track, measure=False)
     with explained():
@@ -17,11 +17,11 @@ def dry_run(loaded: LoadedConfig, place: Place, display: Display) -> dict[str, s
             outputs = experiment.state.model.train()(inputs)
         loss = experiment.task.loss(outputs.float(), targets)
         loss.backward()
-    run_id = place.run_id or "<time>"
+    run_id = new.run_id or "<time>"
     return {
         **describe(experiment),
         "batch": f"inputs {list(inputs.shape)}, outputs {list(outputs.shape)}, loss {loss.item():.4f}",
-        "writes to": str(place.runs_dir / loaded.config.name / run_id),
+        "writes to": str(new.runs_dir / loaded.config.name / run_id),
     }
 
 

@@ -19,7 +19,7 @@ from cnncli.optim.schedulers import Schedule
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import Batch, train_one_epoch
-from cnncli.training.place import Place
+from cnncli.training.new_run import NewRun
 
 WARM_UP, TIMED, TRACED = 5, 50, 5  # steps
 PHASES = ("loader", "forward", "loss", "backward", "optimizer", "metrics")
@@ -52,14 +52,14 @@ class StepClock:
         return time.perf_counter()
 
 
-def profile(loaded: LoadedConfig, place: Place, display: Display) -> dict[str, Any]:
+def profile(loaded: LoadedConfig, new: NewRun, display: Display) -> dict[str, Any]:
     """Time the first steps of a run, part by part; nothing stays but a trace of some, runs/NAME/trace.json.
 
     ``phases`` and ``operators`` are sorted lists of what takes how many milliseconds a step.
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it tells the terminal that there is no GPU
     experiment = build_experiment(loaded, display.track)
-    trace = place.runs_dir / experiment.config.name / "trace.json"
+    trace = new.runs_dir / experiment.config.name / "trace.json"
     trace.parent.mkdir(parents=True, exist_ok=True)
     with explained():
         _steps(experiment, None, WARM_UP)

@@ -1,4 +1,4 @@
-"""Parts of one's own: a decorator in a Python file that the config names."""
+"""Your own parts: a decorator in a Python file that the config names."""
 
 import json
 from collections.abc import Callable

@@ -65,7 +65,7 @@ def test_clean_pictures_need_no_mending(cnncli: Cli, photos: Path) -> None:
     assert (report["modes"], report["formats"], report["imbalance"]) == ({"RGB": 24}, {"PNG": 24}, 1.0)
     text = cnncli("data", "check", photos)
     assert text.code == 0
-    assert "24 pictures: nothing must be mended" in text.out
+    assert "24 pictures: nothing to fix" in text.out
     assert "96×72" in text.out
 
 
@@ -99,7 +99,7 @@ def test_planted_duplicates_across_splits_are_found_and_nothing_else(cnncli: Cli
     assert text.code == 3
     assert "the same picture in train and test: " in text.out
     assert "the same file in train and test: " in text.out
-    assert "9 faults to mend" in text.out
+    assert "9 faults to fix" in text.out
 
 
 def test_a_turned_photo_is_the_one_that_its_exif_data_turn_back(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_three_times_as_many_of_one_class_are_noticed(cnncli: Cli, tmp_path: Pat
 def test_flat_pictures_are_not_taken_for_each_other(
     tmp_path: Path, colour: tuple[int, int, int], size: int, spread: int, vignette: int
 ) -> None:
-    """Night, snow, a slide without a cell: one colour all over, darker to the edges, and noise of each one's own."""
+    """Night, snow, a slide without a cell: one colour all over, darker to the edges, and noise of its own."""
     generator = np.random.default_rng(size + spread)
     rows = np.linspace(-1, 1, size)
     shade = -vignette * (rows[:, None] ** 2 + rows[None] ** 2)[..., None] / 2

@@ -123,7 +123,7 @@ def test_a_jpeg_may_be_scaled_while_it_is_decoded_and_looks_the_same(tmp_path: P
 def test_what_is_no_picture_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(DataError, match=rf"{name}: cannot be read as a picture \(.+\); mend or remove the file"):
+    with pytest.raises(DataError, match=rf"{name}: cannot be read as a picture \(.+\); fix or remove the file"):
         read_image(path, Decode((4, 4)))
 
 

@@ -311,10 +311,10 @@ def test_the_order_of_columns_does_not_matter_and_others_are_passed_over() -> No
         ("Age,town\n1,Oslo\n", "rows.csv: column 'age' is missing (extra: 'Age'); did you mean 'Age'?"),
         ("x\n1\n", "rows.csv: columns 'age' and 'town' are missing (extra: 'x'); add them"),
         ("age,y\n1,2\n", "rows.csv: column 'town' is missing; add it"),
-        ("town,age\nOslo,1\nRome,old\n", "rows.csv:3: column 'age' has 'old' where a number is expected; mend it"),
-        ("town,age\nOslo,1\nRome,-inf\n", "rows.csv:3: column 'age' has '-inf' where a number is expected; mend it"),
+        ("town,age\nOslo,1\nRome,old\n", "rows.csv:3: column 'age' has 'old' where a number is expected; fix it"),
+        ("town,age\nOslo,1\nRome,-inf\n", "rows.csv:3: column 'age' has '-inf' where a number is expected; fix it"),
         ("town,age\nOslo,1\n\nParis,2\n", "rows.csv:4: column 'town' has 'Paris', unknown in training "
-                                          "(known: Oslo, Rome); mend it, or set missing: fill"),
+                                          "(known: Oslo, Rome); fix it, or set missing: fill"),
         ("town,age\nOslo,\n", "rows.csv:2: column 'age' has no value; give one, or set missing: fill or drop"),
         ("town,age\n ,1\n", "rows.csv:2: column 'town' has no value; give one, or set missing: fill or drop"),
     ],

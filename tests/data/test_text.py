@@ -38,7 +38,7 @@ def vocabulary(found: Opened) -> tuple[str, ...]:
 
 
 def read(found: Opened, split: str, which: str) -> str:
-    """The characters of a split's inputs or targets, block behind block."""
+    """The characters of a split's inputs or targets, block after block."""
     source = found.sources[split]  # type: ignore[index]
     assert isinstance(source, ArraySource)
     ids = source.inputs if which == "inputs" else source.targets

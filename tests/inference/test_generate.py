@@ -88,7 +88,7 @@ def test_one_seed_draws_one_text_whatever_torchs_own_generator_does() -> None:
 
 
 class Fixed(nn.Module):
-    """Says the same logits behind every text."""
+    """Says the same logits after every text."""
 
     def __init__(self, probabilities: list[float]) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from cnncli.runs.checkpoint import digest, load_checkpoint
 from cnncli.training import experiment
 from cnncli.training.configs import load_config
 from cnncli.training.display import Display
-from cnncli.training.place import Place
+from cnncli.training.new_run import NewRun
 
 
 def load(path: Path, *overrides: str) -> LoadedConfig:
@@ -19,7 +19,7 @@ def load(path: Path, *overrides: str) -> LoadedConfig:
 
 
 def train(path: Path, run_id: str, *overrides: str) -> dict[str, Any]:
-    return experiment.train(load(path, *overrides), Place(Path("runs"), run_id), Display(quiet=True)).to_json()
+    return experiment.train(load(path, *overrides), NewRun(Path("runs"), run_id), Display(quiet=True)).to_json()
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

@@ -1,4 +1,4 @@
-"""What a run leaves behind: files, metrics, TensorBoard, the right best epoch."""
+"""What a run writes: files, metrics, TensorBoard, the right best epoch."""
 
 import json
 import time

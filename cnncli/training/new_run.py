@@ -10,7 +10,7 @@ SAFE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 @dataclass(frozen=True)
-class Place:
+class NewRun:
     """Where a new run is written."""
 
     runs_dir: Path
@@ -26,8 +26,8 @@ def parse_name(name: str | None) -> tuple[str, str]:
     return run_name, run_id
 
 
-def new_place(runs_dir: Path, run_id: str, overwrite: bool) -> Place:
+def new_run(runs_dir: Path, run_id: str, overwrite: bool) -> NewRun:
     """Where a new run goes; raises ``ConfigError`` when it should replace a run that is not named."""
     if overwrite and not run_id:
         raise ConfigError("--overwrite needs --name NAME/ID: a run without a fixed id never replaces another")
-    return Place(runs_dir, run_id or None, overwrite)
+    return NewRun(runs_dir, run_id or None, overwrite)
