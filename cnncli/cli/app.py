@@ -77,8 +77,8 @@ def run(args: list[str], debug: bool = False) -> int:
         if debug:
             raise
         word = "interrupted" if isinstance(error, Interrupted) else "error"
-        for line in error.lines():
-            print(f"{word}: {line}", file=sys.stderr)
+        for fault in error.lines():
+            print(f"{word}: {fault}", file=sys.stderr)
         return error.exit_code
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
@@ -101,10 +101,10 @@ def run(args: list[str], debug: bool = False) -> int:
         print(f"error: {where}{error.strerror or error}; check the disk and the path", file=sys.stderr)
         return StorageError.exit_code
     except Exception as error:  # a plug-in is the user's own code and can raise anything; the rest is a bug of ours
-        where = plugin_line(error)
-        if debug or where is None:
+        line = plugin_line(error)
+        if debug or line is None:
             raise
-        print(f"error: {where}: {type(error).__name__}: {error}; fix the plug-in", file=sys.stderr)
+        print(f"error: {line}: {type(error).__name__}: {error}; fix the plug-in", file=sys.stderr)
         return ConfigError.exit_code
 
 
