@@ -1,10 +1,17 @@
 """The side-by-side benchmarks: what they share, and that each command can be asked what it does."""
 
+import json
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+from benchmarks import floor_mnist
 from benchmarks.side_by_side import Column, Contender, machine, measure, show, take_turns
 from tests.conftest import ROOT
 
@@ -49,3 +56,25 @@ def test_a_contender_that_fails_is_named_with_its_last_words() -> None:
 def test_the_machine_is_described_in_one_line() -> None:
     assert "torch" in machine()
     assert "\n" not in machine()
+
+
+@pytest.mark.parametrize(("slow", "fast"), [("bf16", "fp32"), ("fp32", "bf16")])
+def test_the_floor_takes_the_precision_that_is_faster_on_the_machine_and_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slow: str, fast: str
+) -> None:
+    used = []  # a batch of the slow precision takes two seconds, of the other one
+
+    @contextmanager
+    def autocast(precision: str) -> Iterator[None]:
+        used.append(precision)
+        yield
+
+    pictures = SimpleNamespace(data=torch.zeros(64, 28, 28, dtype=torch.uint8), targets=torch.zeros(64).long())
+    monkeypatch.setattr(floor_mnist, "MNIST", lambda *args, **options: pictures)
+    monkeypatch.setattr(floor_mnist, "autocast", autocast)
+    monkeypatch.setattr(time, "perf_counter", lambda: len(used) + used.count(slow))
+    monkeypatch.setattr(sys, "argv", ["floor_mnist", "3"])
+    with torch.random.fork_rng():
+        floor_mnist.main()
+    assert json.loads(capsys.readouterr().out)["precision"] == fast
+    assert used[-4:] == [fast] * 4  # three epochs of one batch, and the evaluation

@@ -122,7 +122,12 @@ class TrainConfig(Section):
     accumulate: Count = Field(1, description="batches that make one optimizer step")
     clip_grad_norm: float | None = Field(None, gt=0)
     clip_grad_value: float | None = Field(None, gt=0)
-    ema_decay: float | None = Field(None, gt=0, lt=1, description="average the weights; the average is evaluated")
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="evaluate and keep averaged weights; the decay after n steps is min(ema_decay, (1 + n) / (10 + n))",
+    )
     early_stopping: EarlyStopping | None = None
 
 

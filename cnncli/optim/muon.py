@@ -1,10 +1,11 @@
 """Muon: momentum whose matrices are made orthogonal (Jordan et al. 2024, kellerjordan.github.io/posts/muon)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import ParamsT
 
@@ -115,11 +116,39 @@ def is_matrix(parameter: Tensor) -> bool:
     return parameter.ndim >= 2
 
 
-def hidden_matrices(model: nn.Module) -> Sequence[Tensor]:
-    """The filters and matrices between the inputs and the logits: no embeddings, no positions, not the last."""
+def hidden_matrices(model: nn.Module, inputs: Tensor) -> Sequence[Tensor]:
+    """The filters and matrices between the inputs and the logits: no embeddings, no positions, not the head.
+
+    The head is whatever gives the outputs for a batch of ``inputs``: with tied weights it is the embedding.
+    """
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase, nn.MultiheadAttention)
     layers = [module for module in model.modules() if isinstance(module, kinds)]
-    return [p for layer in layers for p in layer.parameters(recurse=False) if is_matrix(p)][:-1]
+    embeddings = [module for module in model.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag)]
+    weights = {id(p) for layer in [*layers, *embeddings] for p in layer.parameters() if is_matrix(p)}
+    others = nearest(_outputs(model, inputs), weights) | {id(embedding.weight) for embedding in embeddings}
+    found = [p for layer in layers for p in layer.parameters(recurse=False) if is_matrix(p)]
+    return [parameter for parameter in found if id(parameter) not in others]
+
+
+def nearest(outputs: Tensor, parameters: Set[int]) -> set[int]:
+    """Those of ``parameters`` (ids) that autograd's graph reaches in the fewest steps from ``outputs``."""
+    seen: set[Node] = set()
+    reached = {outputs.grad_fn} if outputs.grad_fn else set()
+    while reached:
+        if found := {id(getattr(node, "variable", None)) for node in reached} & parameters:
+            return found
+        seen |= reached
+        reached = {before for node in reached for before, _ in node.next_functions if before} - seen
+    return set()
+
+
+def _outputs(model: nn.Module, inputs: Tensor) -> Tensor:
+    """What ``model`` gives in evaluation mode, where dropout draws no numbers and BatchNorm's statistics stay."""
+    was_training = model.training
+    with torch.enable_grad():
+        outputs: Tensor = model.eval()(inputs)
+    model.train(was_training)
+    return outputs
 
 
 def divided(groups: Sequence[Mapping[str, Any]], chosen: Callable[[Tensor], bool]) -> list[dict[str, Any]]:

@@ -44,9 +44,15 @@ optimizers.add(
 
 
 def build_optimizer(
-    config: OptimizerConfig, model: nn.Module, groups: Sequence[dict[str, Any]] | None = None, together: bool = True
+    config: OptimizerConfig,
+    model: nn.Module,
+    example: Tensor,
+    groups: Sequence[dict[str, Any]] | None = None,
+    together: bool = True,
 ) -> Optimizer:
     """The optimizer over every trainable parameter of ``model``, or over ``groups`` of them with rates of their own.
+
+    ``example`` is a batch of inputs on the device of ``model``: muon sees with it which layer gives the outputs.
 
     Unless all parameters begin to learn ``together`` it is not fused: torch's fused SGD cannot take late ones.
 
@@ -59,7 +65,7 @@ def build_optimizer(
         raise ConfigError("sparseadam needs embeddings with sparse gradients, this model has none; use adam")
     chosen: Sequence[Any] = parameters if groups is None or len(groups) == 1 else groups
     if config.name == "muon":
-        hidden = {id(matrix) for matrix in hidden_matrices(model)}
+        hidden = {id(matrix) for matrix in hidden_matrices(model, example)}
         chosen = divided(groups or [{"params": parameters}], lambda parameter: id(parameter) in hidden)
     if config.name == "lbfgs":  # it views a gradient as a vector, so its memory must be in plain order
         for parameter in parameters:

@@ -99,12 +99,18 @@ class ClassificationMeter(SummingMeter):
         }
 
     def compute(self) -> Values:
-        """``running``; with details also ``balanced_accuracy`` and ``macro_f1``."""
+        """``running``; with details also ``balanced_accuracy`` and ``macro_f1``.
+
+        As scikit-learn's: recall is averaged over the classes that occur, F1 over those that occur or were predicted.
+        """
         values = self.running()
         if self.confusion is not None:
-            rows = [row for row in per_class(self.confusion_matrix()) if row["support"]]
-            values["balanced_accuracy"] = sum(row["recall"] for row in rows) / max(len(rows), 1)
-            values["macro_f1"] = sum(row["f1"] for row in rows) / max(len(rows), 1)
+            confusion = self.confusion_matrix()
+            rows, predicted = per_class(confusion), confusion.sum(0).tolist()
+            recalls = [row["recall"] for row in rows if row["support"]]
+            f1s = [row["f1"] for row, times in zip(rows, predicted, strict=True) if row["support"] or times]
+            values["balanced_accuracy"] = sum(recalls) / max(len(recalls), 1)
+            values["macro_f1"] = sum(f1s) / max(len(f1s), 1)
         return values
 
     def answers(self) -> tuple[Tensor, Tensor]:

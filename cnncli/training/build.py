@@ -85,7 +85,7 @@ def build_experiment(
     with blaming(loaded, "loss"):
         task = _fitted_task(config, data, runtime)
     with blaming(loaded, "optimizer"):
-        optimizer = _optimizer(config, model, strategy)
+        optimizer = _optimizer(config, model, strategy, data.spec)
     with blaming(loaded, "dataset"), explained():
         # not embedded: features are computed when they are first asked for, with the weights of then
         loader = data.loader("train", runtime.device, training=True, seed=config.seed, embedded=False)
@@ -135,12 +135,13 @@ def _fitted_task(config: Config, data: DataBundle, runtime: Runtime) -> Task:
     return task
 
 
-def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None) -> Optimizer:
+def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None, spec: DataSpec) -> Optimizer:
     if config.precision == "fp16" and config.optimizer.name == "lbfgs":
         raise ConfigError("lbfgs asks for the loss several times a step, which fp16 cannot; use fp32 or bf16")
     groups = strategy.groups(float(config.optimizer.args["lr"])) if strategy else None
     gradual = strategy is not None and strategy.settings.strategy == "gradual"
-    return build_optimizer(config.optimizer, model, groups, together=not gradual)
+    example = example_inputs(spec, next(model.parameters()).device)
+    return build_optimizer(config.optimizer, model, example, groups, together=not gradual)
 
 
 def _state(config: Config, model: nn.Module, optimizer: Optimizer, schedule: Schedule, runtime: Runtime) -> TrainState:

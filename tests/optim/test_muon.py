@@ -1,18 +1,32 @@
 """Muon: orthogonal steps for filters and matrices, AdamW for everything else."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import OptimizerConfig
 from cnncli.core.errors import ConfigError
-from cnncli.optim.muon import Muon, orthogonalized
+from cnncli.core.registry import models
+from cnncli.core.spec import DataSpec
+from cnncli.models.blocks import find_head
+from cnncli.optim.muon import Muon, hidden_matrices, orthogonalized
 from cnncli.optim.optimizers import build_optimizer
+from tests.models.test_models import NEEDED, OWN, spec
+from tests.models.test_sequences import SERIES_MODELS, TEXT_MODELS, series_spec, text_spec
 
 fill_registries()
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.RNNBase, nn.MultiheadAttention)
+PICTURES = torch.zeros(2, 3, 2, 2)  # for net()
+FAMILIES = (  # the smallest of each; the others differ in depth and width
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
+    "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "resnet18", "resnet50",
+    "shufflenet_v2_x0_5", "squeezenet1_0", "swin_t", "swin_v2_t", "vgg11", "vgg11_bn", "vit_b_16",
+)  # fmt: skip
 
 
 def net() -> nn.Sequential:
@@ -40,7 +54,7 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one_and_the_same_dire
 def test_filters_step_orthogonally_and_the_rest_as_adamw_does() -> None:
     ours, theirs = net(), net()
     config = OptimizerConfig(name="muon", lr=0.1, adam_lr=0.01, betas=[0.9, 0.95], weight_decay=0.1)
-    optimizer = build_optimizer(config, ours)
+    optimizer = build_optimizer(config, ours, PICTURES)
     conv, rest = ours[0], [*ours.parameters()][1:]
     reference = torch.optim.AdamW([*theirs.parameters()][1:], lr=0.01, betas=(0.9, 0.95), weight_decay=0.1)
     for seed in range(3):
@@ -68,7 +82,7 @@ def test_filters_of_constant_norm_stay_so() -> None:
 def test_groups_keep_their_proportions_and_the_head_is_adamws_wherever_it_stands() -> None:
     model = net()
     groups = [{"params": [*model[4].parameters()], "lr": 0.1}, {"params": [*model[0].parameters()], "lr": 0.01}]
-    found = build_optimizer(OptimizerConfig(name="muon", lr=0.1, adam_lr=0.02), model, groups).param_groups
+    found = build_optimizer(OptimizerConfig(name="muon", lr=0.1, adam_lr=0.02), model, PICTURES, groups).param_groups
     assert [group["orthogonal"] for group in found] == [False, True, False]
     assert [group["lr"] for group in found] == pytest.approx([0.02, 0.01, 0.002])
     assert found[1]["params"] == [model[0].weight]
@@ -76,13 +90,94 @@ def test_groups_keep_their_proportions_and_the_head_is_adamws_wherever_it_stands
 
 def test_embeddings_are_adamws() -> None:
     model = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
-    found = build_optimizer(OptimizerConfig(name="muon"), model).param_groups
+    found = build_optimizer(OptimizerConfig(name="muon"), model, torch.zeros(2, 2, dtype=torch.long)).param_groups
     assert [p.shape for group in found if group["orthogonal"] for p in group["params"]] == [(8, 8)]
+
+
+def matrices(model: nn.Module) -> set[str]:
+    """The names of all matrices and filters of layers, embeddings' left out."""
+    embedded = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    return {
+        f"{layer}.{name}" if layer else name
+        for layer, module in model.named_modules()
+        if isinstance(module, LAYERS)
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim >= 2 and id(parameter) not in embedded
+    }
+
+
+def hidden(model: nn.Module, inputs: Tensor) -> set[str]:
+    """The names of the matrices that muon orthogonalises."""
+    found = {id(parameter) for parameter in hidden_matrices(model, inputs)}
+    assert model.training
+    return {name for name, parameter in model.named_parameters() if id(parameter) in found}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_of_every_network_for_pictures_all_but_the_head_is_muons(name: str) -> None:
+    model = models.build(name, spec((3, 32, 32), 7), **NEEDED.get(name, {}))
+    assert hidden(model, torch.zeros(2, 3, 32, 32)) == matrices(model) - {f"{find_head(model, 7)}.weight"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_of_torchvisions_networks_all_but_the_head_is_muons(name: str) -> None:
+    size = 299 if name == "inception_v3" else 224
+    with torch.device("cpu" if name.startswith("regnet") else "meta"):
+        model = models.build(name, spec((3, size, size), 7)).to("meta")
+    inputs = torch.zeros(2, 3, size, size, device="meta")
+    with torch.device("meta"):
+        assert hidden(model, inputs) == matrices(model) - {f"{find_head(model, 7)}.weight"}
+
+
+@pytest.mark.parametrize("made", [text_spec(), text_spec(vocabulary="?abcdefghijklmno")], ids=["V=9", "V=width"])
+@pytest.mark.parametrize(("name", "args"), TEXT_MODELS)
+def test_of_networks_for_text_the_head_is_left_to_adamw_and_with_tied_weights_the_embedding_is_it(
+    name: str, args: dict[str, Any], made: DataSpec
+) -> None:
+    model = models.build(name, made, **args)
+    found = hidden(model, torch.zeros(2, *made.input_shape, dtype=torch.long))
+    tied = name == "transformer" and args.get("tie_weights", True)
+    assert found == matrices(model) - (set() if tied else {"head.weight"})
+    assert not tied or "decoder.blocks.1.down.weight" in found
+
+
+@pytest.mark.parametrize(("name", "args"), SERIES_MODELS)
+def test_of_networks_for_series_all_but_the_head_is_muons(name: str, args: dict[str, Any]) -> None:
+    made = series_spec()
+    model = models.build(name, made, **args)
+    head = find_head(model, made.num_outputs)
+    assert hidden(model, torch.zeros(2, *made.input_shape)) == matrices(model) - {f"{head}.weight"}
+
+
+class HeadFirst(nn.Module):
+    """A network of somebody's own that lists its head first, and gives as many values as it has inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 4)
+        self.inner, self.norm = nn.Linear(4, 4), nn.LayerNorm(4)
+        self.scale = nn.Parameter(torch.ones(1, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scaled: Tensor = self.norm(self.head(F.relu(self.inner(x)))) * self.scale
+        return scaled
+
+
+def test_the_head_is_what_gives_the_outputs_wherever_the_network_lists_it() -> None:
+    assert hidden(HeadFirst(), torch.zeros(2, 4)) == {"inner.weight"}
+
+
+def test_looking_for_the_head_changes_neither_statistics_nor_random_numbers() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 2))
+    before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    hidden_matrices(model, torch.ones(2, 4))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random)
 
 
 def test_impossible_betas_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 0 and below 1"):
-        build_optimizer(OptimizerConfig(name="muon", betas=[1.0, 0.95]), net())
+        build_optimizer(OptimizerConfig(name="muon", betas=[1.0, 0.95]), net(), PICTURES)
 
 
 def test_its_state_can_be_saved_and_loaded() -> None:

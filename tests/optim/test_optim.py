@@ -35,17 +35,24 @@ def make_model(name: str) -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
 
 
-def loss_of(model: nn.Module) -> torch.Tensor:
+def inputs_of(model: nn.Module) -> torch.Tensor:
     sparse = isinstance(model[0], nn.Embedding)  # type: ignore[index]
-    inputs = torch.tensor([[0, 1], [2, 3]]) if sparse else torch.linspace(-1, 1, 12).view(4, 3)
-    result: torch.Tensor = (model(inputs) - 0.5).square().mean()
+    return torch.tensor([[0, 1], [2, 3]]) if sparse else torch.linspace(-1, 1, 12).view(4, 3)
+
+
+def build(name: str, model: nn.Module, **args: Any) -> torch.optim.Optimizer:
+    return build_optimizer(OptimizerConfig(name=name, **args), model, inputs_of(model))
+
+
+def loss_of(model: nn.Module) -> torch.Tensor:
+    result: torch.Tensor = (model(inputs_of(model)) - 0.5).square().mean()
     return result
 
 
 @pytest.mark.parametrize("name", list(optimizers))
 def test_every_optimizer_lowers_the_loss_and_resumes_exactly(name: str) -> None:
     model = make_model(name)
-    optimizer = build_optimizer(OptimizerConfig(name=name), model)
+    optimizer = build(name, model)
 
     def closure() -> float:
         optimizer.zero_grad()
@@ -59,7 +66,7 @@ def test_every_optimizer_lowers_the_loss_and_resumes_exactly(name: str) -> None:
     assert loss_of(model).item() < first
     other = make_model(name)
     other.load_state_dict(model.state_dict())
-    again = build_optimizer(OptimizerConfig(name=name), other)
+    again = build(name, other)
     again.load_state_dict(through_a_file(optimizer.state_dict()))
 
     def other_closure() -> float:
@@ -76,11 +83,11 @@ def test_every_optimizer_lowers_the_loss_and_resumes_exactly(name: str) -> None:
 
 def test_what_an_optimizer_refuses_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="Nesterov momentum requires"):
-        build_optimizer(OptimizerConfig(name="sgd", nesterov=True), make_model("sgd"))
+        build("sgd", make_model("sgd"), nesterov=True)
     with pytest.raises(ConfigError, match="sparseadam needs embeddings"):
-        build_optimizer(OptimizerConfig(name="sparseadam"), make_model("sgd"))
+        build("sparseadam", make_model("sgd"))
     with pytest.raises(ConfigError, match="no parameters"):
-        build_optimizer(OptimizerConfig(name="sgd"), nn.Flatten())
+        build_optimizer(OptimizerConfig(name="sgd"), nn.Flatten(), torch.zeros(2, 3))
 
 
 def make_schedule(name: str, warmup: float = 0.0, interval: Any = None, **args: Any) -> Schedule:
@@ -144,23 +151,67 @@ def test_a_warm_up_as_long_as_the_run_is_refused() -> None:
 
 def test_the_average_follows_its_formula_and_batchnorm_too() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    average = WeightAverage(model, 0.9)
-    history = []
-    for step in range(3):
+    start = model[0].weight[0, 0].item()
+    average = WeightAverage(model, 0.3)
+    weight, statistic = start, 0.0
+    for step, decay in enumerate([1 / 10, 2 / 11, 3 / 12, 0.3, 0.3]):
         with torch.no_grad():
             model[0].weight.fill_(float(step))
         model[1].running_mean = torch.full((2,), float(step))
+        model[1].num_batches_tracked = torch.tensor(step)
         average.update(model)
-        history.append(float(step))
-    expected = history[0]
-    for value in history[1:]:
-        expected = 0.9 * expected + 0.1 * value
+        weight = decay * weight + (1 - decay) * step
+        statistic = decay * statistic + (1 - decay) * step
     averaged = average.model.state_dict()
-    assert averaged["0.weight"][0, 0].item() == pytest.approx(expected)
-    assert averaged["1.running_mean"][0].item() == pytest.approx(expected)
-    other = WeightAverage(model, 0.9)
-    other.load_state_dict(through_a_file(average.state_dict()))
-    assert torch.equal(other.model.state_dict()["0.weight"], averaged["0.weight"])
+    assert averaged["0.weight"][0, 0].item() == pytest.approx(weight)
+    assert averaged["1.running_mean"][0].item() == pytest.approx(statistic)
+    assert averaged["1.num_batches_tracked"] == 4
+
+
+def test_the_start_is_forgotten_within_few_steps_however_slow_the_average_becomes() -> None:
+    model = nn.Linear(1, 1)
+    nn.init.constant_(model.weight, 1000.0)
+    average = WeightAverage(model, 0.9999)
+    nn.init.zeros_(model.weight)
+    for _ in range(20):
+        average.update(model)
+    assert average.model.weight.item() < 1e-3
+
+
+def test_the_average_of_equal_weights_is_bit_for_bit_the_same() -> None:
+    model = nn.Linear(50, 50)
+    average = WeightAverage(model, 0.999)
+    for _ in range(5):
+        average.update(model)
+    assert torch.equal(average.model.weight, model.weight)
+
+
+def test_a_resumed_average_goes_on_exactly() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    whole, part = WeightAverage(model, 0.9), WeightAverage(model, 0.9)
+    for step in range(6):
+        with torch.no_grad():
+            model[0].weight.add_(0.1)
+        if step == 3:
+            state, part = through_a_file(part.state_dict()), WeightAverage(model, 0.9)
+            part.load_state_dict(state)
+        whole.update(model)
+        part.update(model)
+    for a, b in zip(whole.model.state_dict().values(), part.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_mask_of_infinities_stays_and_shared_weights_are_averaged_once() -> None:
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
+    model[1].weight = model[0].weight
+    model.register_buffer("mask", torch.full((3, 3), float("-inf")).triu(1))
+    nn.init.zeros_(model[0].weight)
+    average = WeightAverage(model, 0.999)
+    nn.init.ones_(model[0].weight)
+    average.update(model)
+    assert average.model[1].weight is average.model[0].weight
+    assert average.model[0].weight[0, 0].item() == pytest.approx(0.9)
+    assert torch.equal(average.model.mask, model.mask)
 
 
 @pytest.mark.parametrize("name", sorted(set(optimizers) - {"sparseadam"}))
@@ -168,7 +219,7 @@ def test_every_optimizer_takes_filters_whose_channels_are_innermost(name: str) -
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)).to(memory_format=torch.channels_last)
     inputs = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
-    optimizer = build_optimizer(OptimizerConfig(name=name), model)
+    optimizer = build_optimizer(OptimizerConfig(name=name), model, inputs)
 
     def closure() -> float:
         optimizer.zero_grad()
@@ -183,7 +234,7 @@ def test_every_optimizer_takes_filters_whose_channels_are_innermost(name: str) -
 
 
 def test_no_rate_is_below_zero_behind_the_end() -> None:
-    optimizer = build_optimizer(OptimizerConfig(name="sgd"), make_model("sgd"))
+    optimizer = build("sgd", make_model("sgd"))
     config = SchedulerConfig.model_validate({"name": "one_cycle", "anneal_strategy": "linear"})
     schedule = build_schedule(config, optimizer, 1, 10, "max")
     rates = []

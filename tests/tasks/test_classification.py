@@ -102,6 +102,24 @@ def test_metrics_are_averages_over_samples_whatever_the_batches() -> None:
         assert meter.confusion_matrix().tolist() == confusion_matrix(targets, predicted).tolist()
 
 
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.parametrize("seed", range(20))
+def test_classes_that_are_missing_or_only_predicted_count_as_in_scikit_learn(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    targets, predicted = torch.randint(0, 3, (6,), generator=generator), torch.randint(0, 8, (6,), generator=generator)
+    meter = ClassificationMeter(8, CPU, detailed=True)
+    meter.update(torch.tensor(0.5), 6, torch.eye(8)[predicted], targets)
+    values = meter.compute()
+    assert values["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(targets, predicted))
+    assert values["macro_f1"] == pytest.approx(f1_score(targets, predicted, average="macro"))
+
+
+def test_a_class_that_was_predicted_but_does_not_occur_lowers_macro_f1() -> None:
+    meter = ClassificationMeter(3, CPU, detailed=True)
+    meter.update(torch.tensor(0.5), 4, torch.eye(3)[torch.tensor([0, 0, 1, 2])], torch.tensor([0, 0, 1, 1]))
+    assert meter.compute()["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)  # 0.556; without the third class 0.833
+
+
 def test_details_of_each_class_are_scikit_learns_zero_where_nothing_was_found() -> None:
     logits = torch.eye(4)[torch.tensor([0, 0, 1, 1, 1, 2])]
     targets = torch.tensor([0, 1, 1, 1, 2, 2])
