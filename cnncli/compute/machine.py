@@ -1,16 +1,14 @@
 """Settings of the process and the processor, made before the first large tensor, and what the machine can do."""
 
 import ctypes
-import math
-import os
 import platform
 import sys
 from functools import cache
-from pathlib import Path
 
 import torch
 
 from cnncli.config.sections import ComputeConfig
+from cnncli.core.cores import usable_cores
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 _LARGEST, _PAD = 2**30, 2**26  # bytes
@@ -22,7 +20,7 @@ def set_up(compute: ComputeConfig, device: torch.device) -> None:
         keep_freed_memory()
     # before the worker threads of OpenMP exist: they inherit it from this one
     torch.set_flush_denormal(compute.flush_denormals)
-    threads = usable_cores() if compute.threads == "auto" else compute.threads
+    threads = compute_threads() if compute.threads == "auto" else compute.threads
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     if device.type == "cuda":
@@ -49,22 +47,9 @@ def keep_freed_memory() -> bool:
     return all([libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1), libc.mallopt(_M_TOP_PAD, _PAD)])
 
 
-def usable_cores() -> int:
-    """Threads to compute with: no more than torch's own choice, the process's cores, and its container's share."""
-    limits = [torch.get_num_threads()]
-    if hasattr(os, "sched_getaffinity"):
-        limits.append(len(os.sched_getaffinity(0)))
-    limits += _container_share(Path("/sys/fs/cgroup/cpu.max"))
-    return max(min(limits), 1)
-
-
-def _container_share(limits: Path) -> list[int]:
-    """The processors that a container may use, rounded up; empty where nothing limits it."""
-    try:
-        quota, period = limits.read_text().split()
-    except (OSError, ValueError):  # no such file, or none of this form
-        return []
-    return [] if quota == "max" else [math.ceil(int(quota) / int(period))]
+def compute_threads() -> int:
+    """Threads to compute with: the cores that this process may use, and no more than torch's own choice."""
+    return min(torch.get_num_threads(), usable_cores())
 
 
 def made_for_bf16(device: torch.device) -> bool:

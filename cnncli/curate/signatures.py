@@ -1,6 +1,5 @@
 """What can be told of a picture without a network: its size, its mode, and a fingerprint that survives re-encoding."""
 
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.cores import usable_cores
 from cnncli.core.errors import DataError
 from cnncli.data.contract import Track
 from cnncli.data.decode import open_image
@@ -41,7 +41,7 @@ def sign_all(paths: list[Path], track: Track, what: str = "reading") -> list[Sig
 
     def signed() -> Iterator[Signature]:
         # threads: Pillow and hashlib work outside Python's lock
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             for start in range(0, len(paths), CHUNK):
                 yield from pool.map(sign, paths[start : start + CHUNK])
 

@@ -12,6 +12,7 @@ from torch import nn
 from cnncli.compute import machine
 from cnncli.compute.runtime import make_runtime
 from cnncli.config.sections import ComputeConfig
+from cnncli.core import cores
 
 CPU = torch.device("cpu")
 
@@ -23,8 +24,8 @@ CPU = torch.device("cpu")
 def test_a_container_s_share_of_processors_is_rounded_up(tmp_path: Path, text: str, expected: list[int]) -> None:
     limits = tmp_path / "cpu.max"
     limits.write_text(text)
-    assert machine._container_share(limits) == expected
-    assert machine._container_share(tmp_path / "missing") == []
+    assert cores._container_share(limits) == expected
+    assert cores._container_share(tmp_path / "missing") == []
 
 
 def test_threads_are_those_of_the_config_or_as_many_as_may_be_used() -> None:
@@ -32,10 +33,10 @@ def test_threads_are_those_of_the_config_or_as_many_as_may_be_used() -> None:
     try:
         machine.set_up(ComputeConfig(threads=1), CPU)
         assert torch.get_num_threads() == 1
-        assert machine.usable_cores() == 1, "never more than torch was told before"
+        assert machine.compute_threads() == 1, "never more than torch was told before"
     finally:
         torch.set_num_threads(before)
-    assert 1 <= machine.usable_cores() <= (os.cpu_count() or 1)
+    assert 1 <= machine.compute_threads() <= (os.cpu_count() or 1)
 
 
 def test_denormals_are_zero_unless_the_config_keeps_them() -> None:
