@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnncli.inference.evaluate import load_trained
+from cnncli.inference.predictor import load_predictor
 from tests.conftest import Answer
 
 Run = Callable[..., Answer]
@@ -71,15 +71,16 @@ def column(rows: list[dict[str, Any]], name: str = "passengers") -> list[float]:
 @pytest.mark.parametrize("difference", [12, 1, None])
 def test_within_the_horizon_it_is_the_networks_own_answer(cnncli: Run, log: bool, difference: int | None) -> None:
     run = trained(cnncli, f"log: {str(log).lower()}, difference: {difference or 'null'}")
-    network = load_trained(run)
-    series: Any = network.spec.preprocess
+    predictor = load_predictor(run)
+    series: Any = predictor.spec.preprocess
+    calibration: Any = predictor.task.calibration
     raw = [passengers(number) for number in range(len(MONTHS))]
     level = [math.log(value) for value in raw] if log else raw
     moved = [level[i] - level[i - difference] for i in range(difference, len(level))] if difference else level
     window = torch.tensor([[(value - series.mean[0]) / series.std[0]] for value in moved[-WINDOW:]])
     with torch.no_grad():
-        outputs = network.model(window[None])[0, :, 0].tolist()
-    expected, widths = [], [row[0] for row in network.decoding["half_width"]]
+        outputs = predictor.network(window[None])[0, :, 0].tolist()
+    expected, widths = [], [row[0] for row in calibration.half_width]
     for step, output in enumerate(outputs):
         known = len(level) + step
         while difference and known >= len(level):
@@ -145,9 +146,11 @@ def test_out_writes_a_row_for_each_step_with_its_month(cnncli: Run) -> None:
 def test_without_options_it_prints_a_table(cnncli: Run) -> None:
     run = trained(cnncli)
     answer = cnncli("forecast", "--ckpt", run / "best.pt", "--steps", 2)
-    lines = [line.split("\t") for line in answer.out.splitlines()]
+    lines = [line.split() for line in answer.out.splitlines()]
     assert lines[0] == ["time", "step", "passengers", "passengers_lower", "passengers_upper"]
     assert [line[:2] for line in lines[1:]] == [["1961-01", "1"], ["1961-02", "2"]]
+    told = forecast(cnncli, run, "--steps", 2)
+    assert [line[2:] for line in lines[1:]] == [[f"{row[name]:.5g}" for name in lines[0][2:]] for row in told]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +234,7 @@ def test_wrong_options_are_refused_in_one_line(cnncli: Run) -> None:
 def test_a_checkpoint_of_something_else_is_refused(cnncli: Run, tiny: Path) -> None:
     assert cnncli("train", tiny, "train.epochs=1", "--name", "tiny/one").code == 0
     answer = cnncli("forecast", "--ckpt", "runs/tiny/one")
-    refused(answer, 2, "was not trained on a series; forecast needs a checkpoint of series_csv")
+    refused(answer, 2, "runs/tiny/one/best.pt: forecast is for series, the data are pictures")
 
 
 def test_files_that_do_not_fit_are_refused_in_one_line(cnncli: Run) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec, Text
-from cnncli.inference.evaluate import Trained
 from cnncli.inference.generate import beam_search, candidates, encode, generate, most_probable, sample
+from cnncli.inference.predictor import Predictor
+from cnncli.runs.checkpoint import Checkpoint
 from tests.conftest import Answer
 from tests.models.test_sequences import BLOCK, SMALL, VOCABULARY, picture_spec, text_spec
 
@@ -34,13 +34,19 @@ def network(name: str, spec: DataSpec, scale: float = 6.0) -> Any:
 
 
 @pytest.fixture
-def trained() -> Callable[..., Trained]:
+def trained() -> Callable[..., Predictor]:
     """A network of a text as its checkpoint would give it."""
 
-    def make(name: str = "gru", vocabulary: str = VOCABULARY) -> Trained:
-        config = Config.model_validate({"dataset": {"name": "digits"}, "model": {"name": name}})
+    def make(name: str = "gru", vocabulary: str = VOCABULARY) -> Predictor:
+        config = Config.model_validate(
+            {
+                "dataset": {"name": "python_stdlib"}, "model": {"name": name, **SMALL[name]},
+                "task": {"name": "language_modeling"}, "device": "cpu", "precision": "fp32",
+            }
+        )  # fmt: skip
         spec = text_spec(BLOCK, vocabulary)
-        return Trained(Path("best.pt"), config, spec, network(name, spec), {}, {}, config.task)
+        weights = network(name, spec).state_dict()
+        return Predictor(Checkpoint(config, spec, weights, {}, {}, path=Path("best.pt")), config)
 
     return make
 
@@ -167,7 +173,7 @@ def test_encode_gives_ids_and_names_each_unknown_character_once() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_generate_gives_characters_of_the_vocabulary(name: str, trained: Callable[..., Trained]) -> None:
+def test_generate_gives_characters_of_the_vocabulary(name: str, trained: Callable[..., Predictor]) -> None:
     drawn = list(generate(trained(name), "abc", 50))
     assert len(drawn) == 50
     assert set(drawn) <= set(VOCABULARY[1:])
@@ -176,16 +182,16 @@ def test_generate_gives_characters_of_the_vocabulary(name: str, trained: Callabl
     assert total < 0
 
 
-def test_an_empty_prompt_starts_at_a_line_break_or_at_the_first_character(trained: Callable[..., Trained]) -> None:
+def test_an_empty_prompt_starts_at_a_line_break_or_at_the_first_character(trained: Callable[..., Predictor]) -> None:
     with_break, without = trained(vocabulary="?ab\ncdef"), trained()
     assert list(generate(with_break, "", 30)) == list(generate(with_break, "\n", 30))
     assert list(generate(without, "", 30)) == list(generate(without, "a", 30))
 
 
-def test_characters_come_one_at_a_time(trained: Callable[..., Trained]) -> None:
+def test_characters_come_one_at_a_time(trained: Callable[..., Predictor]) -> None:
     of_text = trained()
     calls: list[int] = []
-    of_text.model.embedding.register_forward_hook(lambda *_: calls.append(1))  # type: ignore[union-attr]
+    of_text.network.embedding.register_forward_hook(lambda *_: calls.append(1))  # type: ignore[union-attr]
     pieces = generate(of_text, "abc", 10**9)
     assert next(pieces)
     assert next(pieces)
@@ -210,26 +216,26 @@ def test_characters_come_one_at_a_time(trained: Callable[..., Trained]) -> None:
     ],
 )
 def test_options_out_of_range_are_refused_at_once(
-    options: dict[str, Any], cause: str, trained: Callable[..., Trained]
+    options: dict[str, Any], cause: str, trained: Callable[..., Predictor]
 ) -> None:
     with pytest.raises(ConfigError, match=cause):
         generate(trained(), "a", **options)
 
 
-def test_networks_that_cannot_continue_a_text_are_refused(trained: Callable[..., Trained]) -> None:
-    of_text = trained()
-    of_pictures = replace(of_text, spec=picture_spec())
-    with pytest.raises(ConfigError, match="learned from pictures and is no text model"):
+def test_networks_that_cannot_continue_a_text_are_refused(trained: Callable[..., Predictor]) -> None:
+    of_pictures, foreign = trained(), trained()
+    of_pictures.spec = picture_spec()
+    with pytest.raises(ConfigError, match=r"best\.pt: generate is for text, the data are pictures"):
         generate(of_pictures, "a")
-    foreign = replace(of_text, model=nn.Linear(1, 1))
+    foreign.network = nn.Linear(1, 1)
     with pytest.raises(ConfigError, match=r"has no step\(\) and reorder\(\)"):
         generate(foreign, "a")
 
 
 @pytest.fixture
-def loads(trained: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch) -> None:
+def loads(trained: Callable[..., Predictor], monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds a trained network without a run before it."""
-    monkeypatch.setattr("cnncli.inference.evaluate.load_trained", lambda *_: trained())
+    monkeypatch.setattr("cnncli.inference.predictor.load_predictor", lambda *_, **__: trained())
 
 
 @pytest.mark.usefixtures("loads")

@@ -11,13 +11,15 @@ import pytest
 import torch
 from PIL import Image
 
-from cnncli.compute.runtime import make_runtime
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Text
-from cnncli.inference.evaluate import load_trained
 from cnncli.inference.gather import gather
 from cnncli.inference.predict_pictures import predict_pictures
+from cnncli.inference.predictor import load_predictor
 from cnncli.inference.tta import Averaged, averaged, views
+from cnncli.runs.checkpoint import load_checkpoint
+from cnncli.tasks.calibration import Risk
+from cnncli.tasks.classification import ClassCalibration
 from cnncli.training.display import Display
 from tests.conftest import Answer, make_pictures
 
@@ -144,22 +146,25 @@ def test_standard_input_holds_paths_or_one_picture(trained: Path, cnncli: Cli, m
 
 
 def test_below_the_threshold_the_answer_is_unknown(trained: Path, cnncli: Cli) -> None:
-    model = load_trained(Path("runs/photos/one"))
-    asked, runtime = gather([str(trained / "test")]), make_runtime("cpu", "fp32", 0)
-    plain = predict_pictures(model, asked, runtime, Display(quiet=True).track)
-    confidences = sorted(answer.probability for answer in plain.found)
+    predictor, asked = load_predictor(Path("runs/photos/one")), gather([str(trained / "test")])
+    plain = predict_pictures(predictor, asked, Display(quiet=True).track)
+    confidences = sorted(answer.columns["probability"] for answer in plain.found)
     middle = confidences[8]
-    model.decoding["risk"] = {"confidence": [0.5, middle, 0.999], "error": [0.3, 0.04, 0.0], "answered": [1, 0.5, 0.1]}
-    strict = predict_pictures(model, asked, runtime, Display(quiet=True).track, max_error=0.05)
+    risk = Risk([0.5, middle, 0.999], [0.3, 0.04, 0.0], [1.0, 0.5, 0.1])
+    predictor.task.use(ClassCalibration(predictor.task.calibration.temperature, risk, 12))  # type: ignore[attr-defined]
+    strict = predict_pictures(predictor, asked, Display(quiet=True).track, max_error=0.05)
     assert strict.threshold == middle
     assert strict.answered == 0.5
+    assert strict.samples == 12
     for before, after in zip(plain.found, strict.found, strict=True):
-        assert after.prediction == (before.prediction if before.probability >= middle else "unknown")
-    assert {answer.prediction for answer in strict.found} > {"unknown"}
+        assert after.columns["probability"] == before.columns["probability"]
+        known = before.columns["probability"] >= middle
+        assert after.columns["prediction"] == (before.columns["prediction"] if known else "unknown")
+    assert {answer.columns["prediction"] for answer in strict.found} > {"unknown"}
 
 
 def test_the_threshold_comes_from_validation_and_with_the_checkpoint(trained: Path, cnncli: Cli) -> None:
-    risk = load_trained(Path("runs/photos/one")).decoding["risk"]
+    risk = load_checkpoint(Path("runs/photos/one/best.pt")).calibration["risk"]
     assert risk["answered"][0] == 1.0
     answer = cnncli("predict", *CKPT, trained / "test", "--max-error", 0.5, "--format", "json").json
     assert answer["threshold"] == risk["confidence"][0]
@@ -219,7 +224,7 @@ def test_tta_is_for_pictures_and_reaches_eval_and_predict(trained: Path, cnncli:
     answer = cnncli("predict", *CKPT, trained / "test", "--tta", "--format", "csv")
     right = sum(Path(row["path"]).parent.name == row["prediction"] for row in rows(answer.out)) / 16
     assert right == report["metrics"]["test"]["accuracy"]
-    with pytest.raises(ConfigError, match="--tta is for pictures, this network takes text"):
+    with pytest.raises(ConfigError, match=r"the mean over views \(tta\) is for pictures, the data are text"):
         averaged(torch.nn.Identity(), DataSpec((4,), (), Text(("a", "b"))))
 
 
