@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# before torch reads it: threads that wait give their core to the tests that run beside, instead of spinning on it
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import pytest
 import torch
 from PIL import Image
@@ -18,6 +21,24 @@ from cnncli.core.plugins import PLUGIN_PREFIX
 from cnncli.core.registry import REGISTRIES
 
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Tests of a single file run in this process: starting others would take longer than it gains."""
+    return 0 if len(config.args) == 1 and ".py" in config.args[0] else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="of each parametrised test only the first case")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave with ``--quick`` one case of each test: what a new Python or library breaks shows there, too."""
+    if config.getoption("quick"):
+        first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
+        kept = set(first.values())
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
 
 
 @dataclass(frozen=True)
