@@ -2,12 +2,19 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# before torch reads it: threads that wait give their core to the tests that run beside, instead of spinning on it
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# for what is read before the first test, and what a module's tests share: the user's own cache is left alone
+os.environ["CNNCLI_CACHE"] = tempfile.mkdtemp(prefix="cnncli-tests-")
 
 import pytest
 import torch
@@ -18,6 +25,28 @@ from cnncli.core.plugins import PLUGIN_PREFIX
 from cnncli.core.registry import REGISTRIES
 
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Tests of a single file run in this process: starting others would take longer than it gains."""
+    return 0 if len(config.args) == 1 and ".py" in config.args[0] else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="of each parametrised test only the first case")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["CNNCLI_CACHE"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave with ``--quick`` one case of each test: what a new Python or library breaks shows there, too."""
+    if config.getoption("quick"):
+        first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
+        kept = set(first.values())
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
 
 
 @dataclass(frozen=True)
@@ -67,6 +96,11 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_plugin_stays() -> Iterator[None]:
     """What the plug-ins of a test registered is gone for the next."""
     yield
+    forget_plugins()
+
+
+def forget_plugins() -> None:
+    """Make this process one that has seen no plug-in."""
     for registry in REGISTRIES.values():
         for name, entry in list(registry._entries.items()):
             if entry.factory.__module__.startswith(PLUGIN_PREFIX):
@@ -115,13 +149,17 @@ def make_pictures(root: Path, counts: dict[str, int], size: tuple[int, int] = (2
     return root
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """``train`` and ``test`` folders of two classes, 24 and 8 pictures each."""
-    root = tmp_path / "pictures"
+def make_splits(root: Path) -> Path:
+    """What the fixture ``pictures`` gives."""
     make_pictures(root / "train", {"ants": 24, "bees": 24}, seed=1)
     make_pictures(root / "test", {"ants": 8, "bees": 8}, seed=2)
     return root
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """``train`` and ``test`` folders of two classes, 24 and 8 pictures each."""
+    return make_splits(tmp_path / "pictures")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cli.test_cli import process
-from tests.conftest import Answer
+from tests.conftest import Answer, forget_plugins
 
 Cli = Callable[..., Answer]
 
@@ -40,13 +40,15 @@ def test_a_network_of_ones_own_is_a_decorator_in_a_file(
     given = process("eval", "--ckpt", "runs/own/one/best.pt", "--plugin", "own_net.py", "--json")
     assert given.returncode == 0, given.stderr
     assert json.loads(given.stdout)["metrics"]["test"] == answer.json["metrics"]["test"]
+    forget_plugins()
     (tmp_path / "own_net.py").write_text(PLUGIN.replace("nn.ReLU()", "nn.Relu()"))
-    broken = process("train", path)
-    assert broken.returncode == 2
-    assert broken.stderr.startswith(f"error: {tmp_path / 'own_net.py'}:10: AttributeError: module 'torch.nn'")
-    wrong = process("train", path, "model.widht=3")
-    assert wrong.returncode == 2
-    assert "did you mean 'width'" in wrong.stderr
+    broken = cnncli("train", path)
+    assert broken.code == 2
+    assert broken.err.startswith(f"error: {tmp_path / 'own_net.py'}:10: AttributeError: module 'torch.nn'")
+    forget_plugins()
+    wrong = cnncli("train", path, "model.widht=3")
+    assert wrong.code == 2
+    assert "did you mean 'width'" in wrong.err
 
 
 EVERY_KIND = """\

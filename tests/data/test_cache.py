@@ -333,7 +333,7 @@ def test_two_processes_at_once_build_an_entry_once(tmp_path: Path) -> None:
         assert all(process.poll() is None for process in running)
         time.sleep(0.01)
     (tmp_path / "go").touch()
-    assert [process.wait(60) for process in running] == [0, 0]
+    assert [process.wait(120) for process in running] == [0, 0]
     assert (tmp_path / "built.txt").read_text() == "x"
 
 

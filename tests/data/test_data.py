@@ -290,7 +290,7 @@ def test_workers_end_with_the_process_even_in_the_middle_of_an_epoch(pictures: P
         "model: mlp\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment,
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment,
                             check=False)  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     assert int(answer.stdout) > 0

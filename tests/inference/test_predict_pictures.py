@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cnncli.cli.app import run
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import DataSpec, Text
 from cnncli.inference.gather import gather
@@ -21,7 +23,7 @@ from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.tasks.calibration import Risk
 from cnncli.tasks.classification import ClassCalibration
 from cnncli.training.display import Display
-from tests.conftest import Answer, make_pictures
+from tests.conftest import Answer, make_pictures, make_splits
 
 Cli = Callable[..., Answer]
 CONFIG = """\
@@ -34,12 +36,23 @@ logging: {tensorboard: false, samples: false, pictures: false}
 CKPT = ("--ckpt", "runs/photos/one")
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures, their config, and a run."""
+    folder = tmp_path_factory.mktemp("photos")
+    make_splits(folder / "pictures")
+    (folder / "config.yaml").write_text(CONFIG)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run(["train", "config.yaml", "--name", "photos/one"]) == 0
+    return folder
+
+
 @pytest.fixture
-def trained(pictures: Path, write_config: Callable[..., Path], cnncli: Cli) -> Path:
-    """A network of two classes in ``runs/photos/one``."""
-    answer = cnncli("train", write_config(CONFIG), "--name", "photos/one")
-    assert answer.code == 0, answer.err
-    return pictures
+def trained(trained_once: Path, tmp_path: Path) -> Path:
+    """A network of two classes in ``runs/photos/one``, and the pictures that it was trained on."""
+    shutil.copytree(trained_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "pictures"
 
 
 def rows(text: str) -> list[dict[str, str]]:

@@ -130,7 +130,7 @@ def test_a_killed_process_leaves_what_is_needed_to_go_on(busy: Path, cnncli: Cli
     command = [sys.executable, "-m", "cnncli", "train", str(busy), "train.epochs=8", "--name", "busy/part"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     last = Path("runs/busy/part/epoch-2.pt")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not last.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
@@ -279,6 +279,6 @@ def test_a_signal_to_the_whole_group_spares_the_workers_and_keeps_the_work(pictu
     while not (metrics.exists() and metrics.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 143, err
     assert "go on with: cnncli train --resume runs/files/one" in err
