@@ -136,7 +136,7 @@ class FactsBlock:
 
     def to_json(self) -> dict[str, Any]:
         """``{key: {…}}``, or the values alone."""
-        return {self.key: self.values} if self.key else dict(self.values)
+        return {self.key: dict(self.values)} if self.key else dict(self.values)
 
 
 Block = Annotated[

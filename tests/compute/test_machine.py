@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,20 +11,8 @@ from torch import nn
 from cnncli.compute import machine
 from cnncli.compute.runtime import make_runtime
 from cnncli.config.sections import ComputeConfig
-from cnncli.core import cores
 
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("max 100000", []), ("150000 100000", [2]), ("50000 100000", [1]), ("400000 100000\n", [4]), ("nonsense", [])],
-)
-def test_a_container_s_share_of_processors_is_rounded_up(tmp_path: Path, text: str, expected: list[int]) -> None:
-    limits = tmp_path / "cpu.max"
-    limits.write_text(text)
-    assert cores._container_share(limits) == expected
-    assert cores._container_share(tmp_path / "missing") == []
 
 
 def test_threads_are_those_of_the_config_or_as_many_as_may_be_used() -> None:

@@ -42,6 +42,7 @@ def test_everything_is_remembered_as_it_is(recalled: None) -> None:
         for name, entry in entries.items():
             known = REGISTRIES[kind].get(name)
             assert (known.description, known.suggests) == (entry.description, entry.suggests)
+            assert known.traits == entry.traits
             assert known.arguments.model_json_schema() == {
                 **entry.arguments.model_json_schema(), "title": known.arguments.__name__,
             }  # fmt: skip
@@ -88,7 +89,7 @@ def test_nothing_is_built_from_memory_and_the_real_components_take_its_place(rec
 
 def of(argument: object) -> bytes:
     """A file in which every component takes this argument."""
-    entry = {"name": "x", "description": "", "suggests": {}, "arguments": argument}
+    entry = {"name": "x", "description": "", "suggests": {}, "traits": [], "arguments": argument}
     return json.dumps({kind: [entry] for kind in REGISTRIES}).encode()
 
 

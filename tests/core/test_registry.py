@@ -59,6 +59,50 @@ def test_arguments_without_a_type_take_the_type_of_their_default_or_anything() -
             build(**wrong)
 
 
+def test_traits_are_told_when_a_component_is_added_and_every_other_has_none() -> None:
+    registry = Registry("things")
+
+    @registry.register("ball", traits=["round", "light", "round"], suggests={"loss": "mse"})
+    def ball() -> None:
+        """A ball."""
+
+    registry.add("cube", dict, traits=("heavy",))
+    registry.add("plain", dict)
+    assert registry.get("ball").traits == {"round", "light"}
+    assert registry.get("ball").suggests == {"loss": "mse"}
+    assert registry.get("cube").traits == {"heavy"}
+    assert registry.get("plain").traits == frozenset()
+
+
+TRAITS = {
+    "activations": {
+        "monotone": "celu elu hardtanh leaky_relu relu relu6 selu sigmoid softplus tanh",
+    },
+    "losses": {
+        "class_weights": "cross_entropy focal multi_margin nll",
+        "divides_by_weights": "cross_entropy nll",
+        "characters": "cross_entropy",
+        "class_numbers_only": "hinge_embedding multi_margin nll",
+        "numbers": "huber l1 mse smooth_l1",
+        "yes_no": "bce_with_logits soft_margin",
+        "pos_weight": "bce_with_logits",
+        "signed": "soft_margin",
+    },
+    "schedulers": {"smooth": "cosine cyclic linear one_cycle polynomial"},
+    "tasks": {"mixes": "classification"},
+    "transforms": {"batches": "cutmix mixup"},
+}
+
+
+def test_nothing_has_a_trait_but_what_is_known_to_have_it() -> None:
+    found: dict[str, dict[str, list[str]]] = {}
+    for kind, registry in REGISTRIES.items():
+        for name in registry:
+            for trait in registry.get(name).traits:
+                found.setdefault(kind, {}).setdefault(trait, []).append(name)
+    assert found == {kind: {trait: names.split() for trait, names in traits.items()} for kind, traits in TRAITS.items()}
+
+
 def test_a_name_is_never_overwritten(registry: Registry) -> None:
     with pytest.raises(ConfigError, match="two things are registered as 'ball'"):
         registry.add("ball", dict)
