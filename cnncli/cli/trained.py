@@ -180,7 +180,7 @@ def forecast(
     if plot is not None:
         forecasting.draw(found, plot)
     if out is not None:
-        out.write_text(format_rows(rows, "csv"), encoding="utf-8")
+        out.write_text(format_rows(rows, "csv", digits=""), encoding="utf-8")
     if json_:
         print(format_rows(rows, "json", about={"targets": found.targets, "level": found.level}), end="")
     elif out is None:

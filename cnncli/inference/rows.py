@@ -18,11 +18,13 @@ def check_format(form: str) -> None:
         raise ConfigError(f"--format {form}: {did_you_mean(form, FORMATS)}")
 
 
-def format_rows(rows: Sequence[Row], form: str, about: Row | None = None, columns: Sequence[str] = ()) -> str:
+def format_rows(
+    rows: Sequence[Row], form: str, about: Row | None = None, columns: Sequence[str] = (), digits: str = ".7g"
+) -> str:
     """Rows with the same keys as text: ``csv`` with a header, a ``table`` for reading, or ``json``.
 
     JSON is a list of objects; with ``about`` it is one object that has them under ``rows``. ``columns`` name the
-    header where there may be no rows.
+    header where there may be no rows, ``digits`` are those of floats in CSV: of float32, or with ``""`` all.
     """
     check_format(form)
     if form == "json":
@@ -31,8 +33,7 @@ def format_rows(rows: Sequence[Row], form: str, about: Row | None = None, column
     header = list(columns or (rows[0] if rows else ()))
     if form == "csv":
         text = io.StringIO()
-        # float32 has seven digits to tell
-        cells = [[_cell(row[name], ".7g") for name in header] for row in rows]
+        cells = [[_cell(row[name], digits) for name in header] for row in rows]
         csv.writer(text, lineterminator="\n").writerows([header, *cells])
         return text.getvalue()
     return _table([header, *([_cell(row[name], ".5g") for name in header] for row in rows)])
