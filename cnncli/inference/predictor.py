@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cnncli.compute.runtime import make_runtime
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError
+from cnncli.core.registry import tasks
 from cnncli.core.spec import Pictures
 from cnncli.data.loaders import Normalizer
 from cnncli.inference.tta import averaged
@@ -37,7 +38,8 @@ class Predictor:
         self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
         self.task = build_task(config, self.spec, self.runtime.device)
         self.network: nn.Module = self.runtime.place(restore(checkpoint, config)).eval()
-        self.model = averaged(self.network, self.spec) if views else self.network
+        traits = tasks.get(config.task.name).traits
+        self.model = averaged(self.network, self.spec, traits) if views else self.network
         self._normalizer = None
         if isinstance(self.spec.preprocess, Pictures):  # the one kind that is stored in another form than it is seen
             _, height, width = self.spec.input_shape
