@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
 from cnncli.curate.duplicates import find_duplicates
@@ -58,8 +59,9 @@ def list_folder(root: Path) -> tuple[list[Listed], list[Finding]]:
     return listed, findings + _class_findings(classes)
 
 
-def list_dataset(name: str, args: dict[str, Any]) -> tuple[list[Listed], list[Finding]]:
-    """The same for the ``dataset`` section of a config; raises ``ConfigError`` for sets that are not picture files."""
+def list_dataset(config: Config) -> tuple[list[Listed], list[Finding]]:
+    """The same for the data set of a config; raises ``ConfigError`` for sets that are not picture files."""
+    name, args = config.dataset.name, config.dataset.args
     if name == "image_folder":
         return list_folder(find_data(args["root"], "folder"))
     if name != "image_csv":
