@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnncli.config.sections import LossConfig
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.numbers import NonNegative
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses
@@ -147,6 +147,18 @@ def plain_loss(task: str, loss: LossConfig, trait: str, device: torch.device) ->
     plain = {key: value for key, value in loss.args.items() if key != "label_smoothing"}
     with refusals(f"loss {loss.name}"):
         return entry.factory(**loss.args).to(device), entry.factory(**plain).to(device)
+
+
+def check_class_weights(loss: LossConfig, classes: tuple[str, ...], trait: str) -> None:
+    """Raise ``ConfigError`` where class weights are asked for that the loss, without the ``trait``, or data lack."""
+    if loss.class_weights is None:
+        return
+    if trait not in losses.get(loss.name).traits:
+        weighing = [name for name in losses if trait in losses.get(name).traits]
+        raise ConfigError(f"loss.class_weights: {loss.name} takes none; use {', '.join(weighing)}")
+    for name in loss.class_weights if isinstance(loss.class_weights, dict) else ():
+        if name not in classes:
+            raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, classes)}")
 
 
 def refuse_class_weights(loss: LossConfig, cause: str) -> None:
