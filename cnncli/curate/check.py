@@ -25,12 +25,12 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF", ".webp
 
 @dataclass(frozen=True)
 class Listed:
-    """One picture of a set: its label, and what it is counted as (of a number, the name of the column)."""
+    """One picture of a set: its label, and as what it is counted (of a number, the column; of several labels, each)."""
 
     path: Path
     split: str
     label: str
-    counted: str
+    counted: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def list_folder(root: Path) -> tuple[list[Listed], list[Finding]]:
         classes[split] = set(names)
         for name in names:
             found = sorted(find_pictures(folder / name))
-            listed += [Listed(path, split, name, name) for path in found]
+            listed += [Listed(path, split, name, (name,)) for path in found]
             if not found:
                 findings.append(Finding("empty_class", f"{split}/{name} has no pictures", [str(folder / name)]))
     if not listed:
@@ -75,8 +75,11 @@ def list_dataset(config: Config) -> tuple[list[Listed], list[Finding]]:
     listed = [Listed(path, split, label, counted) for path, split, (label, counted) in rows]
     classes: dict[str, set[str]] = {split: set() for split in listing.parts}
     for item in listed:
-        classes[item.split].add(item.counted)
-    return listed, [] if wants == "numbers" else _class_findings(classes)
+        classes[item.split].update(item.counted)
+    findings = [] if wants == "numbers" else _class_findings(classes)
+    if wants == "labels":  # some may be missing from validation or test
+        findings = [finding for finding in findings if finding.kind == "extra_class"]
+    return listed, findings
 
 
 def _class_findings(classes: dict[str, set[str]]) -> list[Finding]:
@@ -98,14 +101,15 @@ def check(listed: list[Listed], findings: list[Finding], track: Track) -> dict[s
     faults = [*findings, *_unreadable(listed, signatures)]
     notices = _suspicious(listed, signatures)
     leaks, repeated = _duplicates(listed, signatures)
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, Counter[str]] = {}
     for item in listed:
-        counts.setdefault(item.split, {}).setdefault(item.counted, 0)
-        counts[item.split][item.counted] += 1
-    ratio = max(counts["train"].values()) / max(min(counts["train"].values()), 1) if "train" in counts else 1.0
+        counts.setdefault(item.split, Counter()).update(item.counted)
+    ratio = max(counts["train"].values()) / min(counts["train"].values()) if counts.get("train") else 1.0
     if ratio >= UNBALANCED:
         text = f"the largest class has {ratio:.1f} times as many pictures as the smallest; "
         notices.append(Finding("unbalanced", text + "set loss.class_weights: balanced", []))
+    if without := [str(item.path) for item in listed if not item.counted]:
+        notices.append(Finding("no_label", f"{len(without)} pictures have no label", without))
     good = [s for s in signatures if not s.error]
     return {
         "pictures": len(listed),

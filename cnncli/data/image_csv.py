@@ -1,6 +1,7 @@
 """Your own pictures, listed in a table: a path in every row, and beside it what is to be learned."""
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,8 +24,11 @@ from cnncli.data.sources import FileSource
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 _PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test", **dict.fromkeys(VAL_NAMES, "val")}
+BETWEEN = "|"  # the labels of a picture
+_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}  # in any case
 PICTURES_EACH = 10  # of a number, on average, where it is one of many that are classes
 
 Label = str | Annotated[list[str], Field(min_length=1)]
@@ -47,8 +51,9 @@ def image_csv(
 ) -> "ListedPictures":
     """Your own pictures by a table: columns `path` and `label`, perhaps a `split_column` of train, val and test.
 
-    The label is a class or, for `task: regression`, a number; `label: [x, y]` are several numbers. Paths are relative
-    to `root`, or to the table's own folder. Sizes are those of image_folder.
+    The label is a class; for `task: regression` a number, and `label: [x, y]` are several; for `task: multilabel` names
+    like `cat|dog`, perhaps none, and `label: [cat, dog]` are columns of 0 and 1. Paths are relative to `root`, or to
+    the table's own folder. Sizes are those of image_folder.
     """
     decode, seen = decoding(image_size, resize, fit, interpolation, channels)
     return ListedPictures(list_pictures(file, path, label, split_column, root, delimiter), decode, seen, test_fraction)
@@ -70,10 +75,18 @@ class Listing:
 
     @property
     def offers(self) -> tuple[Wants, ...]:
-        """Classes, and numbers where the column holds numbers; several columns are always numbers."""
-        if len(self.columns) > 1:
-            return ("numbers",)
-        return ("classes", "numbers") if is_numeric(self.labels.iloc[:, 0]) else ("classes",)
+        """Several columns are no classes; columns of 0 and 1, and names joined by ``|``, are labels."""
+        numeric: tuple[Wants, ...] = ("numbers",) if is_numeric(self.labels.iloc[:, 0]) else ()
+        if len(self.columns) > 1:  # of flags one wrong cell is found later, with its line
+            return ("labels", *numeric) if 2 * self._are_flags.sum() >= self._are_flags.size else ("numbers",)
+        if self.labels.iloc[:, 0].str.contains(BETWEEN, regex=False).any():
+            return ("labels",)
+        return ("classes", *numeric, "labels")
+
+    @property
+    def _are_flags(self) -> "NDArray[np.bool_]":
+        cells: NDArray[np.bool_] = self.labels.apply(lambda c: c.str.lower().isin(list(_FLAGS))).to_numpy(dtype=bool)
+        return cells
 
     def classes(self) -> list[str]:
         """The class of each picture; raises ``DataError`` for an empty cell, and for measurements."""
@@ -100,15 +113,39 @@ class Listing:
             found.append(values)
         return torch.from_numpy(np.stack(found, axis=1))
 
-    def described(self, wants: Wants) -> list[tuple[str, str]]:
-        """What each picture is called for a task that ``wants`` this, and what it is counted as."""
+    def label_sets(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """All labels, and those of each picture, perhaps none; raises ``DataError`` for a cell that tells nothing.
+
+        Several columns, or one that holds nothing but 0 and 1, are a label each; else a cell has their names.
+        """
+        if len(self.columns) > 1 or self._are_flags.all():
+            flags = [self._flags(column) for column in self.columns]
+            return self.columns, [tuple(compress(self.columns, row)) for row in zip(*flags, strict=True)]
+        found = [
+            tuple(sorted({name.strip() for name in cell.split(BETWEEN)} - {""})) for cell in self.labels.iloc[:, 0]
+        ]
+        return tuple(sorted({name for names in found for name in names})), found
+
+    def _flags(self, column: str) -> list[bool]:
+        """Whether each picture has the label that a column of 0 and 1 stands for."""
+        flags = [_FLAGS.get(cell.lower()) for cell in self.labels[column]]
+        if None in flags:
+            row = flags.index(None)
+            where, cell = f"{self.table.name}:{self.labels.index[row]}", self.labels[column].iloc[row]
+            raise DataError(f"{where}: column '{column}' has '{cell}' where 0 or 1 says whether it is there; fix it")
+        return [bool(flag) for flag in flags]
+
+    def described(self, wants: Wants) -> list[tuple[str, tuple[str, ...]]]:
+        """What each picture is called for a task that ``wants`` this, and as what it is counted."""
         if wants not in self.offers:
             learned = f"{', '.join(self.columns)} can be learned as {' or '.join(self.offers)}"
             raise DataError(f"{self.table.name}: {learned}, the task wants {wants}; set another task")
         if wants == "numbers":
             shown = [", ".join(f"{value:.7g}" for value in row) for row in self.numbers().tolist()]
-            return [(text, ", ".join(self.columns)) for text in shown]
-        return [(name, name) for name in self.classes()]
+            return [(text, (", ".join(self.columns),)) for text in shown]
+        if wants == "labels":
+            return [(BETWEEN.join(names) or "(none)", names) for names in self.label_sets()[1]]
+        return [(name, (name,)) for name in self.classes()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +163,24 @@ class ListedPictures:
         return self.listing.offers
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
-        """Splits with int64 classes ``[N]`` or float64 numbers ``[N, K]``; raises ``DataError``."""
-        classes, targets = self._classes() if wants == "classes" else ((), self.listing.numbers())
+        """Splits with int64 classes ``[N]``, float64 numbers ``[N, K]``, or a float32 1 for each label ``[N, K]``.
+
+        Raises ``DataError``.
+        """
+        classes, targets = self._targets(wants)
         sources = {part: self._source(part, targets) for part in dict.fromkeys(self.listing.parts)}
         data = picture_files(classes, sources, self.test_fraction, self.seen)
         named = self.listing.columns if wants == "numbers" else ()
-        return replace(data, numbers=named).open(config, wants, track, spec)
+        opened = replace(data, numbers=named).open(config, wants, track, spec)
+        if wants == "labels" and spec is None:
+            self._require_labels(classes, opened.sources["train"].targets)
+        return opened
+
+    def _targets(self, wants: Wants) -> tuple[tuple[str, ...], Tensor]:
+        """The names of classes or labels, and what is learned of each picture."""
+        if wants == "classes":
+            return self._classes()
+        return self._labels() if wants == "labels" else ((), self.listing.numbers())
 
     def _classes(self) -> tuple[tuple[str, ...], Tensor]:
         """The classes of the training part, and each picture's; raises ``DataError`` for splits with others."""
@@ -151,6 +200,25 @@ class ListedPictures:
                 raise DataError(f"{listing.table}: {part} split: {cause}")
         codes = {name: code for code, name in enumerate(classes)}
         return classes, torch.tensor([codes[name] for name in found])
+
+    def _labels(self) -> tuple[tuple[str, ...], Tensor]:
+        """The labels, and a 1 for each that a picture has, float32 ``[N, K]``; raises ``DataError`` for none at all."""
+        classes, found = self.listing.label_sets()
+        if not classes:
+            raise DataError(f"{self.listing.table}: column '{self.listing.columns[0]}' names no label; fill it in")
+        codes = {name: code for code, name in enumerate(classes)}
+        targets = torch.zeros(len(found), len(classes))
+        for row, names in enumerate(found):
+            targets[row, [codes[name] for name in names]] = 1
+        return classes, targets
+
+    def _require_labels(self, classes: tuple[str, ...], training: Tensor) -> None:
+        lacking = [repr(name) for name, there in zip(classes, training.any(0).tolist(), strict=True) if not there]
+        if lacking:
+            raise DataError(
+                f"{self.listing.table}: no training picture has the label {', '.join(lacking)}; "
+                "add some, remove the label, or lower val_fraction and test_fraction"
+            )
 
     def _source(self, part: str, targets: Tensor) -> FileSource:
         """The pictures of one split; raises ``DataError`` for files that are not there."""
@@ -179,7 +247,8 @@ def list_pictures(
         _require(frame, column, table.name)
         if columns.count(column) > 1:
             raise DataError(f"{table.name}: label names column '{column}' twice; name it once")
-    return Listing(table, paths, _parts(frame, split_column, table.name), frame[columns])
+    labels = frame[columns].apply(lambda cells: cells.str.strip())
+    return Listing(table, paths, _parts(frame, split_column, table.name), labels)
 
 
 def read_listing(

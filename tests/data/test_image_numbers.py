@@ -82,7 +82,7 @@ def test_a_split_column_says_what_is_tested(listed: list[str]) -> None:
     ],
 )
 def test_a_column_of_numbers_offers_numbers(cells: list[str], label: Any, offers: tuple[str, ...]) -> None:
-    write(*(f"{i}.png,{cell},0" for i, cell in enumerate(cells)))
+    write(*(f"{i}.png,{cell},7" for i, cell in enumerate(cells)))
     found = datasets.build("image_csv", file="list.csv", label=label).offers
     assert found[: len(offers)] == offers
     assert ("numbers" in found) is ("numbers" in offers)

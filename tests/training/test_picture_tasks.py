@@ -115,3 +115,120 @@ def test_the_scale_of_numbers_comes_back_from_the_checkpoint(cnncli: Cli, bright
     assert numbers.names == ("red", "green")
     assert 1000 < numbers.mean[0] < 1200
     assert 0 < numbers.mean[1] < 0.2
+
+
+@pytest.fixture
+def colours(tmp_path: Path, write_config: Callable[..., Path]) -> Path:
+    """Pictures that are red, green, blue, several of them or none: 84 to learn from, 28 to test with."""
+    names = ("blue", "green", "red")
+    lines = ["path,label,part"]
+    for i in range(112):
+        there = [i >> bit & 1 for bit in range(3)]
+        Image.new("RGB", (10, 8), tuple(40 + (i * 7) % 60 + 120 * flag for flag in reversed(there))).save(
+            tmp_path / f"{i:03d}.png"
+        )
+        labels = "|".join(name for name, flag in zip(names, there, strict=True) if flag)
+        lines.append(f"{i:03d}.png,{labels},{'test' if i % 4 == i // 8 % 4 else 'train'}")
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
+    return write_config(COMMON % "" + "task: multilabel\n")
+
+
+def test_labels_are_learned_judged_and_answered(cnncli: Cli, colours: Path) -> None:
+    answer = cnncli("train", colours, "train.epochs=40", "--name", "colours/one", "--json")
+    assert answer.code == 0, answer.err
+    found = answer.json["metrics"]
+    assert found["test"]["mean_average_precision"] > 0.95
+    assert answer.json["headline"] == {"metric": "mean_average_precision", "lower_is_better": False}
+    assert answer.json["baseline"]["name"] == "prevalence of each class"
+    assert answer.json["baseline"]["mean_average_precision"] == pytest.approx(0.5, abs=0.05)
+    assert set(found["train"]) == {"n", "loss", "micro_f1"}
+    run = Path("runs/colours/one")
+    assert (run / "samples.png").stat().st_size > 500
+
+    evaluated = cnncli("eval", "--ckpt", run, "--json").json
+    assert evaluated["metrics"]["test"] == found["test"]
+    table = evaluated["per_class"]
+    assert list(table) == ["blue", "green", "red"]
+    assert list(table["red"]) == ["precision", "recall", "f1", "average_precision", "threshold", "support"]
+    shown = cnncli("eval", "--ckpt", run).out
+    assert "average precision" in shown
+    assert "exact match" in shown
+    averaged = cnncli("eval", "--ckpt", run, "--tta", "--json").json["metrics"]["test"]
+    assert averaged == pytest.approx(evaluated["metrics"]["test"], rel=1e-3), (
+        "flat pictures look the same in every view"
+    )
+
+
+def test_answers_are_sets_joined_by_a_bar_in_every_form(cnncli: Cli, colours: Path) -> None:
+    assert cnncli("train", colours, "--name", "colours/one").code == 0
+    run = "runs/colours/one"
+    truth = {row["path"]: row for row in rows(Path("list.csv").read_text()) if row["part"] == "test"}
+    answers = rows(cnncli("predict", "--ckpt", run, *truth, "--format", "csv").out)
+    assert list(answers[0]) == ["path", "prediction", "probability"]
+    assert "" in {row["prediction"] for row in answers}
+    right = sum(row["prediction"] == truth[row["path"]]["label"] for row in answers) / len(answers)
+    assert right == pytest.approx(cnncli("eval", "--ckpt", run, "--json").json["metrics"]["test"]["exact_match"])
+    for row in answers:
+        assert bool(row["prediction"]) is bool(row["probability"])
+    by_path = {row["path"]: row for row in answers}
+    for one in cnncli("predict", "--ckpt", run, *truth, "--top-k", 3, "--format", "json").json["predictions"]:
+        assert one["prediction"] == by_path[one["path"]]["prediction"]
+        chosen = [each["probability"] for each in one["top"] if each["class"] in one["prediction"].split("|")]
+        assert one["probability"] == (min(chosen) if chosen else None), "of several the least certain"
+        assert [each["probability"] for each in one["top"]] == sorted(
+            (each["probability"] for each in one["top"]), reverse=True
+        )
+    assert "blue|green" in cnncli("predict", "--ckpt", run, *truth).out
+    refused = cnncli("predict", "--ckpt", run, *truth, "--max-error", "0.1")
+    assert refused.code == 2
+    predictor = load_predictor(Path(run))
+    samples = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    assert list(predictor.rows(samples)[0]) == [
+        "prediction",
+        "probability_blue",
+        "probability_green",
+        "probability_red",
+    ]
+    assert predictor.probabilities(samples).shape == (2, 3)
+
+
+def test_thresholds_are_part_of_the_checkpoint_and_one_for_all_can_be_set_anew(cnncli: Cli, colours: Path) -> None:
+    assert cnncli("train", colours, "--name", "colours/one").code == 0
+    run = Path("runs/colours/one")
+    stored = load_checkpoint(run / "best.pt").calibration["thresholds"]
+    assert len(stored) == 3
+    table = cnncli("eval", "--ckpt", run, "--json").json["per_class"]
+    assert [row["threshold"] for row in table.values()] == list(stored)
+    anew = cnncli("eval", "--ckpt", run, "task.threshold=0.001", "--json").json["per_class"]
+    assert {(row["threshold"], row["recall"]) for row in anew.values()} == {(0.001, 1.0)}
+    plain = cnncli("train", colours, "dataset.val_fraction=0", "checkpoint.monitor=train/loss", "--name", "colours/all")
+    assert plain.code == 0, plain.err
+    table = cnncli("eval", "--ckpt", "runs/colours/all", "--json").json["per_class"]
+    assert {row["threshold"] for row in table.values()} == {0.5}, "nothing to choose on"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["dataset.augment=[mixup]"], ["dataset.augment=[cutmix]"], ["loss=asymmetric"], ["loss=multilabel_soft_margin"],
+        ["loss.class_weights=balanced"], ["loss.class_weights={red: 2}"], ["train.accumulate=3"],
+    ],
+)  # fmt: skip
+def test_labels_are_learned_with_every_setting(cnncli: Cli, colours: Path, options: list[str]) -> None:
+    answer = cnncli("train", colours, *options, "train.epochs=25", "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json["metrics"]["test"]["mean_average_precision"] > 0.8
+
+
+@pytest.mark.parametrize("stop", ["epoch-2.pt", "epoch-9.pt"])
+def test_a_resumed_run_with_labels_ends_like_a_whole_one(cnncli: Cli, colours: Path, stop: str) -> None:
+    with colours.open("a") as file:
+        file.write("loss: {name: bce_with_logits, class_weights: balanced}\n")
+    colours.write_text(colours.read_text().replace("val_fraction: 0.2", "val_fraction: 0.2, augment: [mixup]"))
+    assert_resumed_like_whole(cnncli, colours, stop)
+
+
+def test_balanced_sampling_is_not_for_sets_of_labels(cnncli: Cli, colours: Path) -> None:
+    answer = cnncli("train", colours, "dataset.sampler=balanced")
+    assert answer.code == 2
+    assert "dataset.sampler: image_csv has no classes to balance; remove it" in answer.err
