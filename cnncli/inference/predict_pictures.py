@@ -151,15 +151,16 @@ def format_answers(answers: Answers, form: str) -> str:
     ranks = max((len(a.top) for a in answers.found), default=1)
     columns += [word for rank in range(1, ranks + 1) for word in (f"top{rank}", f"p{rank}") if ranks > 1]
     rows = [
-        dict(zip(columns, [a.path, *map(_shown, a.columns.values()), *_ranked(a)], strict=True)) for a in answers.found
+        dict(zip(columns, [a.path, *(_shown(*item) for item in a.columns.items()), *_ranked(a)], strict=True))
+        for a in answers.found
     ]
     return format_rows(rows, form, columns=columns)
 
 
-def _shown(value: Any) -> str:
-    """A probability with four decimals, a number with seven digits."""
+def _shown(column: str, value: Any) -> str:
+    """A probability with four decimals, a predicted number with seven digits, however small it is."""
     if isinstance(value, float):
-        return f"{value:.4f}" if 0 <= value <= 1 else f"{value:.7g}"
+        return f"{value:.4f}" if column == "probability" else f"{value:.7g}"
     return "" if value is None else str(value)
 
 
