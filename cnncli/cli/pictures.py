@@ -78,8 +78,7 @@ def check(what: What, json_: Json = False) -> None:
     if Path(what).is_dir():
         listed, findings = checking.list_folder(Path(what))
     else:
-        dataset = load_config(Path(what)).config.dataset
-        listed, findings = checking.list_dataset(dataset.name, dataset.args)
+        listed, findings = checking.list_dataset(load_config(Path(what)).config)
     report = checking.check(listed, findings, Display(quiet=json_).track)
     tables.print_check(report, json_)
     if report["faults"]:

@@ -5,14 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.registry import datasets
+from cnncli.core.registry import datasets, tasks
+from cnncli.core.spec import Wants
 from cnncli.curate.duplicates import find_duplicates
 from cnncli.curate.signatures import Signature, sign_all
 from cnncli.data.contract import Track
-from cnncli.data.csv_table import read_table
 from cnncli.data.find import find_data
-from cnncli.data.image_csv import read_listing
+from cnncli.data.image_csv import ListedPictures
 from cnncli.data.image_folder import find_pictures, split_folders
 
 UNBALANCED = 3.0  # times as many pictures in the largest class as in the smallest
@@ -24,11 +25,12 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF", ".webp
 
 @dataclass(frozen=True)
 class Listed:
-    """One picture of a set."""
+    """One picture of a set: its label, and as what it is counted (of a number, the column; of several labels, each)."""
 
     path: Path
     split: str
     label: str
+    counted: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def list_folder(root: Path) -> tuple[list[Listed], list[Finding]]:
         classes[split] = set(names)
         for name in names:
             found = sorted(find_pictures(folder / name))
-            listed += [Listed(path, split, name) for path in found]
+            listed += [Listed(path, split, name, (name,)) for path in found]
             if not found:
                 findings.append(Finding("empty_class", f"{split}/{name} has no pictures", [str(folder / name)]))
     if not listed:
@@ -58,22 +60,26 @@ def list_folder(root: Path) -> tuple[list[Listed], list[Finding]]:
     return listed, findings + _class_findings(classes)
 
 
-def list_dataset(name: str, args: dict[str, Any]) -> tuple[list[Listed], list[Finding]]:
-    """The same for the ``dataset`` section of a config; raises ``ConfigError`` for sets that are not picture files."""
+def list_dataset(config: Config) -> tuple[list[Listed], list[Finding]]:
+    """The same for the data set of a config; raises ``ConfigError`` for sets that are not picture files."""
+    name, args = config.dataset.name, config.dataset.args
     if name == "image_folder":
         return list_folder(find_data(args["root"], "folder"))
     if name != "image_csv":
         files = [known for known in datasets if known.startswith("image_")]
         raise ConfigError(f"{name} holds no picture files; check a folder, or a config with {' or '.join(files)}")
-    table = find_data(args["file"])
-    frame = read_table(table, True, args["delimiter"])
-    paths, labels, splits = read_listing(frame, table.name, args["path"], args["label"], args["split_column"])
-    folder = find_data(args["root"], "folder") if args["root"] is not None else table.parent
-    listed = [Listed(folder / p, split, label) for p, label, split in zip(paths, labels, splits, strict=True)]
-    classes: dict[str, set[str]] = {split: set() for split in splits}
+    wants: Wants = tasks.get(config.task.name).factory.wants  # type: ignore[attr-defined]
+    raw: ListedPictures = datasets.build(name, **args)
+    listing = raw.listing
+    rows = zip(listing.paths, listing.parts, listing.described(wants), strict=True)
+    listed = [Listed(path, split, label, counted) for path, split, (label, counted) in rows]
+    classes: dict[str, set[str]] = {split: set() for split in listing.parts}
     for item in listed:
-        classes[item.split].add(item.label)
-    return listed, _class_findings(classes)
+        classes[item.split].update(item.counted)
+    findings = [] if wants == "numbers" else _class_findings(classes)
+    if wants == "labels":  # some may be missing from validation or test
+        findings = [finding for finding in findings if finding.kind == "extra_class"]
+    return listed, findings
 
 
 def _class_findings(classes: dict[str, set[str]]) -> list[Finding]:
@@ -95,14 +101,15 @@ def check(listed: list[Listed], findings: list[Finding], track: Track) -> dict[s
     faults = [*findings, *_unreadable(listed, signatures)]
     notices = _suspicious(listed, signatures)
     leaks, repeated = _duplicates(listed, signatures)
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, Counter[str]] = {}
     for item in listed:
-        counts.setdefault(item.split, {}).setdefault(item.label, 0)
-        counts[item.split][item.label] += 1
-    ratio = max(counts["train"].values()) / max(min(counts["train"].values()), 1) if "train" in counts else 1.0
+        counts.setdefault(item.split, Counter()).update(item.counted)
+    ratio = max(counts["train"].values()) / min(counts["train"].values()) if counts.get("train") else 1.0
     if ratio >= UNBALANCED:
         text = f"the largest class has {ratio:.1f} times as many pictures as the smallest; "
         notices.append(Finding("unbalanced", text + "set loss.class_weights: balanced", []))
+    if without := [str(item.path) for item in listed if not item.counted]:
+        notices.append(Finding("no_label", f"{len(without)} pictures have no label", without))
     good = [s for s in signatures if not s.error]
     return {
         "pictures": len(listed),

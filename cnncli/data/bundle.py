@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.registry import datasets, transforms
+from cnncli.core.registry import datasets, tasks, transforms
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
 from cnncli.data.contract import Raw, Track
@@ -126,8 +126,10 @@ def build_data(
     with cache.switched(config.cache):
         raw: Raw = datasets.build(config.name, **config.args)
     if wants not in raw.offers:
+        fitting = [name for name in tasks if getattr(tasks.get(name).factory, "wants", None) in raw.offers]
         raise ConfigError(
-            f"{config.name} has {' or '.join(raw.offers)} to learn, the task wants {wants}; use another task"
+            f"{config.name} has {' or '.join(raw.offers)} to learn, the task wants {wants}; "
+            f"set task: {' or '.join(fitting)}"
         )
     spec, sources = raw.open(config, wants, track, spec)
     return DataBundle(config, spec, sources, track)

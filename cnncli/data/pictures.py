@@ -7,7 +7,8 @@ import torch
 
 from cnncli.config.sections import DatasetConfig, Statistics
 from cnncli.core.errors import DataError
-from cnncli.core.spec import DataSpec, Decode, Pictures, Split, Wants
+from cnncli.core.spec import DataSpec, Decode, Numbers, Pictures, Split, Wants
+from cnncli.data.columns import mean_and_std
 from cnncli.data.contract import Opened, Track
 from cnncli.data.decoded import decoded, in_memory
 from cnncli.data.sources import ArraySource, FileSource, Source
@@ -21,7 +22,8 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class PictureData:
     """Pictures: ``train`` and, where there are any, ``val`` and ``test``; ``classes`` in the order of the targets.
 
-    ``seen`` is the (height, width) of the centre that the network sees, where that is not the whole picture.
+    ``seen`` is the (height, width) of the centre that the network sees, where that is not the whole picture. Where
+    numbers are learned there are no classes: ``numbers`` are their names, and the targets are float64 ``[N, K]``.
     """
 
     classes: tuple[str, ...]
@@ -29,6 +31,7 @@ class PictureData:
     val: Source | None = None
     test: Source | None = None
     seen: tuple[int, int] | None = None
+    numbers: tuple[str, ...] = ()
     offers: ClassVar[tuple[Wants, ...]] = ("classes",)
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
@@ -37,10 +40,19 @@ class PictureData:
         if spec is None:
             if isinstance(sources["train"], FileSource):
                 sources["train"] = decoded(sources["train"], config, track)
-            spec = DataSpec(self.input_shape, self.classes, fit_pictures(config, sources["train"], self.decode))
+            preprocess = fit_pictures(config, sources["train"], self.decode)
+            spec = DataSpec(self.input_shape, self.classes, preprocess, *self._scale(sources["train"]))
         else:
             self._must_match(spec, config.name)
         return Opened(spec, sources)
+
+    def _scale(self, train: Source) -> tuple[tuple[int, ...], Numbers | None]:
+        """Where numbers are learned, the network's output, and their mean and deviation over the training part."""
+        if not self.numbers:
+            return (), None
+        scales = [mean_and_std(column.numpy()) for column in train.targets.unbind(1)]
+        mean, std = tuple(mean for mean, _ in scales), tuple(std for _, std in scales)
+        return (len(self.numbers),), Numbers(self.numbers, mean, std)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -60,10 +72,11 @@ class PictureData:
                 f"{name}: its classes differ from the checkpoint's (missing: {_few(missing)}, extra: {_few(extra)}); "
                 "use data with the same class names"
             )
-        if spec.classes != self.classes or spec.input_shape != self.input_shape:
+        numbers = () if spec.numbers is None else spec.numbers.names
+        if (spec.classes, numbers, spec.input_shape) != (self.classes, self.numbers, self.input_shape):
             raise DataError(
-                f"{name}: the data have {_described(self.classes, self.input_shape)}, "
-                f"the checkpoint {_described(spec.classes, spec.input_shape)}; use the data it was trained on"
+                f"{name}: the data have {_described(self.classes, self.numbers, self.input_shape)}, "
+                f"the checkpoint {_described(spec.classes, numbers, spec.input_shape)}; use the data it was trained on"
             )
 
     def _splits(self, config: DatasetConfig) -> dict[Split, Source]:
@@ -120,6 +133,7 @@ def _few(names: set[str]) -> str:
     return ", ".join(sorted(names)[:5]) + (", …" if len(names) > 5 else "") or "none"
 
 
-def _described(classes: tuple[str, ...], shape: tuple[int, ...]) -> str:
-    names = ", ".join(classes[:5]) + (", …" if len(classes) > 5 else "")
-    return f"{len(classes)} classes ({names}) of {'×'.join(map(str, shape))}"
+def _described(classes: tuple[str, ...], numbers: tuple[str, ...], shape: tuple[int, ...]) -> str:
+    learned = numbers or classes
+    names = ", ".join(learned[:5]) + (", …" if len(learned) > 5 else "")
+    return f"{len(learned)} {'numbers' if numbers else 'classes'} ({names}) of {'×'.join(map(str, shape))}"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cnncli.compute.runtime import make_runtime
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError
+from cnncli.core.registry import tasks
 from cnncli.data.loaders import normalizer_for
 from cnncli.inference.tta import averaged
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
@@ -36,7 +37,8 @@ class Predictor:
         self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
         self.task = build_task(config, self.spec, self.runtime.device)
         self.network: nn.Module = self.runtime.place(restore(checkpoint, config)).eval()
-        self.model = averaged(self.network, self.spec) if views else self.network
+        traits = tasks.get(config.task.name).traits
+        self.model = averaged(self.network, self.spec, traits) if views else self.network
         self._normalizer = normalizer_for(self.spec, self.runtime.device)
 
     def logits(self, samples: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from cnncli.core.numbers import Probability
 from cnncli.core.registry import losses, tasks
 from cnncli.core.results import Baseline, Block, CurveBlock, FactsBlock, Values
 from cnncli.core.spec import DataSpec, Wants
-from cnncli.tasks.losses import plain_loss
+from cnncli.tasks.losses import check_class_weights, plain_loss
 from cnncli.tasks.metrics import SummingMeter, class_blocks
 from cnncli.tasks.protocol import Calibration, Naming
 
@@ -76,8 +76,7 @@ class Binary:
         self.calibration = BinaryCalibration(0.5 if threshold is None else threshold)
         self.signed = "signed" in losses.get(loss.name).traits
         self.loss_fn, self.eval_loss_fn = plain_loss("binary", loss, "yes_no", device)
-        if loss.class_weights is not None:
-            self._check_weights(loss)
+        check_class_weights(loss, spec.classes, "pos_weight")
 
     def fit(self, targets: Tensor) -> None:
         """Count the classes of the training part, int64 ``[N]``, and weigh the loss by them if asked to."""
@@ -86,13 +85,6 @@ class Binary:
             weight = torch.tensor(self._positive_weight())
             self.loss_fn = losses.get(self.loss_config.name).factory(**self.loss_config.args, pos_weight=weight)
             self.loss_fn.to(self.device)
-
-    def _check_weights(self, loss: LossConfig) -> None:
-        if "pos_weight" not in losses.get(loss.name).traits:
-            raise ConfigError(f"loss.class_weights: {loss.name} takes none; use bce_with_logits")
-        for name in loss.class_weights if isinstance(loss.class_weights, dict) else ():
-            if name not in self.classes:
-                raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, self.classes)}")
 
     def _positive_weight(self) -> float:
         """How much more the positive class weighs."""

@@ -9,7 +9,6 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from cnncli.config.sections import LossConfig
-from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.numbers import Positive
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses, tasks
@@ -18,7 +17,7 @@ from cnncli.core.spec import DataSpec, Wants
 from cnncli.core.targets import Shares
 from cnncli.tasks import calibration
 from cnncli.tasks.calibration import Risk
-from cnncli.tasks.losses import form_of
+from cnncli.tasks.losses import check_class_weights, form_of
 from cnncli.tasks.metrics import ClassificationMeter, class_blocks
 from cnncli.tasks.protocol import Calibration, Naming, Targets
 
@@ -61,7 +60,7 @@ class Classification:
         self.calibration = ClassCalibration()
         self.form = form_of(loss.name)
         self.divisors: Tensor | None = None
-        _check_weights(loss, spec.classes)
+        check_class_weights(loss, spec.classes, "class_weights")
         # evaluation uses the plain loss: smoothed targets and weighted classes are means of training
         plain = {key: value for key, value in loss.args.items() if key != "label_smoothing"}
         self.eval_loss_fn = self._make(plain)
@@ -147,15 +146,3 @@ class Classification:
         found = self.naming(outputs)
         columns = {f"probability_{c}": found.probabilities[:, i].tolist() for i, c in enumerate(self.spec.classes)}
         return {"prediction": found.names(self.spec.classes), **columns}
-
-
-def _check_weights(loss: LossConfig, classes: tuple[str, ...]) -> None:
-    """Raise ``ConfigError`` where class weights are asked for that the loss or the data do not have."""
-    if loss.class_weights is None:
-        return
-    if "class_weights" not in losses.get(loss.name).traits:
-        weighing = [name for name in losses if "class_weights" in losses.get(name).traits]
-        raise ConfigError(f"loss.class_weights: {loss.name} takes none; use {', '.join(weighing)}")
-    for name in loss.class_weights if isinstance(loss.class_weights, dict) else ():
-        if name not in classes:
-            raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, classes)}")

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnncli.config.sections import LossConfig
-from cnncli.core.errors import ConfigError
-from cnncli.core.numbers import NonNegative
+from cnncli.core.errors import ConfigError, did_you_mean
+from cnncli.core.numbers import Fraction, NonNegative
 from cnncli.core.plugins import refusals
 from cnncli.core.registry import losses
 from cnncli.core.targets import Shares
@@ -83,6 +83,28 @@ class FocalLoss(nn.Module):
         return (terms * shares).sum(1).mean()
 
 
+class AsymmetricLoss(nn.Module):
+    """Binary cross-entropy in which easy absent classes weigh little, averaged over samples and classes.
+
+    ``-(1 - p)^gamma_pos log p`` of a class that is there, ``-q^gamma_neg log(1 - q)`` with ``q = max(p - clip, 0)`` of
+    one that is not (Ridnik et al. 2021, "Asymmetric Loss for Multi-Label Classification"; 4, 0 and 0.05 as there).
+    Takes logits and the share of each class, both ``[N, K]``.
+    """
+
+    def __init__(self, gamma_neg: NonNegative = 4.0, gamma_pos: NonNegative = 0.0, clip: Fraction = 0.05) -> None:
+        super().__init__()
+        self.gamma_neg, self.gamma_pos, self.clip = gamma_neg, gamma_pos, clip
+
+    def forward(self, logits: Tensor, shares: Tensor) -> Tensor:
+        tiny = torch.finfo(logits.dtype).tiny  # a power below one has no slope at zero
+        present = (-logits).sigmoid().clamp_min(tiny) ** self.gamma_pos * F.logsigmoid(logits)
+        shifted = (logits.sigmoid() - self.clip).clamp_min(tiny)
+        # 1 - q by way of the logit where nothing is taken off: it never rounds to zero
+        kept = torch.log1p(-shifted) if self.clip else F.logsigmoid(-logits)
+        absent = shifted**self.gamma_neg * kept
+        return -(shares * present + (1 - shares) * absent).mean()
+
+
 _kl_div = partial(nn.KLDivLoss, reduction="batchmean")  # 'mean' divides by the classes too, and warns about it
 
 _WEIGHS = ("class_weights",)
@@ -90,6 +112,7 @@ _DIVIDES = ("class_weights", "divides_by_weights")  # its mean is one over the w
 _NUMBERS_ONLY = ("class_numbers_only",)  # cannot be computed for mixed samples
 _FOR_NUMBERS = ("numbers",)
 _YES_NO = ("yes_no",)
+_LABELS = ("labels",)  # a yes or no for every class
 
 _LOSSES: dict[str, tuple[Callable[..., nn.Module], Form, tuple[str, ...], str]] = {
     "cross_entropy": (nn.CrossEntropyLoss, _as_they_are, (*_DIVIDES, "characters"),
@@ -107,7 +130,7 @@ _LOSSES: dict[str, tuple[Callable[..., nn.Module], Form, tuple[str, ...], str]] 
     "huber": (nn.HuberLoss, _probabilities_one_hot, _FOR_NUMBERS,
               "squared below delta, linear above; of the probabilities"),
     "bce": (nn.BCELoss, _sigmoid_one_hot, (), "binary cross-entropy of sigmoids, one class against the rest"),
-    "bce_with_logits": (nn.BCEWithLogitsLoss, _one_hot, (*_YES_NO, "pos_weight"),
+    "bce_with_logits": (nn.BCEWithLogitsLoss, _one_hot, (*_YES_NO, *_LABELS, "pos_weight"),
                         "the same as bce, numerically safer"),
     "kl_div": (_kl_div, _log_probabilities_one_hot, (), "Kullback-Leibler divergence from the one-hot targets"),
     "poisson_nll": (nn.PoissonNLLLoss, _one_hot, (), "negative log-likelihood of Poisson rates"),
@@ -115,7 +138,9 @@ _LOSSES: dict[str, tuple[Callable[..., nn.Module], Form, tuple[str, ...], str]] 
                     "logistic loss of signed targets, one class against the rest"),
     "hinge_embedding": (nn.HingeEmbeddingLoss, _distances, _NUMBERS_ONLY,
                         "hinge loss of softplus(-logit) as a distance"),
-    "multilabel_soft_margin": (nn.MultiLabelSoftMarginLoss, _one_hot, (),
+    "asymmetric": (AsymmetricLoss, _one_hot, _LABELS,
+                   "bce in which easy absent classes weigh little (Ridnik et al. 2021)"),
+    "multilabel_soft_margin": (nn.MultiLabelSoftMarginLoss, _one_hot, _LABELS,
                                "one-against-the-rest, averaged over classes"),
 }  # fmt: skip
 
@@ -147,6 +172,18 @@ def plain_loss(task: str, loss: LossConfig, trait: str, device: torch.device) ->
     plain = {key: value for key, value in loss.args.items() if key != "label_smoothing"}
     with refusals(f"loss {loss.name}"):
         return entry.factory(**loss.args).to(device), entry.factory(**plain).to(device)
+
+
+def check_class_weights(loss: LossConfig, classes: tuple[str, ...], trait: str) -> None:
+    """Raise ``ConfigError`` where class weights are asked for that the loss, without the ``trait``, or data lack."""
+    if loss.class_weights is None:
+        return
+    if trait not in losses.get(loss.name).traits:
+        weighing = [name for name in losses if trait in losses.get(name).traits]
+        raise ConfigError(f"loss.class_weights: {loss.name} takes none; use {', '.join(weighing)}")
+    for name in loss.class_weights if isinstance(loss.class_weights, dict) else ():
+        if name not in classes:
+            raise ConfigError(f"loss.class_weights: no class '{name}'; {did_you_mean(name, classes)}")
 
 
 def refuse_class_weights(loss: LossConfig, cause: str) -> None:

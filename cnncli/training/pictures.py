@@ -50,9 +50,9 @@ def _labels(targets: Targets, classes: tuple[str, ...]) -> list[str]:
 
 
 def _shares(values: Tensor, classes: tuple[str, ...]) -> str:
-    """The classes that a sample has whole, else the two largest shares."""
-    if (values > 0.995).any():
-        return "|".join(compress(classes, (values > 0.995).tolist()))
+    """The classes that a sample has whole (perhaps none), else the two largest shares."""
+    if (values > 0.995).any() or not values.any():
+        return "|".join(compress(classes, (values > 0.995).tolist())) or "(none)"
     shares, order = values.sort(descending=True)
     named = [
         f"{100 * share:.0f} % {classes[i]}" for share, i in zip(shares[:2].tolist(), order[:2].tolist(), strict=True)
