@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cnncli import __version__
+from cnncli.compute.kernels import Float32LSTM, avoid_faulty_kernels
 from cnncli.compute.machine import keep_freed_memory, processor, set_up
 from cnncli.config.sections import ComputeConfig
 from cnncli.core.errors import ConfigError
@@ -40,8 +41,11 @@ class Runtime:
     clock: Clock | None = None
 
     def place(self, model: nn.Module) -> nn.Module:
-        """``model`` on the device, its filters in the order of memory that suits them."""
+        """``model`` on the device, its filters in the order of memory that suits them, without kernels that fail."""
         placed: nn.Module = model.to(self.device, memory_format=self.memory_format(model))  # type: ignore[call-overload]
+        if self.device.type == "cpu":
+            half = "bf16" if self.precision == "auto" else self.precision  # what a trial may choose
+            avoid_faulty_kernels(placed, _DTYPES.get(half))
         return placed
 
     def memory_format(self, model: nn.Module) -> torch.memory_format:
@@ -65,6 +69,7 @@ class Runtime:
             f"fused {type(optimizer).__name__}": bool(optimizer.defaults.get("fused")),
             "freed memory kept": compute.keep_freed_memory and keep_freed_memory(),
             "denormals flushed": compute.flush_denormals and self.device.type == "cpu",
+            "LSTM in fp32": self.precision in _DTYPES and any(isinstance(m, Float32LSTM) for m in model.modules()),
             "TF32": compute.tf32 and self.device.type == "cuda",
             f"{torch.get_num_threads()} threads": True,
         }

@@ -335,10 +335,10 @@ def test_data_and_task_that_do_not_go_together_are_one_line(
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize("kind", ["lstm", "transformer"])
-def test_mixed_precision_trains_a_language_model(kind: str, cnncli: Cli) -> None:
+@pytest.mark.parametrize(("kind", "precision"), [("lstm", "bf16"), ("lstm", "fp16"), ("transformer", "bf16")])
+def test_mixed_precision_trains_a_language_model(kind: str, precision: str, cnncli: Cli) -> None:
     path = config(kind)
-    answer = cnncli("train", path, "precision=bf16", "train.epochs=1", "--name", f"{kind}/mixed", "--json")
+    answer = cnncli("train", path, f"precision={precision}", "train.epochs=1", "--name", f"{kind}/mixed", "--json")
     assert answer.code == 0, answer.err
     mixed = answer.json["metrics"]["test"]["loss"]
     assert mixed == pytest.approx(train(path, "full", "train.epochs=1")["metrics"]["test"]["loss"], rel=0.05)
