@@ -16,7 +16,7 @@ from cnncli.core.spec import DataSpec, Pictures
 from cnncli.runs.run_folder import config_yaml
 from cnncli.training.build import build_model
 from cnncli.training.configs import load_config
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, make_pictures
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 SCHEMA = json.loads((ROOT / "configs" / "schema.json").read_text())
@@ -47,6 +47,10 @@ def test_it_is_built_with_its_own_data_or_small_ones_under_their_name(
     if dataset.name == "series_csv":
         lines = [f"{1749 + i // 12}-{i % 12 + 1:02d},{i % 12 + 1}" for i in range(900)]
         (tmp_path / dataset.args["file"]).write_text("Month,Value\n" + "\n".join(lines) + "\n")
+    if dataset.name == "image_csv":
+        make_pictures(tmp_path / "mosaics", {"cat": 20, "dog": 20})
+        rows = [f"{name}/{i:03d}.png,{name}{'|owl' * (i % 2)},train" for name in ("cat", "dog") for i in range(20)]
+        (tmp_path / dataset.args["file"]).write_text("\n".join(["path,labels,split", *rows]) + "\n")
     if dataset.name == "text":
         (tmp_path / dataset.args["path"]).write_text("to be or not to be, that is the question\n" * 200)
     answer = cnncli("train", path, "--dry-run")

@@ -23,7 +23,7 @@ from cnncli.core.spec import DataSpec, Pictures
 from cnncli.core.targets import Shares
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
-from cnncli.data.sources import ArraySource, FileSource, Source
+from cnncli.data.sources import ArraySource, FileSource, Source, movable
 from cnncli.data.transforms import Augment, center
 
 Targets = Tensor | Shares
@@ -182,7 +182,8 @@ class StreamLoader:
                 raise read
             images, targets = read
             device = self.normalizer.device
-            batch = self.normalizer(images), targets.to(device, non_blocking=device.type == "cuda")
+            targets = movable(targets, device).to(device, non_blocking=device.type == "cuda")
+            batch = self.normalizer(images), targets
             yield batch if self.mix is None else self.mix(*batch, epoch, number)
 
 

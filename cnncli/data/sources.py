@@ -17,6 +17,11 @@ from cnncli.data.decode import read_image
 from cnncli.data.geometry import innermost
 
 
+def movable(targets: Tensor, device: torch.device) -> Tensor:
+    """``targets`` in a type that ``device`` has: mps has no float64."""
+    return targets.float() if targets.dtype == torch.float64 and device.type == "mps" else targets
+
+
 @dataclass(frozen=True)
 class ArraySource:
     """Samples in memory: ``inputs`` ``[N, …]`` and ``targets`` ``[N, …]``.
@@ -50,8 +55,7 @@ class ArraySource:
 
     def to(self, device: torch.device) -> "ArraySource":
         """The samples on ``device``; where they lie there nothing is copied."""
-        wide = self.targets.dtype == torch.float64 and device.type == "mps"  # which has no float64
-        targets = (self.targets.float() if wide else self.targets).to(device)
+        targets = movable(self.targets, device).to(device)
         if device.type == self.inputs.device.type:
             return ArraySource(self.inputs, targets, self.rows)
         inputs = self.inputs if self.rows is None else self.gather(torch.arange(len(self)))

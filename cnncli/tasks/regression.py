@@ -77,7 +77,7 @@ class Regression:
         """The mean of the training part, named for every sample."""
         meter = self.meter()
         named = (self.center - self.mean) / self.std
-        targets = targets.to(self.device)
+        targets = targets.to(self.center)
         outputs = named.expand_as(targets)
         meter.update(self.eval_loss(outputs, targets), len(targets), outputs, targets)
         return [Baseline("mean", meter.compute())]
