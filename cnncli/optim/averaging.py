@@ -1,5 +1,6 @@
 """An exponential moving average of the weights."""
 
+from collections import OrderedDict
 from typing import Any
 
 from torch import nn
@@ -33,4 +34,6 @@ class WeightAverage:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
-        self._averaged.load_state_dict(state)
+        fitting = OrderedDict(state)
+        fitting._metadata = self._averaged.state_dict()._metadata  # type: ignore[attr-defined]  # versions of modules
+        self._averaged.load_state_dict(fitting)
