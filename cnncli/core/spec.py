@@ -1,20 +1,23 @@
 """What the data tells the model: the only thing that data and models know of each other."""
 
+import json
 from dataclasses import asdict
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from cnncli.core.checks import Names, different, lengths, named, require
 from cnncli.core.errors import ConfigError
+from cnncli.core.numbers import MAX_SIDE, MAX_STEPS, Count, Side, Spread, Value
 
 Split = Literal["train", "val", "test"]
 
 Wants = str
 """What data offer and a task learns to give: "classes", "numbers", "windows" of a series, "characters"."""
 
-_PLAIN = ConfigDict(extra="forbid")
+_PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, config=_PLAIN)
@@ -61,7 +64,7 @@ class Decode:
     the centre cut out, stretched, or scaled until it fits inside and padded with black.
     """
 
-    size: tuple[int, int]
+    size: tuple[Side, Side]
     channels: Literal[1, 3] = 3
     fit: Fit = "crop"
     interpolation: Interpolation = "bilinear"
@@ -74,11 +77,22 @@ class Pictures:
     ``decode`` is None for pictures that did not come from files.
     """
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[Value, ...]
+    std: tuple[Annotated[float, Field(ge=1e-6, le=1e6)], ...]
     decode: Decode | None = None
     kind: Literal["pictures"] = "pictures"
     about: ClassVar[Kind] = PICTURES
+
+    def check(self, spec: "DataSpec") -> None:
+        """Raise ``ValueError`` for other shapes or statistics than pictures of ``spec`` have."""
+        _axes(spec, 3)
+        channels, *size = spec.input_shape
+        lengths(channels, preprocess__mean=self.mean, preprocess__std=self.std)
+        require(max(size) <= MAX_SIDE, f"input_shape: {size[0]}×{size[1]} is more than {MAX_SIDE} pixels a side")
+        if self.decode is not None:
+            height, width = self.decode.size
+            require(self.decode.channels == channels, f"preprocess.decode.channels: there are {channels}")
+            require(height >= size[0] and width >= size[1], f"preprocess.decode.size: is below {size[0]}×{size[1]}")
 
     def learned(self, classes: tuple[str, ...]) -> str:
         """What there is to learn, in a few words."""
@@ -94,10 +108,10 @@ class Column:
     """
 
     name: str
-    mean: float = 0.0
-    std: float = 1.0
-    fill: float | None = None
-    categories: tuple[str, ...] | None = None
+    mean: Value = 0.0
+    std: Spread = 1.0
+    fill: Value | None = None
+    categories: Annotated[Names, AfterValidator(named)] | None = None
     missing: bool = False
 
     @property
@@ -112,11 +126,23 @@ class Column:
 class Table:
     """How the rows of a table become inputs ``[F]``, as fitted on the training part."""
 
-    columns: tuple[Column, ...]
-    targets: tuple[str, ...]
-    truth: tuple[float, ...] | None = None  # the true weights and bias, where the data were made from them
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    targets: Names
+    truth: tuple[Value, ...] | None = None  # the true weights and bias, where the data were made from them
     kind: Literal["rows"] = "rows"
     about: ClassVar[Kind] = ROWS
+
+    def check(self, spec: "DataSpec") -> None:
+        """Raise ``ValueError`` where the columns are not the inputs of ``spec``, or its numbers not the targets."""
+        _axes(spec, 1)
+        names = [column.name for column in self.columns]
+        inputs = sum(len(column.inputs) for column in self.columns)
+        different((*names, *self.targets))
+        require(inputs == spec.input_shape[0], f"preprocess.columns: {inputs} inputs, input_shape has others")
+        require(self.truth is None or len(self.truth) == inputs + 1, "preprocess.truth: is of other columns")
+        if spec.numbers is not None:
+            require(spec.numbers.names == self.targets, "numbers.names: are not preprocess.targets")
+            require(spec.outputs == (len(self.targets),), "output_shape: is not one number for each target")
 
     def learned(self, classes: tuple[str, ...]) -> str:
         """What there is to learn, in a few words."""
@@ -132,16 +158,28 @@ class Series:
     the seasonal-naive forecast inside the training part, in the data's unit: the denominator of MASE.
     """
 
-    columns: tuple[str, ...]
-    targets: tuple[str, ...]
-    period: int
+    columns: Names
+    targets: Names
+    period: Count
     log: bool
-    difference: int | None
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    naive_error: tuple[float, ...]
+    difference: Count | None
+    mean: tuple[Value, ...]
+    std: tuple[Spread, ...]
+    naive_error: tuple[Spread, ...]
     kind: Literal["series"] = "series"
     about: ClassVar[Kind] = SERIES
+
+    def check(self, spec: "DataSpec") -> None:
+        """Raise ``ValueError`` where windows or answers of ``spec`` are not of these columns and targets."""
+        _axes(spec, 2)
+        _window(spec)
+        require(len(self.columns) == spec.input_shape[1], "preprocess.columns: input_shape has another number")
+        require(set(self.targets) <= set(self.columns), "preprocess.targets: one is no column")
+        lengths(len(self.columns), preprocess__mean=self.mean, preprocess__std=self.std)
+        lengths(len(self.targets), preprocess__naive_error=self.naive_error)
+        answers = spec.output_shape
+        require(len(answers) == 2 and answers[1] == len(self.targets), "output_shape: is not steps × targets")
+        require(answers[0] <= MAX_STEPS, f"output_shape: has more than {MAX_STEPS:,} steps")
 
     def learned(self, classes: tuple[str, ...]) -> str:
         """What there is to learn, in a few words."""
@@ -152,9 +190,18 @@ class Series:
 class Text:
     """Characters in the order of their ids; the first stands for every character unknown to the training part."""
 
-    vocabulary: tuple[str, ...]
+    vocabulary: Names
     kind: Literal["text"] = "text"
     about: ClassVar[Kind] = TEXT
+
+    def check(self, spec: "DataSpec") -> None:
+        """Raise ``ValueError`` unless the answers of ``spec`` are a value for each character at each position."""
+        _axes(spec, 1)
+        _window(spec)
+        require(len(self.vocabulary) > 1, "preprocess.vocabulary: has no character but the unknown one")
+        require(all(len(character) == 1 for character in self.vocabulary), "preprocess.vocabulary: one is no character")
+        wanted = (*spec.input_shape, len(self.vocabulary))
+        require(spec.output_shape == wanted, f"output_shape: is not {'×'.join(map(str, wanted))}")
 
     def learned(self, classes: tuple[str, ...]) -> str:
         """What there is to learn, in a few words."""
@@ -165,6 +212,16 @@ def _classes(classes: tuple[str, ...]) -> str:
     return f"{len(classes)} classes" if classes else ""
 
 
+def _axes(spec: "DataSpec", count: int) -> None:
+    axes = spec.kind.axes.removeprefix("N, ")
+    require(len(spec.input_shape) == count, f"input_shape: is not {axes}, as {spec.kind.name} have")
+
+
+def _window(spec: "DataSpec") -> None:
+    require(spec.input_shape[0] <= MAX_STEPS, f"input_shape: has more than {MAX_STEPS:,} steps")
+    require(not spec.classes, f"classes: {spec.kind.name} have none")
+
+
 Preprocess = Pictures | Table | Series | Text
 P = TypeVar("P", Pictures, Table, Series, Text)
 
@@ -173,9 +230,12 @@ P = TypeVar("P", Pictures, Table, Series, Text)
 class Numbers:
     """Numeric targets: their names, and their mean and standard deviation over the training part, in their own unit."""
 
-    names: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    names: Names
+    mean: tuple[Value, ...]
+    std: tuple[Spread, ...]
+
+    def __post_init__(self) -> None:
+        require(len(self.mean) == len(self.std) == len(self.names), "numbers: not one mean and one std for each name")
 
 
 @dataclass(frozen=True, config=_PLAIN)
@@ -187,11 +247,15 @@ class DataSpec:
     ``numbers`` are the targets where numbers are learned.
     """
 
-    input_shape: tuple[int, ...]
-    classes: tuple[str, ...]
+    input_shape: tuple[PositiveInt, ...]
+    classes: Annotated[tuple[str, ...], AfterValidator(named)]
     preprocess: Annotated[Preprocess, Field(discriminator="kind")]
-    output_shape: tuple[int, ...] = ()
+    output_shape: tuple[PositiveInt, ...] = ()
     numbers: Numbers | None = None
+
+    def __post_init__(self) -> None:
+        self.preprocess.check(self)
+        require(prod(self.outputs) > 0, "classes: there are none, and output_shape is not given")
 
     @property
     def kind(self) -> Kind:
@@ -220,5 +284,8 @@ class DataSpec:
 
     @classmethod
     def from_dict(cls, values: Any) -> "DataSpec":
-        """The inverse of ``to_dict``; lists are accepted where tuples were. Raises ``ValueError``."""
-        return TypeAdapter(DataSpec).validate_python(values)
+        """The inverse of ``to_dict``; lists are accepted where tuples were, other types are not.
+
+        Raises pydantic's ``ValidationError``, and ``TypeError`` for what is no plain value.
+        """
+        return TypeAdapter(DataSpec).validate_json(json.dumps(values), strict=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
@@ -131,7 +132,11 @@ def build_data(
             f"{config.name} has {' or '.join(raw.offers)} to learn, the task wants {wants}; "
             f"set task: {' or '.join(fitting)}"
         )
-    spec, sources = raw.open(config, wants, track, spec)
+    try:
+        spec, sources = raw.open(config, wants, track, spec)
+    except ValidationError as error:  # of what no network could be told: a blank class, more steps than anyone reads
+        cause = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise DataError(f"{config.name}: cannot be described ({error.title}: {cause}); change the data") from error
     return DataBundle(config, spec, sources, track)
 
 

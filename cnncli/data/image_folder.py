@@ -3,13 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field
 
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.numbers import Fraction
+from cnncli.core.numbers import Fraction, Side
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Decode, Fit, Interpolation
 from cnncli.data.decode import EXTENSIONS
@@ -18,7 +17,6 @@ from cnncli.data.pictures import PictureData
 from cnncli.data.sources import FileSource
 from cnncli.data.splits import carve
 
-Side = Annotated[int, Field(ge=1, le=4096)]  # pixels
 VAL_NAMES = ("val", "valid", "validation")
 
 

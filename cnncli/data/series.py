@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError, did_you_mean
-from cnncli.core.numbers import Count, Fraction
+from cnncli.core.numbers import Count, Fraction, Steps
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Series, Split, Wants
 from cnncli.data.columns import is_numeric, numbers, refuse
@@ -184,8 +184,8 @@ def series_csv(
     file: str,
     columns: list[str] | None = None,
     targets: list[str] | None = None,
-    window: Count = 24,
-    horizon: Count = 12,
+    window: Steps = 24,
+    horizon: Steps = 12,
     period: Count = 12,
     log: bool = False,
     difference: Count | None = None,

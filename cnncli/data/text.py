@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.numbers import Count, Fraction
+from cnncli.core.numbers import Count, Fraction, Steps
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Split, Text, Wants
 from cnncli.data.contract import Opened, Track
@@ -37,6 +37,12 @@ class TextData:
         if config.normalize != "dataset":
             raise ConfigError("dataset.normalize: characters are not scaled; leave it out")
         parts = self._parts(config.val_fraction)
+        for split, part in parts.items():
+            if len(part) <= self.block:
+                raise DataError(
+                    f"{self.name}: the {split} part has {len(part):,} characters, a block needs {self.block + 1}; "
+                    "lower dataset.block or give more text"
+                )
         if spec is None:
             vocabulary = (UNKNOWN, *sorted(set(parts["train"]) - {UNKNOWN}))
             size = len(vocabulary)
@@ -52,11 +58,6 @@ class TextData:
             codes[ord(character)] = number
         sources: dict[Split, Source] = {}
         for split, part in parts.items():
-            if len(part) <= self.block:
-                raise DataError(
-                    f"{self.name}: the {split} part has {len(part):,} characters, a block needs {self.block + 1}; "
-                    "lower dataset.block or give more text"
-                )
             ids = codes[np.frombuffer(part.encode("utf-32-le"), dtype=np.uint32)]
             sources[split] = blocks(torch.from_numpy(ids), self.block)
         return Opened(spec, sources)
@@ -75,7 +76,7 @@ def blocks(ids: Tensor, size: int) -> ArraySource:
 
 
 @datasets.register("text", suggests={"task": "language_modeling"})
-def text(path: str, pattern: str = "*.txt", block: Count = 128, test_fraction: Fraction = 0.1) -> TextData:
+def text(path: str, pattern: str = "*.txt", block: Steps = 128, test_fraction: Fraction = 0.1) -> TextData:
     """Characters of a text file, or of all files of a folder that match `pattern`; split by position."""
     found = find_data(path, "file or folder")
     files = sorted(file for file in found.rglob(pattern) if file.is_file()) if found.is_dir() else [found]
@@ -85,7 +86,7 @@ def text(path: str, pattern: str = "*.txt", block: Count = 128, test_fraction: F
 
 
 @datasets.register("python_stdlib", suggests={"task": "language_modeling"})
-def python_stdlib(characters: Count = 1_000_000, block: Count = 128, test_fraction: Fraction = 0.1) -> TextData:
+def python_stdlib(characters: Count = 1_000_000, block: Steps = 128, test_fraction: Fraction = 0.1) -> TextData:
     """The source of Python's own standard library: text that needs no download (it differs by Python version)."""
     parts: list[str] = []
     wanted = characters

@@ -97,7 +97,7 @@ def tcn(
     """Causal residual convolutions whose dilation doubles each layer (Bai et al. 2018), for series and text."""
     takes("tcn", spec, "series", "text")
     if spec.kind.every_position:
-        reach = 1 + 2 * (kernel_size - 1) * (2**layers - 1)
+        reach = 1 + 2 * (kernel_size - 1) * (2 ** min(layers, 32) - 1)  # more than any block has
         body = _causal_blocks(channels, channels, layers, kernel_size, dropout)
         return TCNText(body, spec.num_outputs, channels, min(reach, spec.input_shape[0]))
     body = _causal_blocks(spec.input_shape[-1], channels, layers, kernel_size, dropout)

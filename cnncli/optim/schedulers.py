@@ -209,6 +209,21 @@ class Schedule:
         scheduler = None if self.scheduler is None else self.scheduler.state_dict()
         return {"count": self.count, "scheduler": scheduler}
 
+    def position_fault(self, state: dict[str, Any], epochs: int) -> str | None:
+        """Where a saved ``state`` says that the schedule moved more or less often, as ``key: cause``.
+
+        ``epochs`` are those that are finished.
+        """
+        inner = state["scheduler"] or {}
+        moves, by_step = inner.get("last_epoch", 0), self.interval == "step" and self.scheduler is not None
+        least = max(state["count"] - self.warmup_steps, 0) if by_step else 0
+        most = least if by_step else epochs
+        if not least <= moves <= most:
+            return f"scheduler.last_epoch: is {moves}, the schedule moved {least} to {most} times"
+        if not 0 <= inner.get("T_cur", 0) <= inner.get("T_i", 1) or inner.get("T_i", 1) < 1:
+            return "scheduler.T_cur: lies outside its cycle"
+        return None
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from ``state_dict``; the optimizer's learning rates come back with its own state."""
         self.count = int(state["count"])

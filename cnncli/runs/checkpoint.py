@@ -2,7 +2,7 @@
 
 A file is a dict: ``format``, ``cnncli`` (version), ``config``, ``spec``, ``model`` (the weights to use), ``metrics``
 (of its epoch), ``calibration`` (what was chosen on validation), ``training`` (what resuming needs, or None) and
-``sha256`` over all of these.
+``sha256`` over all of these. All of it is checked when it is read: nobody else has to ask for types or ranges.
 """
 
 import hashlib
@@ -11,38 +11,45 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, NoReturn
 
+import pydantic.dataclasses
 import torch
-from pydantic import ValidationError
+from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
 from torch import Tensor
 
 from cnncli import __version__
 from cnncli.config.sections import Config
+from cnncli.core.checks import first_fault
 from cnncli.core.errors import CheckpointError
 from cnncli.core.files import write_atomically
 from cnncli.core.results import Values
 from cnncli.core.spec import DataSpec
+from cnncli.runs.archive import load_archive
+from cnncli.runs.forms import not_finite
 
 FORMAT = 2
-_KEYS = {"format", "cnncli", "config", "spec", "model", "metrics", "calibration", "training", "sha256"}
+_TYPED = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+_Count = Annotated[int, Strict(), Field(ge=0, lt=2**53)]
+_Number = Annotated[int, Strict()] | Annotated[float, Strict()]
+_Tensors = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=_TYPED)
 class TrainingState:
     """What resuming needs besides the weights to use; each part in the form of its owner's ``state_dict``.
 
     ``weights`` are those being trained, where they are not the ones to use.
     """
 
-    weights: dict[str, Tensor] | None
-    average: dict[str, Any] | None
+    weights: _Tensors | None
+    average: _Tensors | None
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
     scaler: dict[str, Any] | None
-    epoch: int
-    batch: int
-    global_step: int
+    epoch: _Count
+    batch: _Count
+    global_step: _Count
     best: dict[str, Any]
     progress: dict[str, Any]
     meter: dict[str, Any]
@@ -63,6 +70,20 @@ class Checkpoint:
     version: str = __version__
 
 
+@pydantic.dataclasses.dataclass(frozen=True, config=_TYPED)
+class _Content:
+    """What a file holds besides its hash."""
+
+    format: Annotated[int, Strict()]
+    cnncli: str
+    config: dict[str, Any]
+    spec: dict[str, Any]
+    model: Annotated[_Tensors, Field(min_length=1)]
+    metrics: dict[str, _Number]
+    calibration: dict[str, Any]
+    training: TrainingState | None
+
+
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; raises ``StorageError``."""
     training = checkpoint.training
@@ -71,7 +92,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "cnncli": __version__,
         "config": checkpoint.config.model_dump(mode="json"),
         "spec": checkpoint.spec.to_dict(),
-        "model": checkpoint.weights,
+        "model": dict(checkpoint.weights),
         "metrics": checkpoint.metrics,
         "calibration": checkpoint.calibration,
         "training": None if training is None else dict(vars(training)),
@@ -90,25 +111,59 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint to the CPU. Nothing in the file can run code.
 
-    Raises ``CheckpointError`` when it is missing, damaged, or not one of cnncli's.
+    Raises ``CheckpointError`` naming the entry when it is missing, damaged, not one of cnncli's, or holds what no run
+    writes. Whether it fits a network is known to those who build one.
     """
     content = _read(path)
     if content["format"] == 1:
         content = _from_format_1(content)
     try:
-        return Checkpoint(
-            Config.model_validate_json(json.dumps(content["config"])),
-            DataSpec.from_dict(content["spec"]),
-            content["model"],
-            content["metrics"],
-            content["calibration"],
-            None if content["training"] is None else TrainingState(**content["training"]),
-            path,
-            content["format"],
-            content["cnncli"],
-        )
+        typed = TypeAdapter(_Content).validate_python(content)
+    except ValidationError as error:
+        _refuse(path, first_fault(error, content), error)
+    try:
+        config = Config.model_validate_json(json.dumps(typed.config))
+    except (ValidationError, TypeError, ValueError) as error:  # what is no plain value is no JSON
+        _refuse(path, _named(error, typed.config, "config"), error)
+    try:
+        spec = DataSpec.from_dict(typed.spec)
     except (ValidationError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: is not a checkpoint of cnncli's ({error}); {_others(path)}") from error
+        _refuse(path, _named(error, typed.spec, "spec"), error)
+    if fault := _unfinished(typed):
+        _refuse(path, fault)
+    return Checkpoint(
+        config,
+        spec,
+        dict(typed.model),
+        typed.metrics,
+        typed.calibration,
+        typed.training,
+        path,
+        typed.format,
+        typed.cnncli,
+    )
+
+
+def _named(error: Exception, values: dict[str, Any], entry: str) -> str:
+    return first_fault(error, values, entry) if isinstance(error, ValidationError) else f"{entry}: {error}"
+
+
+def _unfinished(content: _Content) -> str | None:
+    """What of a run's progress contradicts itself."""
+    epoch = content.metrics.get("epoch", 0)
+    if content.metrics and (epoch < 1 or not float(epoch).is_integer()):  # there are none before the first epoch
+        return "metrics.epoch: is not the number of an epoch"
+    if content.training is None:
+        return None
+    if content.training.epoch != epoch:
+        return f"training.epoch: is {content.training.epoch}, the metrics are of epoch {epoch:.0f}"
+    # weights are known to be finite where their network is: its masks may be infinite by design
+    rest = {key: value for key, value in vars(content.training).items() if key not in ("weights", "average")}
+    return not_finite(rest, "training")
+
+
+def _refuse(path: Path, fault: str, error: Exception | None = None) -> NoReturn:
+    raise CheckpointError(f"{path}: {fault}; {_others(path)}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -118,25 +173,21 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of files that are no checkpoints: they are refused below
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = load_archive(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint; check the path") from None
-    except Exception as error:  # damaged bytes make torch's readers raise nearly anything, IndexError among them
-        cause = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        if "weights_only" in cause:  # torch's advice to load it with a pickle that can run code is not ours
-            cause = "is not a file of torch.save, or holds more than tensors"
-        raise CheckpointError(f"{path}: cannot be read ({cause}); {_others(path)}") from error
-    known = _KEYS if isinstance(content, dict) and content.get("format") != 1 else _KEYS - {"calibration"}
-    if not isinstance(content, dict) or not set(content) >= known:
+    except (OSError, ValueError) as error:
+        _refuse(path, f"cannot be read ({error})", error)
+    if not isinstance(content, dict) or not {"format", "cnncli", "sha256"} <= set(content):
         raise CheckpointError(f"{path}: is not a checkpoint of cnncli's; name a best.pt or last.pt of a run")
-    if content["format"] not in (1, FORMAT):
+    if type(content["format"]) is not int or content["format"] not in (1, FORMAT):
         raise CheckpointError(
             f"{path}: has format {content['format']} of cnncli {content['cnncli']}, "
             f"this is {__version__} with format {FORMAT}; use that version"
         )
     claimed = content.pop("sha256")
     if claimed != digest(content):
-        raise CheckpointError(f"{path}: is damaged (its hash does not match); {_others(path)}")
+        _refuse(path, "is damaged (its hash does not match)")
     return content
 
 
@@ -145,14 +196,17 @@ def _from_format_1(content: dict[str, Any]) -> dict[str, Any]:
 
     Its training state is left out: averages and the choice of the best epoch have changed since.
     """
-    spec = dict(content["spec"])
-    if spec["preprocess"]["kind"] == "rows":
-        table = dict(spec["preprocess"])
-        mean, std = table.pop("target_mean"), table.pop("target_std")
-        spec["preprocess"] = table
-        if mean:
-            spec["numbers"] = {"names": table["targets"], "mean": mean, "std": std}
-    return {**content, "spec": spec, "calibration": content["decoding"], "training": None}
+    content = {**content, "training": None}
+    if "decoding" in content:
+        content["calibration"] = content.pop("decoding")
+    spec = content.get("spec")
+    table = spec.get("preprocess") if isinstance(spec, dict) else None
+    if isinstance(spec, dict) and isinstance(table, dict) and table.get("kind") == "rows":
+        table = dict(table)
+        mean, std = table.pop("target_mean", None), table.pop("target_std", None)
+        numbers = {"names": table.get("targets"), "mean": mean, "std": std} if mean or std else None
+        content["spec"] = {**spec, "preprocess": table, "numbers": numbers}
+    return content
 
 
 def _others(path: Path) -> str:
@@ -161,7 +215,7 @@ def _others(path: Path) -> str:
 
 
 def digest(content: dict[str, Any]) -> str:
-    """SHA-256 over keys, values and tensor bytes in order: a flipped bit anywhere changes it."""
+    """SHA-256 over a file's keys, values and tensor bytes in order: a flipped bit anywhere changes it."""
     sha = hashlib.sha256()
     for part in _parts(content):
         sha.update(part)

@@ -38,3 +38,17 @@ class Best:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
         self.value, self.epoch, self.loss = state["value"], int(state["epoch"]), state["loss"]
+
+
+def best_fault(state: dict[str, Any], epoch: int) -> str | None:
+    """What is wrong with a saved ``state`` after so many epochs, as ``key: cause``."""
+    if set(state) != {"value", "epoch", "loss"}:
+        return "value: should stand beside epoch and loss"
+    if type(state["epoch"]) is not int or not 0 <= state["epoch"] <= epoch:
+        return f"epoch: is no epoch of the {epoch} that are done"
+    value, loss = state["value"], state["loss"]
+    if (value is None) != (state["epoch"] == 0):
+        return "value: should be that of an epoch, or empty before the first"
+    numbers = {"loss": loss} if value is None else {"value": value, "loss": loss}
+    wrong = (key for key, number in numbers.items() if type(number) not in (int, float) or math.isnan(number))
+    return next((f"{key}: is no number" for key in wrong), None)

@@ -50,10 +50,14 @@ class Experiment:
     reason: str = ""  # of what was chosen by measuring
 
     @property
+    def batches_per_epoch(self) -> int:
+        """Batches of one epoch."""
+        return len(self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False))
+
+    @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of one epoch."""
-        loader = self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
-        return -(-len(loader) // self.config.train.accumulate)
+        return -(-self.batches_per_epoch // self.config.train.accumulate)
 
     @property
     def where(self) -> str:

@@ -26,7 +26,7 @@ from cnncli.training.new_run import NewRun, new_run, parse_name
 from cnncli.training.pictures import GRID, training_samples
 from cnncli.training.plan import describe
 from cnncli.training.report import report_split
-from cnncli.training.resuming import as_resumed, resumable
+from cnncli.training.resuming import as_resumed, offering_new_run, resumable
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -67,8 +67,9 @@ def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -
     Raises ``ConfigError`` when ``wanted`` is another experiment than the checkpoint's own config, ``CheckpointError``
     when it does not hold the state of its training.
     """
-    checkpoint = resumable(path)
-    experiment = build_experiment(as_resumed(checkpoint, wanted), display.track, checkpoint)
+    with offering_new_run(path):
+        checkpoint = resumable(path)
+        experiment = build_experiment(as_resumed(checkpoint, wanted), display.track, checkpoint)
     return _run(experiment, run, display, checkpoint)
 
 
@@ -76,7 +77,8 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
     with run.locked():
         fit = Fit(experiment, run, display)
         if checkpoint is not None:
-            fit.restore(checkpoint)
+            with offering_new_run(checkpoint.path):
+                fit.restore(checkpoint)
             if fit.finished and run.report.is_file():
                 display.line(f"{run.path} is finished; this is its result")
                 return read_result(run.report)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
@@ -20,8 +21,9 @@ from cnncli.training.build import Experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
 from cnncli.training.features import whole
-from cnncli.training.network import load_weights, use_calibration
+from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import ranked_baselines
+from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
 
 
 class Fit:
@@ -46,9 +48,12 @@ class Fit:
         return dict(ranked_baselines(self.experiment.task, source)[0].metrics)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Put everything back as the checkpoint left it; raises ``CheckpointError``."""
+        """Put everything back as the checkpoint left it; raises ``CheckpointError``, and then nothing is changed."""
         saved, state = checkpoint.training, self.state
         assert saved is not None
+        if fault := self._fault(saved):
+            raise CheckpointError(f"{checkpoint.path}: {fault}; training cannot go on from it")
+        use_calibration(self.experiment.task, checkpoint)
         load_weights(whole(state.model), saved.weights or checkpoint.weights, checkpoint)
         if state.average is not None and saved.average is not None:
             state.average.load_state_dict(saved.average)
@@ -61,10 +66,37 @@ class Fit:
         self.progress.load_state_dict(saved.progress)
         self.meter.load_state_dict(saved.meter)
         self.record = checkpoint.metrics
-        use_calibration(self.experiment.task, checkpoint)
         if not self._best_is_kept():
             self.display.warn(f"{self.run.best} is not the best of this history; the best is looked for anew")
             self.best = Best(self.best.mode)
+
+    def _fault(self, saved: TrainingState) -> str | None:
+        """The first entry of a saved state that is not of this training, as ``entry: cause``."""
+        fresh, state = self._checkpoint().training, self.state
+        assert fresh is not None
+        return (
+            weights_fault(saved.weights, fresh.weights, "training.weights")
+            or weights_fault(saved.average, fresh.average, "training.average")
+            or optimizer_fault(saved.optimizer, state.optimizer, partial(self._learned, saved))
+            or schedule_fault(saved, fresh, state.schedule)
+            or progress_fault(saved, fresh, self.experiment.batches_per_epoch)
+        )
+
+    def _learned(self, saved: TrainingState) -> set[int]:
+        """The positions of the optimizer's parameters that must have learned in what is done."""
+        experiment, state = self.experiment, self.state
+        if not saved.global_step:
+            return set()
+        if experiment.strategy is not None:
+            # steps that fp16 left out could be all of an epoch
+            last = saved.epoch if saved.batch else saved.epoch - 1
+            experiment.strategy.frozen_at(0 if state.scaler is not None else last)
+        model = whole(state.model)
+        idle = without_gradient(model, example_inputs(experiment.data.spec, experiment.runtime.device))
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        learned = {id(parameter) for place, parameter in enumerate(learning) if place not in idle}
+        known = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
+        return {position for position, parameter in enumerate(known) if id(parameter) in learned}
 
     def _best_is_kept(self) -> bool:
         """Whether best.pt holds the epoch that the history calls best; resuming an older checkpoint undoes that."""

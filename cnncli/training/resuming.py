@@ -1,5 +1,7 @@
 """Going on with a run: which checkpoint can be gone on with, and whether it is the same experiment still."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,20 +24,26 @@ More epochs are only for schedules that do not depend on how many there are.
 
 
 def resumable(path: Path) -> Checkpoint:
-    """The checkpoint at ``path``; raises ``CheckpointError``, saying what to do, where training cannot go on."""
-    try:
-        checkpoint = load_checkpoint(path)
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}{_new_run(path)}") from error
+    """The checkpoint at ``path``; raises ``CheckpointError`` where training cannot go on from it."""
+    checkpoint = load_checkpoint(path)
     if checkpoint.format != FORMAT:
         raise CheckpointError(
             f"{path}: was written by cnncli {checkpoint.version} (format {checkpoint.format}), and training goes on "
-            f"with format {FORMAT} only; finish the run with that version{_new_run(path)}"
+            f"with format {FORMAT} only; finish the run with that version"
         )
     if checkpoint.training is None:
         cause = "holds the weights, not the state of their training; name last.pt or the run's folder"
-        raise CheckpointError(f"{path}: {cause}{_new_run(path)}")
+        raise CheckpointError(f"{path}: {cause}")
     return checkpoint
+
+
+@contextmanager
+def offering_new_run(path: Path) -> Iterator[None]:
+    """Add to a ``CheckpointError`` about ``path`` how a new run starts from the best weights of that run."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}{_new_run(path)}") from error
 
 
 def _new_run(path: Path) -> str:

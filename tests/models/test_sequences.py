@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import models
-from cnncli.core.spec import DataSpec, Pictures, Series, Table, Text
+from cnncli.core.spec import Column, DataSpec, Pictures, Series, Table, Text
 from cnncli.models import transformer as transformer_module
 from cnncli.models.inspect import count_parameters
 
@@ -54,7 +54,8 @@ def picture_spec() -> DataSpec:
 
 
 def rows_spec(features: int = 5, outputs: int = 3) -> DataSpec:
-    return DataSpec((features,), tuple("xyz"[:outputs]), Table((), ("t",)))
+    columns = tuple(Column(f"x{number}") for number in range(features))
+    return DataSpec((features,), tuple("xyz"[:outputs]), Table(columns, ("t",)))
 
 
 def text_model(name: str, args: dict[str, Any]) -> Any:

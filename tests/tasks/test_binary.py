@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
-from cnncli.core.spec import DataSpec, Table
+from cnncli.core.spec import Column, DataSpec, Table
 from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.tasks.binary import Binary, BinaryMeter, at_threshold
 from tests.conftest import Answer
@@ -48,7 +48,7 @@ logging: {tensorboard: false, samples: false, pictures: false}
 
 
 def task(loss: dict[str, Any] | None = None, classes: str = "no yes", **args: Any) -> Binary:
-    spec = DataSpec((3,), tuple(classes.split()), Table((), ("t",)), (1,))
+    spec = DataSpec((1,), tuple(classes.split()), Table((Column("x"),), ("t",)), (1,))
     config = LossConfig.model_validate({"name": "bce_with_logits", **(loss or {})})
     made = Binary(spec, config, CPU, **args)
     made.fit(TRAINING)

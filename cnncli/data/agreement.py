@@ -1,0 +1,41 @@
+"""Whether a description of data is that of the data set which a config names, as far as this can be told unread."""
+
+from typing import Any
+
+from cnncli.config.sections import DatasetConfig
+from cnncli.core.registry import datasets
+from cnncli.core.spec import DataSpec, Pictures, Series, Text
+from cnncli.data.image_folder import decoding
+
+_PICTURES = ("image_size", "resize", "fit", "interpolation", "channels")
+
+
+def disagreement(config: DatasetConfig, spec: DataSpec) -> str | None:
+    """Where ``spec`` differs from what the data set's arguments say, as ``entry: cause``; None where it does not.
+
+    Raises ``ConfigError`` for arguments that contradict each other.
+    """
+    ours = config.name in datasets and datasets.get(config.name).factory.__module__.startswith("cnncli.")
+    args = datasets.get(config.name).check(config.args) if ours else {}
+    for entry, (found, said) in _both(args, spec).items():
+        if found != said:
+            return f"spec.{entry}: is {found}, by config.dataset it should be {said}"
+    return None
+
+
+def _both(args: dict[str, Any], spec: DataSpec) -> dict[str, tuple[Any, Any]]:
+    """What spec and arguments say of the same things."""
+    preprocess = spec.preprocess
+    if isinstance(preprocess, Pictures) and set(_PICTURES) <= set(args):
+        decode, seen = decoding(*(args[name] for name in _PICTURES))
+        return {
+            "preprocess.decode": (preprocess.decode, decode),
+            "input_shape": (spec.input_shape, (decode.channels, *seen)),
+        }
+    if isinstance(preprocess, Series) and {"window", "horizon"} <= set(args):
+        own = {f"preprocess.{key}": (getattr(preprocess, key), args[key]) for key in ("period", "log", "difference")}
+        window, horizon = (spec.input_shape[0], args["window"]), (spec.output_shape[0], args["horizon"])
+        return {"input_shape.0": window, "output_shape.0": horizon, **own}
+    if isinstance(preprocess, Text) and "block" in args:
+        return {"input_shape.0": (spec.input_shape[0], args["block"])}
+    return {}
