@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
+from cnncli.core.registry import tasks
 from cnncli.core.spec import Wants
 
 Values = dict[str, float]
@@ -66,3 +67,6 @@ class Task(Protocol):
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """Columns for people: ``prediction``, ``probability_…``; one value a sample."""
+
+
+tasks.demand(Task)
