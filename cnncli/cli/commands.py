@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.options import DryRun, Json, Name, Overwrite, Plugin, RunsDir, Words, needed, split_words
+from cnncli.cli.options import (
+    DryRun,
+    Json,
+    Name,
+    Overwrite,
+    Plugin,
+    RunsDir,
+    Words,
+    needed,
+    print_notices,
+    split_words,
+)
 from cnncli.core.errors import ConfigError
 
 
@@ -39,8 +50,7 @@ def train(
     path, overrides = split_words(words)
     display = Display(quiet=json_)
     loaded, place, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)
-    for notice in loaded.notices:
-        typer.echo(f"note: {notice}", err=True)
+    print_notices(loaded.notices)
     if profile:
         from cnncli.training.profile import profile as take_profile
 
@@ -83,6 +93,7 @@ def finetune(
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
     loaded = load_finetune(pretrained, path, data, {k: v for k, v in chosen.items() if v is not None}, named)
     place, display = experiment.new_place(runs_dir, run_id, overwrite), Display(quiet=json_)
+    print_notices(loaded.notices)
     if dry_run:
         tables.print_plan(experiment.dry_run(loaded, place, display), json_)
     else:
@@ -142,6 +153,5 @@ def config(
         return
     path, overrides = split_words(words)
     loaded = load_config(needed(path), overrides, to_build=False)
-    for notice in loaded.notices:
-        typer.echo(f"note: {notice}", err=True)
+    print_notices(loaded.notices)
     print(config_yaml(loaded.config), end="")

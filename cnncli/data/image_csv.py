@@ -1,5 +1,6 @@
 """Pictures of one's own, listed in a table: a path and a label in every row."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -87,7 +88,7 @@ def _source(rows: list[tuple[Path, str]], classes: tuple[str, ...], decode: Deco
     missing, extra = sorted(set(classes) - {y for _, y in rows}), sorted({y for _, y in rows} - set(classes))
     if missing or extra:
         raise DataError(f"{what}: its classes differ from the training part's (missing: {missing}, extra: {extra})")
-    absent = [file for file, _ in rows if not file.is_file()]
+    absent = [file for file, _ in rows if not os.path.isfile(file)]  # Path.is_file raises for odd names
     if absent:
         raise DataError(f"{what}: {len(absent)} files are not there, first '{absent[0]}'; set dataset.root")
     numbers = {name: number for number, name in enumerate(classes)}

@@ -50,11 +50,13 @@ def complete(document: Document) -> None:
     if not isinstance(pretrained, str) or not isinstance(dataset, dict):
         return
     given = document.data.get("model")
+    if given is not None and not isinstance(given, dict):
+        return  # which is refused with the rest
     if isinstance(given, dict) and "normalize" in dataset:
         return  # a config that was completed before, of a run or a checkpoint
     try:
         model, pictures = _from_checkpoint(pretrained) if is_checkpoint(pretrained) else _published(pretrained)
-    except ConfigError as error:
+    except (ConfigError, OSError) as error:  # a path that is too long, say
         raise ConfigError(document.fault(("finetune", "pretrained"), str(error))) from error
     if isinstance(given, dict) and given.get("name") != model["name"]:
         cause = f"is {given.get('name')}, the weights are of {model['name']}; leave model out"
