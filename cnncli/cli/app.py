@@ -15,7 +15,7 @@ import typer
 from cnncli import __version__
 from cnncli.cli import commands, pictures, trained
 from cnncli.cli.options import is_override
-from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError
+from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError, one_line
 from cnncli.core.plugins import plugin_line
 
 app = typer.Typer(
@@ -83,7 +83,7 @@ def run(args: list[str], debug: bool = False) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "cnncli"
-        print(f"error: {error.format_message()} See '{command} --help'.", file=sys.stderr)
+        print(f"error: {one_line(error.format_message())} See '{command} --help'.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: stopped by Ctrl-C", file=sys.stderr)
@@ -98,13 +98,13 @@ def run(args: list[str], debug: bool = False) -> int:
         if debug:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}; check the disk and the path", file=sys.stderr)
+        print(f"error: {one_line(f'{where}{error.strerror or error}')}; check the disk and the path", file=sys.stderr)
         return StorageError.exit_code
     except Exception as error:  # a plug-in is the user's own code and can raise anything; the rest is a bug of ours
         line = plugin_line(error)
         if debug or line is None:
             raise
-        print(f"error: {line}: {type(error).__name__}: {error}; fix the plug-in", file=sys.stderr)
+        print(f"error: {one_line(f'{line}: {type(error).__name__}: {error}')}; fix the plug-in", file=sys.stderr)
         return ConfigError.exit_code
 
 

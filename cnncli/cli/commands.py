@@ -21,6 +21,7 @@ from cnncli.cli.options import (
     Weights,
     Words,
     needed,
+    print_notices,
     split_words,
 )  # fmt: skip
 from cnncli.core.errors import ConfigError
@@ -46,8 +47,7 @@ def train(
     path, overrides = split_words(words)
     display = Display(quiet=json_)
     loaded, new, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)
-    for notice in loaded.notices:
-        typer.echo(f"note: {notice}", err=True)
+    print_notices(loaded.notices)
     if profile:
         from cnncli.training.profile import profile as take_profile
 
@@ -85,6 +85,7 @@ def finetune(
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
     loaded = load_finetune(pretrained, path, data, {k: v for k, v in chosen.items() if v is not None}, named)
     new, display = new_run(runs_dir, run_id, overwrite), Display(quiet=json_)
+    print_notices(loaded.notices)
     if dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display), json_)
     else:
@@ -144,6 +145,5 @@ def config(
         return
     path, overrides = split_words(words)
     loaded = load_config(needed(path), overrides, to_build=False)
-    for notice in loaded.notices:
-        typer.echo(f"note: {notice}", err=True)
+    print_notices(loaded.notices)
     print(config_yaml(loaded.config), end="")

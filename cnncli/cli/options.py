@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import ConfigError, one_line
 
 PICTURES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pt", ".pth")  # never written by --out
 Words = Annotated[
@@ -98,3 +98,9 @@ def needed(path: Path | None) -> Path:
     if path is None:
         raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
     return path
+
+
+def print_notices(notices: list[str]) -> None:
+    """What loading left out or doubts, a line each on standard error."""
+    for notice in notices:
+        typer.echo(f"note: {one_line(notice)}", err=True)

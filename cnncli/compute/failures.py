@@ -29,6 +29,8 @@ def _cause(error: Exception) -> str | None:
         return f"out of memory; {advice}"
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return f"torch.compile failed ({first}); set compute.compile: off, or install a C++ compiler"
+    if "could not create a primitive" in text:  # oneDNN has no fp16 for recurrent networks, say
+        return f"this processor cannot compute the network in this precision ({first}); set precision: fp32"
     if "DataLoader worker" in text:
         return f"a data worker died ({first}); try dataset.workers: 0"
     if "does not support dense gradients" in text or "does not support sparse gradients" in text:

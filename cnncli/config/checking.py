@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,7 @@ from cnncli.core.errors import ConfigError, Fault, did_you_mean
 from cnncli.core.key_paths import KeyPath, dotted, parse_path
 from cnncli.core.registry import REGISTRIES, Entry, Registry
 
+MAX_FAULTS = 50  # more are not read, and each takes its time
 _ADVICE = {
     "float_type": "give a number, for example 0.001",
     "int_type": "give a whole number, for example 10",
@@ -25,7 +27,7 @@ _ADVICE = {
 }
 _PATTERNS = {
     "device": "is no device; write auto, cpu, cuda, cuda:1 or mps",
-    "name": "is no name for a run; use letters, digits, '.', '_' and '-'",
+    "name": "is no name for a run; use up to 200 letters, digits, '.', '_' and '-'",
 }
 
 
@@ -58,9 +60,24 @@ def resolve(document: Document) -> LoadedConfig:
     _fill_suggested(data)
     for section, path, kind in _components(data):
         faults += _resolve_component(document, section, path, REGISTRIES[kind], notices)
+        if len(faults) > MAX_FAULTS:
+            break
+    # what a plug-in suggests may be wrong, too
+    faults = faults or _schema_faults(Document(data, document.origins), data)
     if faults:
-        raise ConfigError(sorted(dict.fromkeys(faults), key=lambda fault: _position(document, fault)))
-    return LoadedConfig(Config.model_validate_json(json.dumps(data)), document, notices)
+        found = sorted(dict.fromkeys(faults), key=lambda fault: _position(document, fault))
+        more = [Fault("", "", "there are more; fix these first")] if len(found) > MAX_FAULTS else []
+        raise ConfigError(found[:MAX_FAULTS] + more)
+    config = Config.model_validate_json(json.dumps(data))
+    return LoadedConfig(config, document, notices + _contradictions(config))
+
+
+def _contradictions(config: Config) -> list[str]:
+    """What is allowed but hardly meant."""
+    if config.dataset.sampler == "balanced" and config.loss.class_weights == "balanced":
+        both = "loss.class_weights: 'balanced' beside dataset.sampler: 'balanced' makes up for rare classes twice"
+        return [f"{both}; leave one of them out"]
+    return []
 
 
 def _fill_suggested(data: dict[str, Any]) -> None:
@@ -95,7 +112,8 @@ def _components(data: dict[str, Any]) -> Iterable[tuple[dict[str, Any], KeyPath,
             value["name"] = default
         if isinstance(value.get("name"), str):
             yield value, (section,), kind
-        for i, item in enumerate(value.get("augment") or [] if section == "dataset" else []):
+        augment = value.get("augment") if section == "dataset" else None
+        for i, item in enumerate(augment if isinstance(augment, list) else []):
             if isinstance(item, dict) and isinstance(item.get("name"), str):
                 yield item, (section, "augment", i), "transforms"
 
@@ -120,6 +138,7 @@ def _resolve_component(
     own = section_fields(str(path[0])) if len(path) == 1 else {"name"}
     try:
         entry = registry.get(value["name"])
+        known = entry.arguments
     except ConfigError as error:
         return [document.fault((*path, "name"), str(error))]
     _drop_inherited(document, value, path, registry, own, notices)
@@ -127,8 +146,11 @@ def _resolve_component(
     try:
         checked = entry.check(args)
     except ValidationError as error:
-        return validation_faults(document, path, error, entry.arguments, own - {"name"})
-    value.update(json.loads(json.dumps(checked, default=_plain)))
+        return validation_faults(document, path, error, known, own - {"name"})
+    try:
+        value.update(json.loads(json.dumps(checked, default=_plain)))
+    except (TypeError, ValueError) as error:
+        return [document.fault((*path, "name"), f"{entry.name}: a default has no form in YAML ({error}); change it")]
     return []
 
 
@@ -183,10 +205,10 @@ def validation_faults(
         path = _existing(document, prefix, details)
         grouped.setdefault(path, []).append(details)
     # where one member of a union got further into the value, that is the one that was meant
-    outer = {path for path in grouped for other in grouped if other != path and other[: len(path)] == path}
+    outer = {path[:length] for path in grouped for length in range(len(path))}
     return [
         document.fault(path, _cause(path, group, model, also, document))
-        for path, group in grouped.items()
+        for path, group in islice(grouped.items(), MAX_FAULTS + 1)
         if path not in outer
     ]
 

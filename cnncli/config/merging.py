@@ -1,13 +1,15 @@
 """One config from several layers: ``extends`` bases, the file itself, then ``key=value`` overrides."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cnncli.config.sections import COMPONENT_SECTIONS
-from cnncli.config.yaml_source import COMMAND_LINE, Document, Origin, parse_yaml, read_yaml_file
+from cnncli.config.yaml_source import COMMAND_LINE, MAX_DEPTH, Document, Origin, parse_yaml, read_yaml_file
 from cnncli.core.errors import ConfigError, Fault
+from cnncli.core.files import real_path
 from cnncli.core.key_paths import KeyPath, dotted, parse_path
 
 OVERRIDE_LAYER = 1_000
@@ -21,7 +23,7 @@ def load_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     Raises ``ConfigError`` for unreadable files, circular ``extends`` and malformed overrides.
     """
     document = _load_file(path, ())
-    document.data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-") or "run")
+    document.data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:200] or "run")
     apply_overrides(document, overrides)
     return document
 
@@ -47,17 +49,19 @@ def _load_file(path: Path, seen: tuple[Path, ...]) -> Document:
     base_name = document.data.pop("extends", None)
     if base_name is None:
         return document
-    chain = (*seen, path.resolve())
+    chain = (*seen, real_path(path))
     if not isinstance(base_name, str):
         raise ConfigError(document.fault(("extends",), "must be the path of one YAML file"))
     base_path = path.parent / base_name
-    if base_path.resolve() in chain or len(chain) >= MAX_EXTENDS:
+    if real_path(base_path) in chain or len(chain) >= MAX_EXTENDS:
         raise ConfigError(document.fault(("extends",), f"'{base_name}' leads back to this file; break the circle"))
-    if not base_path.is_file():
+    if not os.path.isfile(base_path):  # Path.is_file raises for a name that is too long
         raise ConfigError(document.fault(("extends",), f"no such file '{base_path}'; the path is relative to {path}"))
     base = _load_file(base_path, chain)
     base.data.pop("name", None)
-    _merge(base, document, ())
+    replaced = set(_merge(base, document, ()))
+    base.origins = {p: origin for p, origin in base.origins.items() if not _inside(p, replaced)}
+    base.origins |= {p: origin for p, origin in document.origins.items() if _inside(p, replaced)}
     return base
 
 
@@ -76,22 +80,30 @@ def _resolve_plugins(document: Document, folder: Path) -> None:
     """Plugin paths are relative to the file that names them, wherever the command is run."""
     plugins = document.data.get("plugins")
     if isinstance(plugins, list):
-        document.data["plugins"] = [str((folder / p).resolve()) if isinstance(p, str) else p for p in plugins]
+        document.data["plugins"] = [str(real_path(folder / p)) if isinstance(p, str) else p for p in plugins]
 
 
-def _merge(base: Document, top: Document, path: KeyPath) -> None:
-    """Put ``top`` over ``base`` in place: mappings are merged key by key, everything else is replaced."""
+def _merge(base: Document, top: Document, path: KeyPath) -> list[KeyPath]:
+    """Put ``top`` over ``base`` in place: mappings are merged key by key, everything else is replaced.
+
+    Gives the paths of what was replaced or is new.
+    """
     target, source = _at(base.data, path), _at(top.data, path)
+    replaced: list[KeyPath] = []
     for key, value in source.items():
         here = (*path, key)
         if isinstance(value, dict) and isinstance(target.get(key), dict):
-            _merge(base, top, here)
+            replaced += _merge(base, top, here)
             continue
         if key in target:
             base.replaced.setdefault(here, target[key])
         target[key] = value
-        _forget(base, here)
-        base.origins.update({p: origin for p, origin in top.origins.items() if p[: len(here)] == here})
+        replaced.append(here)
+    return replaced
+
+
+def _inside(path: KeyPath, places: set[KeyPath]) -> bool:
+    return any(path[:length] in places for length in range(1, len(path) + 1))
 
 
 def _at(data: Any, path: KeyPath) -> Any:
@@ -117,8 +129,10 @@ def _apply_override(document: Document, text: str, layer: int) -> None:
         )
     value, _ = parse_yaml(raw, f"{COMMAND_LINE} ({text})")
     path = parse_path(key)
+    if len(path) > MAX_DEPTH:
+        raise ConfigError(Fault(COMMAND_LINE, "", f"'{text}' goes too deep; a config has a few levels only"))
     if path == ("plugins",) and isinstance(value, list):
-        value = [str(Path(p).resolve()) if isinstance(p, str) else p for p in value]
+        value = [str(real_path(Path(p))) if isinstance(p, str) else p for p in value]
     if len(path) == 1 and path[0] in COMPONENT_SECTIONS and isinstance(value, str):
         path = (*path, "name")
     replaced = document.origins.get(path)

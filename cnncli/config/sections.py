@@ -168,7 +168,7 @@ class ComputeConfig(Section):
 class Config(Section):
     """One experiment."""
 
-    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="runs/<name>/… is written")
+    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$", description="runs/<name>/… is written")
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto · cpu · cuda · cuda:1 · mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(

@@ -14,6 +14,7 @@ import yaml
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.key_paths import KeyPath, dotted
 
+MAX_BYTES = 2**20
 MAX_NODES = 100_000  # aliases can multiply a small file without end
 MAX_DEPTH = 50
 COMMAND_LINE = "command line"
@@ -87,7 +88,11 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
     """
     shown = shown or str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)  # a device has no end
+        if len(content) > MAX_BYTES:
+            raise ConfigError(Fault(shown, "", f"is larger than {MAX_BYTES // 2**20} MiB; a config is a page of text"))
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(Fault(shown, "", "no such file; check the path")) from None
     except IsADirectoryError:
@@ -96,6 +101,8 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
         raise ConfigError(Fault(shown, "", f"is not UTF-8 at byte {error.start}; save it as UTF-8")) from None
     except OSError as error:
         raise ConfigError(Fault(shown, "", f"cannot be read ({error.strerror})")) from None
+    except ValueError as error:  # a NUL in the path
+        raise ConfigError(Fault(shown, "", f"is no path of a file ({error})")) from None
     data, origins = parse_yaml(text, shown, layer)
     if not isinstance(data, dict):
         what = "is empty" if data is None else "is not a mapping of sections"
@@ -202,6 +209,8 @@ class _Builder:
     def _text(self, text: str, line: int, path: KeyPath) -> str:
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise self._error(line, path, "holds half of a Unicode character (a surrogate); write the whole one")
+        if "\0" in text:  # no path can hold it, and nothing else needs it
+            raise self._error(line, path, "holds the character NUL; take it out")
         return text
 
     def _error(self, line: int, path: KeyPath, cause: str) -> ConfigError:

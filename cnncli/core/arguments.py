@@ -43,7 +43,7 @@ def arguments_model(factory: Callable[..., Any], hidden: Collection[str] = ()) -
 def _signature(factory: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(factory, eval_str=True)
-    except NameError:  # an annotation that only a type checker can see
+    except (NameError, AttributeError, TypeError, SyntaxError):  # an annotation that only a type checker can see
         return inspect.signature(factory)
 
 

@@ -7,6 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+LONGEST = 1000  # characters of a line; a value of the user's can have any number
+
+
+def one_line(text: str) -> str:
+    """``text`` as one line of printable characters, the middle of a very long one left out."""
+    line = " ".join(text.split())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} … {line[-250:]}"
+
 
 class CnncliError(Exception):
     """A failure that is explained in one line, without a traceback."""
@@ -15,7 +24,7 @@ class CnncliError(Exception):
 
     def lines(self) -> list[str]:
         """The message as printed after ``error: ``, one string for each fault."""
-        return [" ".join(str(self).split())]
+        return [one_line(str(self))]
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class ConfigError(CnncliError):
         super().__init__("\n".join(map(str, self.faults)))
 
     def lines(self) -> list[str]:
-        return [" ".join(str(fault).split()) for fault in self.faults]
+        return [one_line(str(fault)) for fault in self.faults]
 
 
 class DataError(CnncliError):

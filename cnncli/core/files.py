@@ -27,6 +27,11 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def real_path(path: Path) -> Path:
+    """``path`` from the root, links followed; ``Path.resolve`` raises for links in a circle."""
+    return Path(os.path.realpath(path))
+
+
 SIGNATURES = "signatures"  # the part of the cache folder where the components' signatures are remembered
 CHOICES = "choices"  # the part of the cache folder where runs remember how they were found to be fastest
 

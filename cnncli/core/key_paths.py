@@ -1,5 +1,7 @@
 """The way from the top of a config to one of its values."""
 
+import re
+
 KeyPath = tuple[str | int, ...]
 """The way from the top of a document to a value, for example ``("dataset", "augment", 0, "name")``."""
 
@@ -11,4 +13,5 @@ def dotted(path: KeyPath) -> str:
 
 def parse_path(text: str) -> KeyPath:
     """The inverse of ``dotted``: numbers are positions in lists."""
-    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in text.split("."))
+    # a word of thousands of digits is no position, and int() refuses it
+    return tuple(int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in text.split("."))

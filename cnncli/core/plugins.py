@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cnncli.core.errors import ConfigError
+from cnncli.core.files import real_path
 
 PLUGIN_PREFIX = "cnncli_plugin_"
 
@@ -18,11 +20,11 @@ def load_plugin(path: Path) -> None:
 
     Raises ``ConfigError`` with the file and line when it is missing or fails.
     """
-    path = path.resolve()
-    name = f"{PLUGIN_PREFIX}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    path = real_path(path)
+    name = f"{PLUGIN_PREFIX}{path.stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
     if name in sys.modules:
         return
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
         raise ConfigError(f"{path}: no such plug-in; paths under 'plugins:' are relative to the config file")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -31,15 +33,13 @@ def load_plugin(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except ConfigError:
-        del sys.modules[name]
-        raise
-    except Exception as error:  # whatever a user's file raises is shown where it happened
+    except (Exception, SystemExit) as error:  # whatever a user's file raises is shown where it happened
         del sys.modules[name]
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = frames[-1].lineno if frames else getattr(error, "lineno", None)
         where = f"{path}:{line}" if line else str(path)
-        raise ConfigError(f"{where}: the plug-in fails with {type(error).__name__}: {error}") from error
+        fails = "" if isinstance(error, ConfigError) else f"the plug-in fails with {type(error).__name__}: "
+        raise ConfigError(f"{where}: {fails}{error}") from error
 
 
 def plugin_line(error: BaseException) -> str | None:

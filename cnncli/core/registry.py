@@ -4,9 +4,9 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_origin
 
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, PydanticUserError, ValidationError
 from pydantic_core import PydanticCustomError
 
 from cnncli.core.arguments import arguments_model
@@ -37,8 +37,17 @@ class Entry:
 
     @functools.cached_property
     def arguments(self) -> type[BaseModel]:
-        """The arguments as a pydantic model, made on first use."""
-        return arguments_model(self.factory, self.hidden)
+        """The arguments as a pydantic model, made on first use.
+
+        Raises ``ConfigError`` for a plug-in whose signature cannot be read.
+        """
+        try:
+            model = arguments_model(self.factory, self.hidden)
+            model.model_rebuild()  # raises for what pydantic has put off: a type whose name it does not find
+        except (PydanticUserError, TypeError, ValueError, NameError) as error:
+            cause = str(error).strip().split("\n", 1)[0]
+            raise ConfigError(f"{self.name}: its arguments cannot be read ({cause}); change its signature") from error
+        return model
 
     def check(self, args: dict[str, Any]) -> dict[str, Any]:
         """``args`` checked and completed with defaults; raises pydantic's ``ValidationError``."""
@@ -56,10 +65,14 @@ class Entry:
 
 
 class Registry:
-    """Names → components of one kind. Never overwrites silently, suggests the nearest name."""
+    """Names → components of one kind. Never overwrites silently, suggests the nearest name.
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    ``one`` is what messages call a component of this ``kind``. What is built must have the members it ``gives``.
+    """
+
+    def __init__(self, kind: str, one: str, gives: Collection[str] = ()) -> None:
+        self.kind, self.one, self.gives = kind, one, gives
+        self._of_class: list[str] = []
         self._entries: dict[str, Entry] = {}
         self._deferred: list[Callable[[], None]] = []
 
@@ -76,8 +89,11 @@ class Registry:
         Parameters before the ``/`` are handed over by cnncli, those after it can be set in the YAML. The
         description defaults to the first line of the docstring. ``suggests`` and ``traits``: see ``Entry``.
         """
+        if not isinstance(name, str):
+            raise ConfigError(f"a {self.one} is registered without a name; write .register('my_{self.one}')")
 
         def decorator(factory: Factory) -> Factory:
+            self._check_class(name, factory)
             self.add(name, factory, description=description, suggests=suggests, traits=traits)
             return factory
 
@@ -95,12 +111,28 @@ class Registry:
     ) -> None:
         """Add a callable of another library; ``hidden`` names the parameters that are not for the YAML.
 
-        Raises ``ConfigError`` when the name is taken.
+        Raises ``ConfigError`` when the name is taken, or what is added cannot be called.
         """
+        if not callable(factory):
+            raise ConfigError(f"{self.one} '{name}' is of type {type(factory).__name__}; register a function or class")
         if name in self._entries:
             raise ConfigError(f"two {self.kind} are registered as '{name}'; give yours another name")
         description = description or (inspect.getdoc(factory) or "").split("\n", 1)[0]
         self._entries[name] = Entry(name, factory, description, hidden, suggests, traits)
+
+    def demand(self, protocol: type) -> None:
+        """From now on ``register`` takes only classes that have the class variables and methods of ``protocol``."""
+        hints, members = inspect.get_annotations(protocol), vars(protocol)
+        origins: dict[str, Any] = {name: get_origin(hint) for name, hint in hints.items()}
+        self._of_class = [name for name, origin in origins.items() if origin is ClassVar]
+        self._of_class += [name for name in members if inspect.isfunction(members[name]) and name[0] != "_"]
+
+    def _check_class(self, name: str, factory: Callable[..., Any]) -> None:
+        lacking = [member for member in self._of_class if not hasattr(factory, member)]
+        if lacking and not inspect.isclass(factory):
+            raise ConfigError(f"'{name}' is no class; a {self.one} is a class with {', '.join(self._of_class)}")
+        if lacking:
+            raise ConfigError(f"{self.one} '{name}' lacks {', '.join(lacking)}; add them to the class")
 
     def defer(self, populate: Callable[[], None]) -> None:
         """Call ``populate`` (a slow import, say) only when a name is not found or all are listed."""
@@ -111,13 +143,17 @@ class Registry:
         if name not in self._entries:
             self._populate()
         if name not in self._entries:
-            kind = "model" if self.kind == "models" else self.kind.rstrip("s")
-            raise ConfigError(f"unknown {kind} '{name}'; {did_you_mean(name, list(self))}")
+            raise ConfigError(f"unknown {self.one} '{name}'; {did_you_mean(name, list(self))}")
         return self._entries[name]
 
     def build(self, name: str, *given: Any, **args: Any) -> Any:
-        """``get(name).build(*given, **args)``."""
-        return self.get(name).build(*given, **args)
+        """``get(name).build(*given, **args)``; raises ``ConfigError`` for what is no such component."""
+        built = self.get(name).build(*given, **args)
+        lacking = [member for member in self.gives if not hasattr(built, member)]
+        if lacking:
+            cause = f"{name}: gives {type(built).__name__}, which is no {self.one} (it has no '{lacking[0]}')"
+            raise ConfigError(f"{cause}; return one")
+        return built
 
     def __iter__(self) -> Iterator[str]:
         self._populate()
@@ -137,15 +173,17 @@ class Registry:
             self._deferred.pop()()
 
 
-datasets = Registry("datasets")
-models = Registry("models")
-layers = Registry("layers")
-activations = Registry("activations")
-tasks = Registry("tasks")
-losses = Registry("losses")
-optimizers = Registry("optimizers")
-schedulers = Registry("schedulers")
-transforms = Registry("transforms")
+_MODULE = ("forward", "parameters")  # of torch.nn.Module
+
+datasets = Registry("datasets", "data set", ("offers", "open"))
+models = Registry("models", "model", _MODULE)
+layers = Registry("layers", "layer", _MODULE)
+activations = Registry("activations", "activation", _MODULE)
+tasks = Registry("tasks", "task")
+losses = Registry("losses", "loss")
+optimizers = Registry("optimizers", "optimizer", ("param_groups", "step"))
+schedulers = Registry("schedulers", "scheduler")
+transforms = Registry("transforms", "transform")
 
 REGISTRIES = {
     registry.kind: registry

@@ -14,6 +14,8 @@ def data_root() -> Path:
 def find_data(path: str, what: str = "file") -> Path:
     """``path`` as it is, or else inside the data folder; raises ``DataError`` when neither is there."""
     for candidate in (Path(path), data_root() / path):
-        if candidate.exists():
+        if os.path.exists(candidate):  # Path.exists raises for a name that is too long
+            if what == "folder" and not candidate.is_dir():
+                raise DataError(f"{candidate}: is a file where a folder is expected; name the folder")
             return candidate
     raise DataError(f"{path}: no such {what}, neither here nor in '{data_root()}'")

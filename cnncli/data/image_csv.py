@@ -1,5 +1,6 @@
 """Your own pictures, listed in a table: a path in every row, and beside it what is to be learned."""
 
+import os
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
@@ -224,7 +225,7 @@ class ListedPictures:
         """The pictures of one split; raises ``DataError`` for files that are not there."""
         rows = [row for row, name in enumerate(self.listing.parts) if name == part]
         paths = tuple(self.listing.paths[row] for row in rows)
-        absent = [path for path in paths if not path.is_file()]
+        absent = [path for path in paths if not os.path.isfile(path)]  # Path.is_file raises for odd names
         if absent:
             cause = f"{len(absent)} files are not there, first '{absent[0]}'; set dataset.root"
             raise DataError(f"{self.listing.table}: {part} split: {cause}")

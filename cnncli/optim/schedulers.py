@@ -246,10 +246,13 @@ def build_schedule(
     interval: Interval = config.interval or ("step" if is_smooth(config.name) else "epoch")
     if config.name == "plateau" and interval == "step":
         raise ConfigError("scheduler plateau is judged once per epoch; leave out interval")
-    warmup_steps = round(config.warmup_epochs * steps_per_epoch)
+    warmup_steps = round(min(config.warmup_epochs, epochs) * steps_per_epoch)
     steps = epochs * steps_per_epoch - warmup_steps
     if steps < 1:
         raise ConfigError(f"scheduler.warmup_epochs: {config.warmup_epochs} epochs leave none of {epochs}; shorten it")
     total = steps if interval == "step" else max(epochs - int(config.warmup_epochs), 1)
     scheduler = schedulers.build(config.name, Plan(optimizer, total, mode), **config.args)
+    if config.name != "constant" and not isinstance(scheduler, LRScheduler):
+        cause = f"{config.name}: gives {type(scheduler).__name__}, which is no scheduler"
+        raise ConfigError(f"{cause}; return one of torch.optim.lr_scheduler's")
     return Schedule(optimizer, scheduler, interval, warmup_steps)

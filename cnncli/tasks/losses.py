@@ -171,6 +171,8 @@ def plain_loss(task: str, loss: LossConfig, trait: str, device: torch.device) ->
         raise ConfigError(f"{loss.name} is not for {task}; use {' or '.join(fitting)}")
     plain = {key: value for key, value in loss.args.items() if key != "label_smoothing"}
     with refusals(f"loss {loss.name}"):
+        if loss.name in FORMS:  # some values are refused only when it is computed
+            entry.factory(**loss.args)(torch.zeros(2, 1), torch.zeros(2, 1))
         return entry.factory(**loss.args).to(device), entry.factory(**plain).to(device)
 
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from cnncli.core.registry import tasks
 from cnncli.core.results import Baseline, Block, Values
 from cnncli.core.spec import Wants
 from cnncli.core.targets import Shares
@@ -111,3 +112,6 @@ class Task(Protocol):
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """Columns for people: ``prediction``, ``probability_…``; one value a sample."""
+
+
+tasks.demand(Task)

@@ -42,9 +42,11 @@ def load_finetune(
     )
     if not any(text.startswith("model") for text in overrides):
         document.data.pop("model", None)
-    head_only = document.data["finetune"].get("strategy") == "head"
-    if path is None and head_only and not any(text.startswith("dataset.augment") for text in overrides):
-        document.data["dataset"]["augment"] = []
+    section, dataset = document.data["finetune"], document.data.get("dataset")
+    head_only = isinstance(section, dict) and section.get("strategy") == "head"
+    augmented = any(text.startswith("dataset.augment") for text in overrides)
+    if path is None and head_only and not augmented and isinstance(dataset, dict):
+        dataset["augment"] = []
     return _resolved(document)
 
 

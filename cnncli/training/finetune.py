@@ -48,9 +48,11 @@ def complete(document: Document) -> None:
     if section.get("completed") is True and not changed:
         return
     given = document.data.get("model")
+    if given is not None and not isinstance(given, dict):
+        return  # which is refused with the rest
     try:
         model, pictures = _from_checkpoint(pretrained) if is_checkpoint(pretrained) else _published(pretrained)
-    except ConfigError as error:
+    except (ConfigError, OSError) as error:  # a path that is too long, say
         raise ConfigError(document.fault(("finetune", "pretrained"), str(error))) from error
     if isinstance(given, dict) and given.get("name") != model["name"]:
         cause = f"is {given.get('name')}, the weights are of {model['name']}; leave model out"

@@ -1,8 +1,11 @@
 """Your own parts: a decorator in a Python file that the config names."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.cli.test_cli import process
 from tests.conftest import Answer, forget_plugins
@@ -133,3 +136,53 @@ def test_every_kind_of_part_can_be_a_plug_in(cnncli: Cli, write_config: Callable
     assert answer.json["metrics"]["test"]["n"] == 80
     lines = [json.loads(line) for line in Path("runs/own/kinds/metrics.jsonl").read_text().splitlines()]
     assert [line["lr"] for line in lines] == [0.1, 0.05]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "section", "cause"),
+    [
+        ("tasks", "def own(spec, loss, targets, device, /): pass", "task: own",
+         r"own.py:5: 'own' is no class; a task is a class with wants, .*, loss, .*, predictions"),
+        ("tasks", "class own: wants = 'classes'", "task: own", r"own.py:5: task 'own' lacks .*; add them to the class"),
+        ("models", "def own(spec, /): pass", "model: own", r"gives NoneType, which is no model \(it has no 'forward'"),
+        ("layers", "def own(reaching, /): return 3", "model: {name: layers, layers: [own, flatten, linear]}",
+         r"model.layers.0: own: gives int, which is no layer"),
+        ("activations", "def own(): pass", "model: {name: mlp, activation: own}", "which is no activation"),
+        ("datasets", "def own(): pass", "dataset: own", "own: gives NoneType, which is no data set"),
+        ("losses", "def own(): pass", "loss: own", "'NoneType' object is not callable"),
+        ("optimizers", "def own(parameters, /): pass", "optimizer: own", "gives NoneType, which is no optimizer"),
+        ("schedulers", "def own(plan, /): pass", "scheduler: own", "gives NoneType, which is no scheduler"),
+        ("transforms", "def own(size, /): pass", "dataset: {name: digits, augment: [own]}", "is not callable"),
+        ("models", "own = 3", "model: own", r"own.py:5: model 'own' is of type int; register a function or class"),
+        ("models", "def own(spec, /, x: list['Foo'] = ()): pass", "model: own",
+         r"own: its arguments cannot be read \(name 'Foo' is not defined\); change its signature"),
+        ("models", "def own(spec, /, x={(1, 2): 3}): pass", "model: own", "own: a default has no form in YAML"),
+        ("models", "def own(spec, /): raise KeyError(f'a{chr(10)}b')", "model: own",
+         r"own.py:4: KeyError: .*; fix the plug-in"),
+        ("models", "raise SystemExit(3)", "model: own", r"own.py:4: the plug-in fails with SystemExit: 3"),
+        ("models", "registry.models.register(print)", "model: own", r"own.py:4: a model is registered without a name"),
+    ],
+)  # fmt: skip
+def test_a_part_that_is_none_is_explained_in_one_line(
+    kind: str, code: str, section: str, cause: str, cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    header = "import torch\nfrom cnncli.core import registry\n\n"
+    (tmp_path / "own.py").write_text(f"{header}{code}\nregistry.{kind}.register('own', 'x')(own)\n")
+    sections = {"dataset": "digits", "model": "mlp"} | dict([section.split(": ", 1)])
+    path = write_config("plugins: [own.py]\n" + "".join(f"{key}: {value}\n" for key, value in sections.items()))
+    answer = cnncli("train", path, "--dry-run")
+    assert answer.code == 2
+    assert re.fullmatch(rf"error: .*{cause}.*\n", answer.err), answer.err
+
+
+def test_what_a_plug_in_suggests_is_checked(cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from cnncli.core import registry\n\n\n"
+        "@registry.datasets.register('own', suggests={'loss': 3, 'checkpoint.every': 'x'})\n"
+        "def own():\n    'Nothing.'\n"
+    )
+    answer = cnncli("config", write_config("plugins: [own.py]\ndataset: own\nmodel: mlp\n"))
+    assert answer.code == 2
+    first, second = answer.err.splitlines()
+    assert "loss.name: 3 should be a valid string" in first
+    assert "checkpoint.every: 'x' should be a valid integer" in second

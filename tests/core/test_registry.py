@@ -1,6 +1,7 @@
 """Names, signatures and plug-ins."""
 
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 import pytest
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ fill_registries()
 
 @pytest.fixture
 def registry() -> Registry:
-    registry = Registry("things")
+    registry = Registry("things", "thing")
 
     @registry.register("ball")
     def ball(given: int, /, size: int, colour: str = "red", weights: tuple[float, ...] = (1.0,)) -> tuple[object, ...]:
@@ -46,7 +47,7 @@ def test_what_stands_before_the_slash_is_handed_over_and_the_rest_is_checked(reg
 
 
 def test_arguments_without_a_type_take_the_type_of_their_default_or_anything() -> None:
-    registry = Registry("things")
+    registry = Registry("things", "thing")
     registry.add(
         "loose", lambda needed, width=3, on=True, sizes=(1, 2), nothing=None: (needed, width, on, sizes, nothing)
     )
@@ -60,7 +61,7 @@ def test_arguments_without_a_type_take_the_type_of_their_default_or_anything() -
 
 
 def test_traits_are_told_when_a_component_is_added_and_every_other_has_none() -> None:
-    registry = Registry("things")
+    registry = Registry("things", "thing")
 
     @registry.register("ball", traits=["round", "light", "round"], suggests={"loss": "mse"})
     def ball() -> None:
@@ -101,6 +102,53 @@ def test_nothing_has_a_trait_but_what_is_known_to_have_it() -> None:
             for trait in registry.get(name).traits:
                 found.setdefault(kind, {}).setdefault(trait, []).append(name)
     assert found == {kind: {trait: names.split() for trait, names in traits.items()} for kind, traits in TRAITS.items()}
+
+
+WORDS = {
+    "datasets": "data set", "models": "model", "layers": "layer", "activations": "activation", "tasks": "task",
+    "losses": "loss", "optimizers": "optimizer", "schedulers": "scheduler", "transforms": "transform",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_one_of_each_kind_is_called_by_its_own_word(kind: str) -> None:
+    assert REGISTRIES[kind].one == WORDS[kind]
+    with pytest.raises(ConfigError, match=f"^unknown {WORDS[kind]} 'zzzzzz'; "):
+        REGISTRIES[kind].get("zzzzzz")
+
+
+def test_what_is_registered_can_be_called_and_has_a_name(registry: Registry) -> None:
+    with pytest.raises(ConfigError, match="thing 'three' is of type int; register a function or class"):
+        registry.register("three")(3)  # type: ignore[type-var]
+    with pytest.raises(ConfigError, match=r"a thing is registered without a name; write \.register\('my_thing'\)"):
+        registry.register(dict)  # type: ignore[arg-type]
+
+
+def test_what_is_built_has_the_members_of_its_kind() -> None:
+    registry = Registry("things", "thing", ("roll", "size"))
+    registry.add("list", list, description="x")
+    with pytest.raises(ConfigError, match=r"list: gives list, which is no thing \(it has no 'roll'\); return one"):
+        registry.build("list")
+
+
+class Rolling(Protocol):
+    """What a thing can do."""
+
+    colour: ClassVar[str]
+    size: int  # known when it is built
+
+    def roll(self) -> None:
+        """Go on."""
+
+
+def test_a_kind_can_demand_a_class_with_the_members_of_a_protocol(registry: Registry) -> None:
+    registry.demand(Rolling)
+    with pytest.raises(ConfigError, match="'drum' is no class; a thing is a class with colour, roll"):
+        registry.register("drum")(lambda: None)
+    with pytest.raises(ConfigError, match="thing 'drum' lacks roll; add them to the class"):
+        registry.register("drum")(type("Drum", (), {"colour": "red"}))
+    registry.register("drum", "x")(type("Drum", (), {"colour": "red", "roll": print}))
+    assert "drum" in registry
 
 
 def test_a_name_is_never_overwritten(registry: Registry) -> None:
