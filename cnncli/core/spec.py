@@ -31,6 +31,7 @@ class Kind:
     networks: str  # some that take it
     advice: str  # where a network cannot take a sample
     command: str  # that predicts from it
+    only: Wants | None = None  # what alone can be learned from it, where the kind decides that
     samples: str = ""  # what they are called in a count, where they are not what people would count
     trials_pay: bool = False  # small networks on numbers that need all their digits gain nothing from mixed precision
     every_position: bool = False  # whether the network answers at every position of a sample, not once
@@ -44,11 +45,11 @@ PICTURES = Kind(
 ROWS = Kind("rows", "N, F", "float32", "rows", "linear or mlp", "use another model", "predict")
 SERIES = Kind(
     "series", "N, T, F", "float32", "windows", "linear, mlp, conv1d, tcn, lstm, gru, rnn or transformer",
-    "use another model", "forecast",
+    "use another model", "forecast", only="windows",
 )  # fmt: skip
 TEXT = Kind(
     "text", "N, T", "int64", "characters", "lstm, gru, rnn, tcn or transformer", "use another model", "generate",
-    samples="blocks", trials_pay=True, every_position=True,
+    only="characters", samples="blocks", trials_pay=True, every_position=True,
     eval_values=2**15,  # each has a logit for every character
 )  # fmt: skip
 

@@ -25,17 +25,15 @@ def disagreement(config: DatasetConfig, spec: DataSpec) -> str | None:
 
 def _both(args: dict[str, Any], spec: DataSpec) -> dict[str, tuple[Any, Any]]:
     """What spec and arguments say of the same things."""
-    preprocess = spec.preprocess
-    if isinstance(preprocess, Pictures) and set(_PICTURES) <= set(args):
-        decode, seen = decoding(*(args[name] for name in _PICTURES))
-        return {
-            "preprocess.decode": (preprocess.decode, decode),
-            "input_shape": (spec.input_shape, (decode.channels, *seen)),
-        }
-    if isinstance(preprocess, Series) and {"window", "horizon"} <= set(args):
-        own = {f"preprocess.{key}": (getattr(preprocess, key), args[key]) for key in ("period", "log", "difference")}
-        window, horizon = (spec.input_shape[0], args["window"]), (spec.output_shape[0], args["horizon"])
-        return {"input_shape.0": window, "output_shape.0": horizon, **own}
-    if isinstance(preprocess, Text) and "block" in args:
-        return {"input_shape.0": (spec.input_shape[0], args["block"])}
+    match spec.preprocess:
+        case Pictures() as pictures if set(_PICTURES) <= set(args):
+            decode, seen = decoding(*(args[name] for name in _PICTURES))
+            shape = (decode.channels, *seen)
+            return {"preprocess.decode": (pictures.decode, decode), "input_shape": (spec.input_shape, shape)}
+        case Series() as series if {"window", "horizon"} <= set(args):
+            own = {f"preprocess.{key}": (getattr(series, key), args[key]) for key in ("period", "log", "difference")}
+            window, horizon = (spec.input_shape[0], args["window"]), (spec.output_shape[0], args["horizon"])
+            return {"input_shape.0": window, "output_shape.0": horizon, **own}
+        case Text() if "block" in args:
+            return {"input_shape.0": (spec.input_shape[0], args["block"])}
     return {}

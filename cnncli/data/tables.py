@@ -84,12 +84,11 @@ class TableData:
 
     def _table(self, spec: DataSpec, config: DatasetConfig) -> Table:
         """The table of a checkpoint; raises ``DataError`` when it was trained on something else."""
-        table = spec.preprocess
-        if not isinstance(table, Table):
-            raise DataError(
-                f"{config.name}: has rows of a table, the checkpoint was trained on {spec.kind.name}; "
-                "use the data it was trained on"
-            )
+        try:
+            table = spec.require(Table, config.name)
+        except ConfigError as error:
+            cause = f"has rows of a table, the checkpoint was trained on {spec.kind.name}"
+            raise DataError(f"{config.name}: {cause}; use the data it was trained on") from error
         if table.targets != self.targets:
             raise DataError(
                 f"{self.name}: the target is {', '.join(self.targets)}, the checkpoint was trained for "

@@ -14,7 +14,7 @@ from cnncli.config.sections import COMPONENT_SECTIONS, Config
 from cnncli.core.checks import first_fault
 from cnncli.core.errors import CheckpointError, ConfigError
 from cnncli.core.registry import REGISTRIES, explain, losses, models, tasks
-from cnncli.core.spec import DataSpec, Series, Text
+from cnncli.core.spec import DataSpec
 from cnncli.data.agreement import disagreement
 from cnncli.runs.checkpoint import Checkpoint
 from cnncli.runs.forms import is_finite, unlike
@@ -101,7 +101,7 @@ def check_parts(checkpoint: Checkpoint) -> None:
     except ConfigError as error:
         raise CheckpointError(f"{path}: its config cannot be used ({error})") from error
     offered = {"classes": bool(spec.classes), "numbers": spec.numbers is not None}
-    offered |= {"windows": isinstance(spec.preprocess, Series), "characters": isinstance(spec.preprocess, Text)}
+    offered |= {only: spec.kind.only == only for only in ("windows", "characters")}
     if not offered.get(task.wants, True):
         raise CheckpointError(f"{path}: config.task: {config.task.name} learns {task.wants}, of which spec has none")
     if spec.classes and spec.output_shape != (task.output_shape or ()):

@@ -86,11 +86,12 @@ TRAITS = {
         "class_numbers_only": "hinge_embedding multi_margin nll",
         "numbers": "huber l1 mse smooth_l1",
         "yes_no": "bce_with_logits soft_margin",
+        "labels": "asymmetric bce_with_logits multilabel_soft_margin",
         "pos_weight": "bce_with_logits",
         "signed": "soft_margin",
     },
     "schedulers": {"smooth": "cosine cyclic linear one_cycle polynomial"},
-    "tasks": {"mixes": "classification"},
+    "tasks": {"mixes": "classification multilabel", "sigmoids": "multilabel"},
     "transforms": {"batches": "cutmix mixup"},
 }
 

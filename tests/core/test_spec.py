@@ -27,7 +27,7 @@ from cnncli.core.spec import (
 TABLE = Table(
     (Column("area", 50.0, 10.0, fill=48.5), Column("town", categories=("Oslo", "Rome"), missing=True)),
     ("price", "age"),
-    truth=(2.0, -3.4, 4.2),
+    truth=(2.0, -3.4, 4.2, 0.5, 1.0),
 )
 SPECS = {
     "pictures": DataSpec(
