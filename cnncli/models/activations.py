@@ -9,6 +9,7 @@ from cnncli.core.registry import Activation, activations, split_component
 
 # Not functions of one value alone: they mix channels, halve them, or need more than one input.
 _NOT_ELEMENT_WISE = {"GLU", "MultiheadAttention", "Softmin", "Softmax", "Softmax2d", "LogSoftmax"}
+_HIDDEN = ("inplace", "min_value", "max_value")  # the last two are hardtanh's old names for min_val and max_val
 _NAMES = {"ReLU": "relu", "ReLU6": "relu6", "RReLU": "rrelu", "PReLU": "prelu", "LeakyReLU": "leaky_relu",
           "SiLU": "silu", "ELU": "elu", "CELU": "celu", "SELU": "selu", "GELU": "gelu"}  # fmt: skip
 
@@ -27,7 +28,7 @@ for _class_name in nn.modules.activation.__all__:
         _doc = (inspect.getdoc(_class) or "").split("\n", 1)[0]
         _name = _NAMES.get(_class_name) or snake_case(_class_name)
         _traits = ("monotone",) if _name in _MONOTONE else ()
-        activations.add(_name, _class, description=_doc, hidden=("inplace",), traits=_traits)
+        activations.add(_name, _class, description=_doc, hidden=_HIDDEN, traits=_traits)
 
 
 @activations.register("identity")

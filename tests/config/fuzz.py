@@ -51,8 +51,10 @@ def limits() -> Iterator[None]:
     """Bounded memory for the process and a clock for each mutation; both, and torch's threads, as before at the end."""
     memory, threads = resource.getrlimit(resource.RLIMIT_AS), torch.get_num_threads()
     before = signal.signal(signal.SIGPROF, _too_slow)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, memory[1]))
+    pages = Path("/proc/self/statm")
+    if pages.exists():  # Linux tells how much there is now
+        now = int(pages.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, memory[1]))
     try:
         yield
     finally:

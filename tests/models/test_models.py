@@ -91,6 +91,10 @@ def test_parameter_counts_are_those_of_the_papers(name: str, shape: tuple[int, .
     assert count_parameters(models.build(name, spec(shape))) == parameters
 
 
+def test_arguments_that_torch_has_renamed_are_offered_by_their_new_names_only() -> None:
+    assert set(activations.get("hardtanh").arguments.model_fields) == {"min_val", "max_val"}
+
+
 @pytest.mark.parametrize("name", list(activations))
 def test_every_activation_trains(name: str) -> None:
     needed = {"threshold": {"threshold": 0.1, "value": 0.0}}.get(name, {})
