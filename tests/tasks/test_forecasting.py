@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
-from cnncli.core.spec import DataSpec, Series, Table
+from cnncli.core.spec import Column, DataSpec, Series, Table
 from cnncli.data.series import SeriesData, make_windows
 from cnncli.tasks.forecasting import Forecasting, ForecastMeter
 from tests.tasks.helpers import as_json
@@ -225,7 +225,7 @@ def test_the_loss_is_of_standardised_values(name: str, function: object) -> None
 
 def test_what_is_no_series_and_losses_of_classes_are_refused() -> None:
     with pytest.raises(ConfigError, match="task: forecasting is for series, the data are rows"):
-        Forecasting(DataSpec((3,), (), Table((), ("t",)), (1,)), LossConfig(name="mse"), CPU)
+        Forecasting(DataSpec((1,), (), Table((Column("x"),), ("t",)), (1,)), LossConfig(name="mse"), CPU)
     series = Series(("a",), ("a",), 1, False, None, (0.0,), (1.0,), (1.0,))
     spec = DataSpec((4, 1), (), series, (2, 1))
     with pytest.raises(ConfigError, match="cross_entropy is not for forecasting; use mse"):

@@ -11,24 +11,28 @@ from torch import Tensor
 from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.registry import tasks
-from cnncli.core.spec import DataSpec, Numbers, Pictures, Series, Table, Text
+from cnncli.core.spec import Column, DataSpec, Numbers, Pictures, Series, Table, Text
 from cnncli.tasks.binary import Binary, BinaryCalibration
 from cnncli.tasks.calibration import Risk
 from cnncli.tasks.classification import ClassCalibration, Classification
 from cnncli.tasks.forecasting import Interval
+from cnncli.tasks.multilabel import LabelCalibration
 from cnncli.tasks.protocol import Calibration, Naming, Task
 
 fill_registries()
 CPU = torch.device("cpu")
+COLUMNS = (Column("u"), Column("v"), Column("w"))
 SPECS = {
     "classification": DataSpec((1, 4, 4), ("a", "b", "c"), Pictures((0.0,), (1.0,))),
-    "binary": DataSpec((3,), ("no", "yes"), Table((), ("t",)), (1,)),
-    "regression": DataSpec((3,), (), Table((), ("y",)), (1,), Numbers(("y",), (0.0,), (1.0,))),
+    "multilabel": DataSpec((1, 4, 4), ("a", "b"), Pictures((0.0,), (1.0,))),
+    "binary": DataSpec((3,), ("no", "yes"), Table(COLUMNS, ("t",)), (1,)),
+    "regression": DataSpec((3,), (), Table(COLUMNS, ("y",)), (1,), Numbers(("y",), (0.0,), (1.0,))),
     "forecasting": DataSpec((4, 1), (), Series(("x",), ("x",), 1, False, None, (0.0,), (1.0,), (1.0,)), (2, 1)),
-    "language_modeling": DataSpec((4,), (), Text(("?", "a", "b")), (4, 3)),
+    "language_modeling": DataSpec((4,), (), Text(("\ufffd", "a", "b")), (4, 3)),
 }
 CHOSEN: dict[str, Callable[[], Calibration]] = {
     "classification": lambda: ClassCalibration(1.5, Risk([0.5, 0.9], [0.1, 0.0], [1.0, 0.5]), 20),
+    "multilabel": lambda: LabelCalibration((0.25, 0.5)),
     "binary": lambda: BinaryCalibration(0.25),
     "regression": Calibration,
     "forecasting": lambda: Interval(0.9, [[1.0], [2.0]]),

@@ -21,7 +21,7 @@ MEAN, STD = (250.0, -3.0), (40.0, 0.5)
 
 def task(count: int = 1, loss: str = "mse", standardize: bool = True, **args: object) -> Regression:
     names = ("price", "age")[:count]
-    spec = DataSpec((3,), (), Table((), names), (count,), Numbers(names, MEAN[:count], STD[:count]))
+    spec = DataSpec((1,), (), Table((Column("x"),), names), (count,), Numbers(names, MEAN[:count], STD[:count]))
     config = LossConfig.model_validate({"name": loss, **args})
     made = Regression(spec, config, CPU, standardize=standardize)
     made.fit(torch.zeros(0, count))
