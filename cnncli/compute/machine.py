@@ -1,6 +1,7 @@
 """Settings of the process and the processor, made before the first large tensor, and what the machine can do."""
 
 import ctypes
+import os
 import platform
 import sys
 from functools import cache
@@ -20,7 +21,8 @@ def set_up(compute: ComputeConfig, device: torch.device) -> None:
         keep_freed_memory()
     # before the worker threads of OpenMP exist: they inherit it from this one
     torch.set_flush_denormal(compute.flush_denormals)
-    threads = compute_threads() if compute.threads == "auto" else compute.threads
+    # a config may come from a larger machine: thousands of threads on two cores are as good as a hang
+    threads = compute_threads() if compute.threads == "auto" else min(compute.threads, os.cpu_count() or 1)
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     if device.type == "cuda":

@@ -21,7 +21,8 @@ from cnncli.inference.predictor import Predictor
 from cnncli.inference.rows import check_format, format_rows
 from cnncli.tasks.calibration import threshold_for
 
-BATCH = 64
+BATCH = 64  # pictures that are read at a time,
+LARGE = 2**25  # unless so many have more bytes than this
 UNKNOWN = "unknown"
 
 
@@ -97,7 +98,8 @@ def _reads(asked: Asked, decode: Decode, workers: int | None, track: Track) -> I
     count = len(asked.paths)
     workers = workers_for(count) if workers is None else workers
     source = FileSource(tuple(asked.paths), torch.zeros(count, dtype=torch.long), decode)
-    return track(read_pictures(source, workers, BATCH), -(-count // BATCH), f"{count:,} pictures") if count else []
+    size = max(min(BATCH, LARGE // (decode.channels * decode.size[0] * decode.size[1])), 1)
+    return track(read_pictures(source, workers, size), -(-count // size), f"{count:,} pictures") if count else []
 
 
 def _cause(name: str, error: DataError) -> str:

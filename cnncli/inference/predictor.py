@@ -22,7 +22,8 @@ from cnncli.training.network import build_task, restore, use_calibration
 # what may be set anew for a trained network; other splits would call training samples validation
 SETTABLE = ("dataset.", "device=", "precision=", "compute.", "task.threshold=")
 SPLIT_KEYS = ("dataset.val_fraction", "dataset.split_seed", "dataset.test_fraction")
-BATCHES = (64, 4096)  # samples at a time: at least and at most
+BATCHES = (64, 4096)  # samples at a time: at least and at most,
+LARGE = 2**24  # unless so many have more values than this
 
 
 class Predictor:
@@ -34,9 +35,10 @@ class Predictor:
     def __init__(self, checkpoint: Checkpoint, config: Config, views: bool = False) -> None:
         self.path, self.spec, self.metrics = checkpoint.path, checkpoint.spec, checkpoint.metrics
         self.config, self.classes, self.views = config, checkpoint.spec.classes, views
+        network = restore(checkpoint, config)  # first: what does not go together in the file is nobody else's fault
         self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
         self.task = build_task(config, self.spec, self.runtime.device)
-        self.network: nn.Module = self.runtime.place(restore(checkpoint, config)).eval()
+        self.network: nn.Module = self.runtime.place(network).eval()
         traits = tasks.get(config.task.name).traits
         self.model = averaged(self.network, self.spec, traits) if views else self.network
         self._normalizer = normalizer_for(self.spec, self.runtime.device)
@@ -47,7 +49,9 @@ class Predictor:
         Samples are as the data room gives them: pictures uint8 ``[N, C, H, W]``, rows ``[N, F]`` and windows
         ``[N, T, F]`` float32 and scaled, characters int64 ``[N, T]``.
         """
-        size = min(max(self.spec.kind.eval_values // prod(self.spec.input_shape), BATCHES[0]), BATCHES[1])
+        values = prod(self.spec.input_shape)
+        least = max(min(BATCHES[0], LARGE // values), 1)
+        size = min(max(self.spec.kind.eval_values // values, least), BATCHES[1])
         return torch.cat([self._answer(part) for part in samples.split(size)])
 
     @torch.inference_mode()
@@ -89,8 +93,8 @@ def load_predictor(
     own = restore_config(checkpoint, plugins=plugins).config
     if any(text.startswith("task.threshold=") for text in overrides) and own.task.args.get("choose") is not None:
         overrides = ["task.choose=null", *overrides]  # what is named takes the place of what was chosen
-    # a checkpoint from a machine with a GPU is evaluated on what is here
-    config = restore_config(checkpoint, ["device=auto", *overrides], plugins).config
+    # a checkpoint from a machine with a GPU and more cores is evaluated on what is here
+    config = restore_config(checkpoint, ["device=auto", "dataset.workers=auto", *overrides], plugins).config
     predictor = Predictor(checkpoint, config, views)
     if config.task == own.task:
         use_calibration(predictor.task, checkpoint, views)

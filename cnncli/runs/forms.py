@@ -1,5 +1,6 @@
 """What was saved compared with what would be saved now: keys, types, and the shapes of tensors."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -34,8 +35,8 @@ def unlike(found: Any, expected: Any, path: str, moving: Collection[str] | None 
     if isinstance(expected, dict):
         return _unlike_dict(found, expected, path, moving)
     if isinstance(expected, list | tuple):
-        if type(found) not in (list, tuple) or len(found) != len(expected):
-            return f"{path}: should be a list of {len(expected)}"
+        if type(found) is not type(expected) or len(found) != len(expected):
+            return f"{path}: should be a {type(expected).__name__} of {len(expected)}"
         pairs = enumerate(zip(found, expected, strict=True))
         return _first(unlike(item, wanted, f"{path}.{number}", moving) for number, (item, wanted) in pairs)
     types = (int, float) if type(expected) is float else (type(expected),)
@@ -53,7 +54,7 @@ def _unlike_tensor(found: Any, expected: Tensor, path: str) -> str | None:
 
 
 def _unlike_dict(found: Any, expected: dict[Any, Any], path: str, moving: Collection[str] | None) -> str | None:
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or isinstance(found, Counter) != isinstance(expected, Counter):
         return f"{path}: should be a mapping, not {_named(found)}"
     lacking, unknown = [key for key in expected if key not in found], [key for key in found if key not in expected]
     if lacking or unknown:

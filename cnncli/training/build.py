@@ -81,11 +81,12 @@ def build_experiment(
     config = loaded.config
     with blaming(loaded, "device"):
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
+    restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"):
         data = open_data(config, track, None if resumed is None else resumed.spec)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, "val" in data.sources)
-    model, strategy, transfer = _network(loaded, data.spec, runtime, resumed)
+    model, strategy, transfer = _network(loaded, data.spec, runtime, restored)
     with blaming(loaded, "loss"):
         task = _fitted_task(config, data, runtime)
     with blaming(loaded, "optimizer"):
@@ -108,18 +109,18 @@ def build_experiment(
 
 
 def _network(
-    loaded: LoadedConfig, spec: DataSpec, runtime: Runtime, resumed: Checkpoint | None
+    loaded: LoadedConfig, spec: DataSpec, runtime: Runtime, restored: nn.Module | None
 ) -> tuple[nn.Module, Strategy | None, Transfer | None]:
-    """The network on its device: a new one, that of a resumed run, or with the weights that fine-tuning begins with."""
+    """The network on its device: ``restored`` from a run, new, or with the weights that fine-tuning begins with."""
     config = loaded.config
     runtime.seed_weights()
     with blaming(loaded, "model"):
-        model = build_model(config, spec) if resumed is None else restore(resumed, config).train()
+        model = build_model(config, spec) if restored is None else restored.train()
     with blaming(loaded, "train.start_from"):
-        if resumed is None and config.train.start_from is not None:
+        if restored is None and config.train.start_from is not None:
             _start_from(model, Path(config.train.start_from))
     with blaming(loaded, "finetune"):
-        strategy, transfer = _fine_tuning(model, config, spec, pretrained=resumed is None)
+        strategy, transfer = _fine_tuning(model, config, spec, pretrained=restored is None)
     return runtime.place(model), strategy, transfer
 
 

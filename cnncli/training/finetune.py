@@ -25,7 +25,7 @@ from cnncli.models.pretrained import (
 )
 from cnncli.runs.checkpoint import load_checkpoint
 from cnncli.runs.run_folder import checkpoint_path
-from cnncli.training.network import check_parts, restore
+from cnncli.training.network import restore
 
 
 def is_checkpoint(pretrained: str) -> bool:
@@ -82,7 +82,7 @@ def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The same for a checkpoint of your own."""
     path = checkpoint_path(Path(pretrained))
     checkpoint = load_checkpoint(path)
-    check_parts(checkpoint)
+    restore(checkpoint)  # before its config becomes part of another: what does not go together is the file's fault
     try:
         preprocess = checkpoint.spec.require(Pictures, "fine-tuning")
     except ConfigError as error:

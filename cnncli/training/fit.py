@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache
 
 from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
@@ -74,10 +74,11 @@ class Fit:
         """The first entry of a saved state that is not of this training, as ``entry: cause``."""
         fresh, state = self._checkpoint().training, self.state
         assert fresh is not None
+        done = saved.epoch >= self.config.train.epochs
         return (
             weights_fault(saved.weights, fresh.weights, "training.weights")
             or weights_fault(saved.average, fresh.average, "training.average")
-            or optimizer_fault(saved.optimizer, state.optimizer, partial(self._learned, saved))
+            or optimizer_fault(saved.optimizer, state.optimizer, cache(lambda: self._learned(saved)), done)
             or schedule_fault(saved, fresh, state.schedule)
             or progress_fault(saved, fresh, self.experiment.batches_per_epoch)
         )

@@ -4,6 +4,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from math import prod
 
 import torch
@@ -164,7 +165,10 @@ def use_calibration(task: Task, checkpoint: Checkpoint, views: bool = False) -> 
 
     Raises ``CheckpointError`` where it is not what the task chooses.
     """
+    known = [field.name for field in fields(task.calibration_type)]
     try:
+        if checkpoint.calibration and (lacking := [name for name in known if name not in checkpoint.calibration]):
+            raise ValueError(f"{lacking[0]}: is missing")  # what was chosen is written as a whole
         calibration = TypeAdapter(task.calibration_type).validate_json(json.dumps(checkpoint.calibration))
         task.use(calibration.for_views() if views else calibration)
     except (ValueError, TypeError) as error:  # what is no plain value is no JSON

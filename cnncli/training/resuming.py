@@ -13,6 +13,7 @@ from cnncli.runs.checkpoint import FORMAT, Checkpoint, load_checkpoint
 from cnncli.runs.differences import differences
 from cnncli.runs.run_folder import RunFolder
 from cnncli.training.configs import restore_config
+from cnncli.training.network import restore
 
 RESUMABLE = ("name", "device", "train.epochs", "checkpoint.every", "logging", "dataset.workers", "dataset.memory",
              "dataset.cache", "dataset.eval_batch_size", "compute.threads", "compute.keep_freed_memory",
@@ -73,6 +74,7 @@ def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
         if not any(path == key or path.startswith(f"{key}.") for key in free)
     ]
     if faults:
+        restore(checkpoint)  # where the checkpoint contradicts itself, that is the more important news
         raise ConfigError(faults)
     return chosen
 

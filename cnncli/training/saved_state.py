@@ -32,42 +32,55 @@ NOT_NEGATIVE = {
 """What optimizers count, or take the root of."""
 
 
-def optimizer_fault(saved: dict[str, Any], optimizer: Optimizer, learned: Callable[[], Collection[int]]) -> str | None:
+def optimizer_fault(
+    saved: dict[str, Any], optimizer: Optimizer, learned: Callable[[], Collection[int]], done: bool
+) -> str | None:
     """Where a saved state is not of ``optimizer``, as ``entry: cause``.
 
     ``learned`` tells the positions of the parameters that it must have a state of; it is asked only where one has none.
+    When the training is ``done`` a straight schedule may have taken the learning rate below zero.
     """
     path, fresh = "training.optimizer", optimizer.state_dict()
-    groups = saved.get("param_groups")
-    fault = unlike(groups, fresh["param_groups"], f"{path}.param_groups", CYCLED)
-    if fault := fault or _group_fault(groups, f"{path}.param_groups"):
-        return fault
-    states = saved.get("state")
-    if not isinstance(states, dict) or set(saved) != {"state", "param_groups"}:
+    if set(saved) != set(fresh):
         return f"{path}: should have state and param_groups"
-    if type(optimizer).__module__.startswith(PLUGIN_PREFIX):  # what it keeps only its author knows
-        return None
-    if isinstance(optimizer, LBFGS):
-        return _lbfgs_fault(states, optimizer, f"{path}.state")
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    if unknown := [key for key in states if key not in range(len(parameters)) or type(key) is not int]:
+    groups, states = saved["param_groups"], saved["state"]
+    if fault := unlike(groups, fresh["param_groups"], f"{path}.param_groups", CYCLED):
+        return fault
+    if fault := _group_fault(groups, f"{path}.param_groups", done):
+        return fault
+    count = sum(len(group["params"]) for group in optimizer.param_groups)
+    if not isinstance(states, dict) or not all(isinstance(state, dict) for state in states.values()):
+        return f"{path}.state: should be a mapping for each parameter"
+    if unknown := [key for key in states if type(key) is not int or key not in range(count)]:
         return f"{path}.state.{unknown[0]}: there is no such parameter"
-    for position, form in enumerate(_forms(optimizer)):
-        found = states.get(position) or {}
-        if not found and (not form or position not in learned()):
-            continue
-        where = f"{path}.state.{position}"
-        if fault := unlike(found, form, where) or _negative(found, where):
-            return fault
+    return _states_fault(states, optimizer, learned, f"{path}.state")
+
+
+def _group_fault(groups: list[dict[str, Any]], path: str, done: bool) -> str | None:
+    for number, group in enumerate(groups):
+        shares = [group.get("momentum", 0.0), *group.get("betas", ())]
+        if not all(0 <= share <= 1 for share in shares):
+            return f"{path}.{number}: momentum or betas are not between 0 and 1"
+        if not math.isfinite(group["lr"]) or (group["lr"] < 0 and not done):
+            return f"{path}.{number}.lr: is {group['lr']}"
     return None
 
 
-def _group_fault(groups: Any, path: str) -> str | None:
-    for number, group in enumerate(groups):
-        values = [("lr", group["lr"]), ("momentum", group.get("momentum", 0.0))]
-        for key, value in [*values, *(("betas", beta) for beta in group.get("betas", ()))]:
-            if not math.isfinite(value) or (key != "lr" and not 0 <= value <= 1):
-                return f"{path}.{number}.{key}: is {value}"
+def _states_fault(
+    states: dict[int, dict[str, Any]], optimizer: Optimizer, learned: Callable[[], Collection[int]], path: str
+) -> str | None:
+    if type(optimizer).__module__.startswith(PLUGIN_PREFIX):  # what it keeps only its author knows
+        return None
+    if isinstance(optimizer, LBFGS):
+        lacking = not states.get(0) and bool(learned())
+        return f"{path}.0: is missing" if lacking else _lbfgs_fault(states, optimizer, path)
+    for position, form in enumerate(_forms(optimizer)):
+        found = states.get(position, {})
+        if not found and (not form or position not in learned()):
+            continue
+        where = f"{path}.{position}"
+        if fault := unlike(found, form, where) or _negative(found, where):
+            return fault
     return None
 
 
@@ -103,10 +116,10 @@ def _after_a_step(optimizer: Optimizer, group: dict[str, Any], parameter: Tensor
 
 def _lbfgs_fault(states: dict[Any, Any], optimizer: LBFGS, path: str) -> str | None:
     """L-BFGS keeps all of its memory with the first parameter, as vectors of all of them."""
-    if not states:
+    if not any(states.values()):
         return None
-    group, state = optimizer.param_groups[0], states.get(0)
-    if set(states) != {0} or not isinstance(state, dict) or not state.keys() >= {"func_evals", "n_iter"}:
+    group, state = optimizer.param_groups[0], states.get(0, {})
+    if set(states) != {0} or not state.keys() >= {"func_evals", "n_iter"}:
         return f"{path}: should have one entry, 0, with func_evals and n_iter"
     parameters = group["params"]
     number = torch.empty((), device="meta", dtype=parameters[0].dtype)
