@@ -1,10 +1,11 @@
 """An exponential moving average of the weights."""
 
 from copy import deepcopy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+_PREFIX = "module."
 
 
 class WeightAverage:
@@ -34,14 +35,16 @@ class WeightAverage:
                 kept.copy_(latest)
         self.updates += 1
 
-    def state_dict(self) -> dict[str, Any]:
-        """The averaged weights and the number of updates."""
-        return {"weights": self.model.state_dict(), "updates": self.updates}
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averaged weights, under ``module.…``, and the number of updates, ``n_averaged``."""
+        weights = {f"{_PREFIX}{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return {"n_averaged": torch.tensor(self.updates), **weights}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """The inverse of ``state_dict``."""
-        self.model.load_state_dict(state["weights"])
-        self.updates = state["updates"]
+        weights = {name.removeprefix(_PREFIX): tensor for name, tensor in state.items() if name.startswith(_PREFIX)}
+        self.model.load_state_dict(weights)
+        self.updates = int(state["n_averaged"])
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from cnncli.training.place import Place
 from PIL import Image
 
 from cnncli.inference.evaluate import evaluate
@@ -25,6 +24,7 @@ from cnncli.training.build import build_experiment
 from cnncli.training.configs import load_config, load_finetune
 from cnncli.training.display import Display
 from cnncli.training.fit import Fit
+from cnncli.training.new_run import NewRun
 
 QUIET = "logging: {tensorboard: false, samples: false, pictures: false}\ntrain: {epochs: 2}\ncompute: {threads: 1}\n"
 KINDS = {
@@ -78,7 +78,7 @@ def make_base(kind: str, place: Path) -> Base:
 
     loaded = load_config(config, MORE.get(kind, []))
     with patch.object(Fit, "_keep", keep_once), suppress(_Stop):
-        experiment.train(loaded, Place(place, "base"), Display(quiet=True))
+        experiment.train(loaded, NewRun(place, "base"), Display(quiet=True))
     return Base(kind, place / kind / "base")
 
 

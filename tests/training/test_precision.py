@@ -53,7 +53,7 @@ def test_a_step_of_fp16_with_infinite_gradients_is_not_taken(tiny: Path, monkeyp
     assert skipped > 3
     assert state.scaler["scale"] == 2.0 ** (40 - skipped)
     assert state.schedule["count"] == state.global_step, "the schedule waits for steps that are taken"
-    assert state.average["updates"] == state.global_step
+    assert state.average["n_averaged"] == state.global_step
 
 
 def test_fp16_and_lbfgs_do_not_go_together(tiny: Path, cnncli: Cli) -> None:
