@@ -1,5 +1,6 @@
 """The published sets: read from files placed by hand, downloaded by the real code, explained when neither works."""
 
+import gc
 import gzip
 import hashlib
 import http.server
@@ -170,6 +171,7 @@ def test_a_failed_download_says_what_to_place_where_and_what_runs_at_once(
     assert len(errors) == 1
     for part in ("MNIST/raw/", "train-images-idx3-ubyte", "CNNCLI_DATA", "configs/digits.yaml"):
         assert part in errors[0]
+    gc.collect()  # here, not in the middle of another test, which would fail
 
 
 def test_real_mnist_has_its_published_size(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
