@@ -46,7 +46,7 @@ def test_its_commands_run_in_a_row(place: Path, cnncli: Callable[..., Answer]) -
         answer = cnncli(*words)
         assert answer.code == 0, f"{line}\n{answer.err}"
         printed[" ".join(words[:3])] = answer.out
-    assert "64 pictures: nothing must be mended" in printed["data check fruit.yaml"]
+    assert "64 pictures: nothing to fix" in printed["data check fruit.yaml"]
     with (place / "grams.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
     assert [list(row) for row in found] == [["path", "prediction"]] * 64

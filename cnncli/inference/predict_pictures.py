@@ -159,9 +159,11 @@ def format_answers(answers: Answers, form: str) -> str:
     return format_rows(rows, form, columns=columns)
 
 
-def _shown(column: str, value: Any) -> Any:
-    """A probability with four decimals; everything else as all rows have it."""
-    return f"{value:.4f}" if column == "probability" and value is not None else value
+def _shown(column: str, value: Any) -> str:
+    """A probability with four decimals, a predicted number with seven digits, however small it is."""
+    if isinstance(value, float):
+        return f"{value:.4f}" if column == "probability" else f"{value:.7g}"
+    return "" if value is None else str(value)
 
 
 def _ranked(answer: Answer) -> list[str]:

@@ -112,7 +112,7 @@ def test_probabilities_have_four_decimals_and_numbers_keep_their_digits() -> Non
         {"path": "b.png", "prediction": "123456.8", "error": "0.5"},
     ]
     assert [line.split() for line in format_answers(Answers(NUMBERS, {}), "table").splitlines()] == [
-        ["path", "prediction", "error"], ["a.png", "1.25e-05"], ["b.png", "1.2346e+05", "0.5"],
+        ["path", "prediction", "error"], ["a.png", "1.25e-05"], ["b.png", "123456.8", "0.5"],
     ]  # fmt: skip
 
 

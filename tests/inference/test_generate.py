@@ -40,7 +40,7 @@ def trained() -> Callable[..., Predictor]:
     def make(name: str = "gru", vocabulary: str = VOCABULARY) -> Predictor:
         config = Config.model_validate(
             {
-                "dataset": {"name": "python_stdlib"}, "model": {"name": name, **SMALL[name]},
+                "dataset": {"name": "python_stdlib", "block": BLOCK}, "model": {"name": name, **SMALL[name]},
                 "task": {"name": "language_modeling"}, "device": "cpu", "precision": "fp32",
             }
         )  # fmt: skip

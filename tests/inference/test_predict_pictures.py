@@ -238,7 +238,7 @@ def test_tta_is_for_pictures_and_reaches_eval_and_predict(trained: Path, cnncli:
     right = sum(Path(row["path"]).parent.name == row["prediction"] for row in rows(answer.out)) / 16
     assert right == report["metrics"]["test"]["accuracy"]
     with pytest.raises(ConfigError, match=r"the mean over views \(tta\) is for pictures, the data are text"):
-        averaged(torch.nn.Identity(), DataSpec((4,), (), Text(("a", "b"))))
+        averaged(torch.nn.Identity(), DataSpec((4,), (), Text(("\ufffd", "b")), (4, 2)))
 
 
 def test_a_network_of_one_logit_answers_for_both_classes(trained: Path, cnncli: Cli) -> None:
