@@ -89,9 +89,9 @@ def run(args: list[str], debug: bool = False) -> int:
         print("interrupted: stopped by Ctrl-C", file=sys.stderr)
         return 130
     except SystemExit as error:  # Typer's and rich's answer to a reader that has gone: nobody is left to tell
-        if not isinstance(error.__context__, BrokenPipeError):
-            raise
-        return _silenced()
+        if isinstance(error.__context__, BrokenPipeError):
+            return _silenced()
+        return _plugin_failed(error, debug)
     except BrokenPipeError:
         return _silenced()
     except OSError as error:
@@ -101,11 +101,16 @@ def run(args: list[str], debug: bool = False) -> int:
         print(f"error: {one_line(f'{where}{error.strerror or error}')}; check the disk and the path", file=sys.stderr)
         return StorageError.exit_code
     except Exception as error:  # a plug-in is the user's own code and can raise anything; the rest is a bug of ours
-        line = plugin_line(error)
-        if debug or line is None:
-            raise
-        print(f"error: {one_line(f'{line}: {type(error).__name__}: {error}')}; fix the plug-in", file=sys.stderr)
-        return ConfigError.exit_code
+        return _plugin_failed(error, debug)
+
+
+def _plugin_failed(error: BaseException, debug: bool) -> int:
+    """The exit code where a plug-in is the cause, after a line about it; raises ``error`` where none is."""
+    line = plugin_line(error)
+    if debug or line is None:
+        raise error
+    print(f"error: {one_line(f'{line}: {type(error).__name__}: {error}')}; fix the plug-in", file=sys.stderr)
+    return ConfigError.exit_code
 
 
 def _silenced() -> int:

@@ -117,17 +117,17 @@ def print_split(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(summary)
         return
-    _counts_table(summary["splits"])
+    _counts_table(summary["splits"], {split: sum(counts.values()) for split, counts in summary["splits"].items()})
     if summary["kept_together"]:
         print(f"{summary['kept_together']} pictures have duplicates or share a group: those of a kind are on one side")
     print(f"listing   {summary['listing']}")
     print(f"undo      cnncli data undo {summary['destination']}")
 
 
-def _counts_table(splits: dict[str, dict[str, int]]) -> None:
+def _counts_table(splits: dict[str, dict[str, int]], totals: dict[str, int]) -> None:
     labels = sorted({label for counts in splits.values() for label in counts})
     rows = [[label, *(f"{counts.get(label, 0):,}" for counts in splits.values())] for label in labels]
-    rows.append(["all", *(f"{sum(counts.values()):,}" for counts in splits.values())])
+    rows.append(["all", *(f"{totals[split]:,}" for split in splits)])  # a picture of two labels is one picture
     print_table("", ["class", *splits], rows)
 
 
@@ -136,7 +136,7 @@ def print_check(report: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    _counts_table(report["splits"])
+    _counts_table(report["splits"], report["totals"])
     width, height = report["width"], report["height"]
     print(f"sizes     {width['min']}×{height['min']} to {width['max']}×{height['max']}, "
           f"median {width['median']}×{height['median']}")  # fmt: skip

@@ -273,10 +273,10 @@ class DataSpec:
         """How many values the network's last layer gives: for one sample, or for one position of a text."""
         return self.outputs[-1] if self.kind.every_position else prod(self.outputs)
 
-    def require(self, kind: type[P], what: str) -> P:
+    def require(self, kind: type[P], what: str, advice: str = "leave it out") -> P:
         """The preprocessing, which must be of ``kind``; raises ``ConfigError``: ``what`` is for such data only."""
         if not isinstance(self.preprocess, kind):
-            raise ConfigError(f"{what} is for {kind.about.name}, the data are {self.kind.name}")
+            raise ConfigError(f"{what} is for {kind.about.name}, the data are {self.kind.name}; {advice}")
         return self.preprocess
 
     def to_dict(self) -> dict[str, Any]:

@@ -114,6 +114,7 @@ def check(listed: list[Listed], findings: list[Finding], track: Track) -> dict[s
     return {
         "pictures": len(listed),
         "splits": counts,
+        "totals": Counter(item.split for item in listed),
         "imbalance": ratio,
         "width": _spread([s.width for s in good]),
         "height": _spread([s.height for s in good]),

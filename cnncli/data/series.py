@@ -72,7 +72,7 @@ class SeriesData:
 
     def _require_same(self, spec: DataSpec) -> None:
         """Raise ``DataError`` where a checkpoint was trained on other columns or windows than these."""
-        series = spec.require(Series, f"{self.name}: this data set")
+        series = spec.require(Series, f"{self.name}: this data set", "use the data it was trained on")
         for what, own, trained in (
             ("columns", self.columns, series.columns),
             ("targets", self.targets, series.targets),

@@ -52,7 +52,7 @@ class TextData:
                 f"{self.name}: blocks of {self.block}, the checkpoint was trained on blocks of {spec.input_shape[0]}; "
                 "leave dataset.block as it was"
             )
-        vocabulary = spec.require(Text, f"{self.name}: this data set").vocabulary
+        vocabulary = spec.require(Text, f"{self.name}: this data set", "use the data it was trained on").vocabulary
         codes = np.zeros(sys.maxunicode + 1, dtype=np.int64)  # character → id, 0 for the unknown
         for number, character in enumerate(vocabulary):
             codes[ord(character)] = number

@@ -50,7 +50,7 @@ def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> Forec
     Further than the network's horizon it goes on from its own forecasts; the interval, from the errors on the
     validation part, then widens with the square root of the number of horizons (errors that add up independently).
     """
-    series = predictor.spec.require(Series, f"{predictor.path}: forecast")
+    series = predictor.spec.require(Series, f"{predictor.path}: forecast", predictor.advice)
     horizon = predictor.spec.outputs[0]
     if not 1 <= steps <= MAX_STEPS:
         raise ConfigError(f"--steps {steps}: give a number from 1 to {MAX_STEPS}")

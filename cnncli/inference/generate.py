@@ -33,7 +33,7 @@ class TextModel(Protocol):
 
 def text_of(predictor: Predictor) -> Text:
     """The vocabulary of a text model; raises ``ConfigError`` for any other network."""
-    return predictor.spec.require(Text, f"{predictor.path}: generate")
+    return predictor.spec.require(Text, f"{predictor.path}: generate", predictor.advice)
 
 
 def encode(prompt: str, text: Text) -> tuple[list[int], list[str]]:

@@ -86,7 +86,7 @@ def decode_of(predictor: Predictor) -> Decode:
     Where the training pictures did not come from files they are scaled and cut to the size that was trained on.
     """
     spec = predictor.spec
-    preprocess = spec.require(Pictures, f"{predictor.path}: naming pictures")
+    preprocess = spec.require(Pictures, f"{predictor.path}: naming pictures", predictor.advice)
     channels, height, width = spec.input_shape
     return preprocess.decode or Decode((height, width), 1 if channels == 1 else 3)
 

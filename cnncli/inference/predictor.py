@@ -43,6 +43,11 @@ class Predictor:
         self.model = averaged(self.network, self.spec, traits) if views else self.network
         self._normalizer = normalizer_for(self.spec, self.runtime.device)
 
+    @property
+    def advice(self) -> str:
+        """The command for data of its kind, where another was tried."""
+        return f"use cnncli {self.spec.kind.command}"
+
     def logits(self, samples: Tensor) -> Tensor:
         """The network's answers, float32 ``[N, …]`` on the CPU.
 

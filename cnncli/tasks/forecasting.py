@@ -51,7 +51,7 @@ class Forecasting:
     metrics_need_calibration = False
 
     def __init__(self, spec: DataSpec, loss: LossConfig, device: torch.device, /) -> None:
-        self.series = spec.require(Series, "task: forecasting")
+        self.series = spec.require(Series, "task: forecasting", "set another task")
         self.device, self.shape = device, spec.outputs
         chosen = [self.series.columns.index(name) for name in self.series.targets]
         wide = wide_type(device)

@@ -84,7 +84,7 @@ def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
     checkpoint = load_checkpoint(path)
     restore(checkpoint)  # before its config becomes part of another: what does not go together is the file's fault
     try:
-        preprocess = checkpoint.spec.require(Pictures, "fine-tuning")
+        preprocess = checkpoint.spec.require(Pictures, "fine-tuning", "begin from a network that has seen pictures")
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     channels, *size = checkpoint.spec.input_shape

@@ -159,6 +159,8 @@ def test_every_kind_of_part_can_be_a_plug_in(cnncli: Cli, write_config: Callable
         ("models", "def own(spec, /, x={(1, 2): 3}): pass", "model: own", "own: a default has no form in YAML"),
         ("models", "def own(spec, /): raise KeyError(f'a{chr(10)}b')", "model: own",
          r"own.py:4: KeyError: .*; fix the plug-in"),
+        ("models", "def own(spec, /): raise SystemExit(0)", "model: own",
+         r"own.py:4: SystemExit: 0; fix the plug-in"),
         ("models", "raise SystemExit(3)", "model: own", r"own.py:4: the plug-in fails with SystemExit: 3"),
         ("models", "registry.models.register(print)", "model: own", r"own.py:4: a model is registered without a name"),
     ],

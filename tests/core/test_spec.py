@@ -56,7 +56,7 @@ def test_the_preprocessing_is_handed_out_as_the_kind_that_is_required_and_no_oth
         if about.name == name:
             assert spec.require(kind, "mixup") is spec.preprocess
             continue
-        with pytest.raises(ConfigError, match=f"^mixup is for {about.name}, the data are {name}$"):
+        with pytest.raises(ConfigError, match=f"^mixup is for {about.name}, the data are {name}; leave it out$"):
             spec.require(kind, "mixup")
 
 

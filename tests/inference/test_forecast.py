@@ -234,7 +234,7 @@ def test_wrong_options_are_refused_in_one_line(cnncli: Run) -> None:
 def test_a_checkpoint_of_something_else_is_refused(cnncli: Run, tiny: Path) -> None:
     assert cnncli("train", tiny, "train.epochs=1", "--name", "tiny/one").code == 0
     answer = cnncli("forecast", "--ckpt", "runs/tiny/one")
-    refused(answer, 2, "runs/tiny/one/best.pt: forecast is for series, the data are pictures")
+    refused(answer, 2, "runs/tiny/one/best.pt: forecast is for series, the data are pictures; use cnncli predict")
 
 
 def test_files_that_do_not_fit_are_refused_in_one_line(cnncli: Run) -> None:

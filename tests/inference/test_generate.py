@@ -225,7 +225,7 @@ def test_options_out_of_range_are_refused_at_once(
 def test_networks_that_cannot_continue_a_text_are_refused(trained: Callable[..., Predictor]) -> None:
     of_pictures, foreign = trained(), trained()
     of_pictures.spec = picture_spec()
-    with pytest.raises(ConfigError, match=r"best\.pt: generate is for text, the data are pictures"):
+    with pytest.raises(ConfigError, match=r"best\.pt: generate is for text, the data are pictures; use cnncli predict"):
         generate(of_pictures, "a")
     foreign.network = nn.Linear(1, 1)
     with pytest.raises(ConfigError, match=r"has no step\(\) and reorder\(\)"):

@@ -224,7 +224,7 @@ def test_the_loss_is_of_standardised_values(name: str, function: object) -> None
 
 
 def test_what_is_no_series_and_losses_of_classes_are_refused() -> None:
-    with pytest.raises(ConfigError, match="task: forecasting is for series, the data are rows"):
+    with pytest.raises(ConfigError, match="task: forecasting is for series, the data are rows; set another task"):
         Forecasting(DataSpec((1,), (), Table((Column("x"),), ("t",)), (1,)), LossConfig(name="mse"), CPU)
     series = Series(("a",), ("a",), 1, False, None, (0.0,), (1.0,), (1.0,))
     spec = DataSpec((4, 1), (), series, (2, 1))
