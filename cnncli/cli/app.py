@@ -16,6 +16,7 @@ from cnncli import __version__
 from cnncli.cli import commands, pictures, trained
 from cnncli.cli.options import is_override
 from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError, one_line
+from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line
 
 app = typer.Typer(
@@ -70,7 +71,8 @@ def main(args: Sequence[str] | None = None) -> None:
 def run(args: list[str], debug: bool = False) -> int:
     """Run one command line and return its exit code; failures are printed as ``error: …`` lines."""
     try:
-        code = int(app(args=expand_resume(args), prog_name="cnncli", standalone_mode=False) or 0)
+        with listening(_show):
+            code = int(app(args=expand_resume(args), prog_name="cnncli", standalone_mode=False) or 0)
         sys.stdout.flush()
         return code
     except CnncliError as error:
@@ -102,6 +104,10 @@ def run(args: list[str], debug: bool = False) -> int:
         return StorageError.exit_code
     except Exception as error:  # a plug-in is the user's own code and can raise anything; the rest is a bug of ours
         return _plugin_failed(error, debug)
+
+
+def _show(found: Notice) -> None:
+    print(f"note: {one_line(found.text)}", file=sys.stderr)
 
 
 def _plugin_failed(error: BaseException, debug: bool) -> int:
