@@ -79,8 +79,9 @@ def read_folder(root: Path, strict: bool = True) -> dict[Split, Part]:
         notice("similar_classes", f"{root}: the classes '{one}' and '{other}' are written almost alike; are they one?")
     if strict:
         for part in parts.values():
-            _must_be_whole(part)
+            _must_be_several(part)
             _must_agree(part, parts["train"])
+            _must_be_filled(part)
     return parts
 
 
@@ -89,15 +90,13 @@ def split_folders(root: Path, passed: Passed | None = None) -> dict[Split, Path]
 
     Raises ``DataError`` where it is not clear which folder is which split, or none is to train on.
     """
-    folders = [entry for entry in _listed(root) if _is_folder(entry) and not _is_hidden(entry.name)]
+    folders = [entry for entry in _listed(root) if _is_folder(entry) and not ignored(entry.name)]
     named = {entry.name: split for entry in folders if (split := split_of(entry.name)) is not None}
-    deep = {entry.name for entry in folders if (entry.name in named or resembles_split(entry.name)) and _nested(entry)}
     others = [entry.name for entry in folders if entry.name not in named]
-    if not named or (others and not deep & named.keys()):  # a class may be called 'test', too
-        unclear = [name for name in others if name in deep]
-        if len(unclear) > 1 and len(unclear) == len(folders):
-            raise DataError(f"{root}: {_quoted(unclear)} look like splits; call them train, val and test")
-        return {"train": root}
+    if not named or (others and all(_is_flat(entry) for entry in folders if entry.name in named)):
+        if len(others) > 1 and all(resembles_split(entry.name) and not _is_flat(entry) for entry in folders):
+            raise DataError(f"{root}: {_quoted(sorted(others))} look like splits; call them train, val and test")
+        return {"train": root}  # a class may be called 'test', too
     unclear = sorted(name for name in others if resembles_split(name))
     if unclear:
         raise DataError(
@@ -179,12 +178,15 @@ def _read_part(root: Path, folder: Path, passed: Passed) -> Part:
     return Part(folder, classes, tuple(item.path for _, item in found), tuple(label for label, _ in found), names)
 
 
-def _must_be_whole(part: Part) -> None:
+def _must_be_several(part: Part) -> None:
     if len(part.classes) < 2:
         inside = next((part.folder / name for name in part.classes), None)
         deeper = inside is not None and set(split_folders(inside)) != {"train"}
         advice = f"name the folder {inside}" if deeper else "one folder for each of two or more classes is needed"
         raise DataError(f"{part.folder}: has {len(part.classes)} class folders; {advice}")
+
+
+def _must_be_filled(part: Part) -> None:
     there = set(part.labels)
     for label, name in enumerate(part.classes):
         if label not in there:
@@ -256,10 +258,6 @@ def ignored(name: str) -> str | None:
     return "system" if name.lower() in _SYSTEM else None
 
 
-def _is_hidden(name: str) -> bool:
-    return ignored(name) is not None
-
-
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     """Whether it is a folder, or a link to one; a link in a circle is none."""
     try:
@@ -278,9 +276,10 @@ def _leads_up(link: str) -> bool:
     return os.path.commonpath([target, here]) == target
 
 
-def _nested(entry: "os.DirEntry[str]") -> bool:
-    """Whether a folder holds folders."""
-    return any(_is_folder(inner) and not _is_hidden(inner.name) for inner in _listed(Path(entry.path)))
+def _is_flat(entry: "os.DirEntry[str]") -> bool:
+    """Whether a folder holds pictures and no folders: a class does, a split does not."""
+    inner = [found for found in _listed(Path(entry.path)) if ignored(found.name) is None]
+    return not any(map(_is_folder, inner)) and any(is_picture(found.name, found.path) for found in inner)
 
 
 def _quoted(names: Iterable[str]) -> str:
