@@ -15,6 +15,7 @@ from cnncli.data.contract import Track
 from cnncli.data.find import find_data
 from cnncli.data.folders import read_folder
 from cnncli.data.image_csv import ListedPictures
+from cnncli.data.ranges import tell_of
 
 UNBALANCED = 3.0  # times as many pictures in the largest class as in the smallest
 LONG, SMALL = 4.0, 16  # times as long as wide; pixels of the shorter side
@@ -96,6 +97,7 @@ def _class_findings(classes: dict[str, set[str]]) -> list[Finding]:
 def check(listed: list[Listed], findings: list[Finding], track: Track) -> dict[str, Any]:
     """Counts, sizes and modes; ``faults`` that must be fixed, and ``notices`` of what may be meant."""
     signatures = sign_all([item.path for item in listed], track)
+    tell_of(tuple(item.path for item in listed if item.split == "train"), track)
     faults = [*findings, *_unreadable(listed, signatures)]
     notices = _suspicious(listed, signatures)
     leaks, repeated = _duplicates(listed, signatures)

@@ -11,16 +11,7 @@ from torch import Tensor
 
 from cnncli.core.errors import DataError
 from cnncli.core.spec import Decode
-from cnncli.data.levels import (
-    Range,
-    as_bytes,
-    is_deep,
-    load_array,
-    mark_type,
-    planes_of,
-    scaled,
-    values_of,
-)  # fmt: skip
+from cnncli.data.levels import OWN, Ends, Pixels, as_bytes, is_deep, load_array, mark_type, planes_of, scaled, values_of
 from cnncli.data.upright import orientation_in, upright, without_metadata
 
 if TYPE_CHECKING:
@@ -43,7 +34,7 @@ def read_image(file: File, decode: Decode) -> Tensor:
     of an animation the first picture is taken. Raises ``DataError`` naming the file when it cannot be decoded.
     """
     height, width = decode.size
-    bands = [_fitted(band, decode) for band in _read_bands(file, (2 * width, 2 * height), decode)]
+    bands = [_fitted(band, decode) for band in _read_bands(file, (2 * width, 2 * height), decode, decode.value_range)]
     if len(bands) == 1:
         pixels = np.array(bands[0].convert("L" if decode.channels == 1 else "RGB"))
     else:
@@ -51,17 +42,18 @@ def read_image(file: File, decode: Decode) -> Tensor:
     return torch.from_numpy(pixels).view(height, width, decode.channels).permute(2, 0, 1)
 
 
-def open_image(file: File, enough: tuple[int, int] | None = None) -> "Image":
+def open_image(file: File, enough: tuple[int, int] | None = None, stretched: bool = False) -> "Image":
     """One picture as a person sees it, in mode L or RGB.
 
     A JPEG may be scaled down by 2, 4 or 8 while it is decoded, as long as it stays larger than ``enough`` (width,
-    height). Raises ``DataError`` naming the file.
+    height). ``stretched``: of more than 8 bits the values that it has are black and white. Raises ``DataError`` naming
+    the file.
     """
-    (image,) = _read_bands(file, enough, Decode((1, 1)))
+    (image,) = _read_bands(file, enough, Decode((1, 1)), OWN if stretched else None)
     return image
 
 
-def raw_values(file: File) -> "np.ndarray[tuple[int, ...], np.dtype[np.number]] | None":
+def raw_values(file: File) -> Pixels | None:
     """The values of a picture of more than 8 bits as they stand in its file; None for other pictures.
 
     Raises ``DataError`` naming the file when it cannot be decoded.
@@ -102,15 +94,15 @@ class _naming:
         raise DataError(f"{self.name}: cannot be read as a picture ({cause}); fix or remove the file") from error
 
 
-def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode) -> list["Image"]:
+def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode, ends: Ends) -> list["Image"]:
     """A picture in mode L or RGB, or for other numbers of channels one in mode L for each."""
     with _naming(file):
         if _is_array(file):
-            return _of_array(planes_of(load_array(file), decode.channels), decode)
+            return _of_array(planes_of(load_array(file), decode.channels), decode.channels, ends)
         image = _load(file, enough)
         if decode.channels in (1, 3):
-            return [_eight_bit(image, decode.value_range)]
-        return _split(image, decode)
+            return [_eight_bit(image, ends)]
+        return _split(image, decode.channels, ends)
 
 
 def _is_array(file: File) -> bool:
@@ -150,39 +142,39 @@ def _nothing() -> None:
     pass
 
 
-def _of_array(planes: "np.ndarray[tuple[int, ...], np.dtype[np.number]]", decode: Decode) -> list["Image"]:
+def _of_array(planes: Pixels, channels: int, ends: Ends) -> list["Image"]:
     """An array ``[H, W, C]`` as one picture of mode L or RGB, or as one for each channel."""
     from PIL import Image
 
-    levels = as_bytes(planes, decode.value_range)
-    if decode.channels in (1, 3):
+    levels = as_bytes(planes, ends)
+    if channels in (1, 3):
         return [Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else np.ascontiguousarray(levels))]
     return [Image.fromarray(np.ascontiguousarray(levels[:, :, band])) for band in range(levels.shape[2])]
 
 
-def _split(image: "Image", decode: Decode) -> list["Image"]:
+def _split(image: "Image", channels: int, ends: Ends) -> list["Image"]:
     """The bands of a picture for 2 channels (grey, alpha) or 4 (colours, alpha); raises ``DataError`` for others."""
-    if decode.channels not in (2, 4):
+    if channels not in (2, 4):
         there = len(image.getbands())
         raise DataError(
-            f"has {there} channels where dataset.channels is {decode.channels}; set dataset.channels: "
-            f"{there if there in (1, 4) else 3}, or save arrays of {decode.channels} channels as .npy"
+            f"has {there} channels where dataset.channels is {channels}; set dataset.channels: "
+            f"{there if there in (1, 4) else 3}, or save arrays of {channels} channels as .npy"
         )
     if is_deep(image):
-        image = _eight_bit(image, decode.value_range)
+        image = _eight_bit(image, ends)
     if "transparency" in image.info or image.mode in ALPHA:
         image = image.convert("RGBA")
     else:
         image = image.convert("RGB").convert("RGBA")
-    return list((image if decode.channels == 4 else image.convert("LA")).split())
+    return list((image if channels == 4 else image.convert("LA")).split())
 
 
-def _eight_bit(image: "Image", value_range: Range | None) -> "Image":
+def _eight_bit(image: "Image", ends: Ends) -> "Image":
     """Any mode as L or RGB."""
     from PIL import Image
 
     if is_deep(image):
-        return Image.fromarray(scaled(values_of(image), value_range))
+        return Image.fromarray(scaled(values_of(image), ends))
     if "transparency" in image.info or image.mode in ALPHA:
         image = image.convert("RGBA")
         page = Image.new("RGBA", image.size, BACKGROUND)

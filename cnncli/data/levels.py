@@ -1,6 +1,6 @@
 """Pixels of more than 8 bits, and of any number of channels: brought to the 256 levels that are kept of each."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Range = tuple[float, float]
+Own = Literal["own"]
+OWN: Own = "own"  # the range of the values of the picture itself
+Ends = Range | Own | None
 Pixels = NDArray[Any]
 Bytes = NDArray[np.uint8]
 
@@ -48,7 +51,7 @@ def values_of(image: "Image") -> Pixels:
     return values.view(np.int8) if SIGNED in image.info else values
 
 
-def scaled(values: Pixels, value_range: Range | None) -> Bytes:
+def scaled(values: Pixels, value_range: Ends) -> Bytes:
     """Values ``[…]`` as 8-bit levels: the lower end of the range becomes 0, the upper 255, what lies outside is cut.
 
     What is not a number becomes 0, infinities the ends. Without a range 16-bit values are scaled as such, others by
@@ -56,8 +59,12 @@ def scaled(values: Pixels, value_range: Range | None) -> Bytes:
     """
     wide = values.dtype in (np.uint16, np.dtype(">u2"))
     levels = values.astype(np.float64)
-    if value_range is None:
-        top = levels.max(initial=0, where=np.isfinite(levels))
+    finite = np.isfinite(levels)
+    if value_range == OWN:
+        low, high = (levels.min(initial=np.inf, where=finite), levels.max(initial=-np.inf, where=finite))
+        value_range = (low, high) if high > low else (0.0, 1.0) if not finite.any() else (low, low + 1)
+    elif value_range is None:
+        top = levels.max(initial=0, where=finite)
         value_range = (0.0, 65535.0 if wide or top > 255 else 1.0 if top <= 1 else 255.0)
     low, high = value_range
     levels = np.nan_to_num(levels, nan=low, posinf=high, neginf=low)
@@ -92,7 +99,7 @@ def planes_of(values: Pixels, channels: int) -> Pixels:
     raise DataError(f"has {there} channels where dataset.channels is {channels}; set dataset.channels: {there}")
 
 
-def as_bytes(values: Pixels, value_range: Range | None) -> Bytes:
+def as_bytes(values: Pixels, value_range: Ends) -> Bytes:
     """An array as 8-bit levels: bytes as they are, truth values black and white, others ``scaled``."""
     if values.dtype == np.uint8:
         return values
