@@ -42,7 +42,7 @@ def split(
     from cnncli.cli import tables
     from cnncli.curate import split as splitting
     from cnncli.curate.labels import label_pictures
-    from cnncli.data.image_folder import find_pictures
+    from cnncli.data.folders import find_pictures
     from cnncli.training.display import Display
 
     if pattern is not None and labels is not None:

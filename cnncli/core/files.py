@@ -33,6 +33,7 @@ def real_path(path: Path) -> Path:
 
 
 SIGNATURES = "signatures"  # the part of the cache folder where the components' signatures are remembered
+RANGES = "ranges"  # the part of the cache folder where the depth and the range of values of pictures are remembered
 CHOICES = "choices"  # the part of the cache folder where runs remember how they were found to be fastest
 
 

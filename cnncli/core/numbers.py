@@ -9,7 +9,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
-MAX_SIDE, MAX_STEPS = 4096, 65_536
+MAX_SIDE, MAX_STEPS, MAX_CHANNELS = 4096, 65_536, 64
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 """Pixels."""
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]

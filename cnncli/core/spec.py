@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from cnncli.core.checks import Names, different, lengths, named, require
 from cnncli.core.errors import ConfigError
-from cnncli.core.numbers import MAX_SIDE, MAX_STEPS, Count, Side, Spread, Value
+from cnncli.core.numbers import MAX_CHANNELS, MAX_SIDE, MAX_STEPS, Count, Side, Spread, Value
 
 Split = Literal["train", "val", "test"]
 
@@ -55,6 +55,7 @@ TEXT = Kind(
 
 Fit = Literal["crop", "stretch", "pad"]
 Interpolation = Literal["bilinear", "bicubic"]
+Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
 
 
 @dataclass(frozen=True, config=_PLAIN)
@@ -62,13 +63,19 @@ class Decode:
     """How a picture file becomes pixels ``[channels, *size]``.
 
     ``fit`` says how a picture of another shape is brought to ``size`` (height, width): scaled until it covers it and
-    the centre cut out, stretched, or scaled until it fits inside and padded with black.
+    the centre cut out, stretched, or scaled until it fits inside and padded with black. ``value_range`` are the values
+    that become black and white in files of more than 8 bits; None: those of each file's own type.
     """
 
     size: tuple[Side, Side]
-    channels: Literal[1, 3] = 3
+    channels: Channels = 3
     fit: Fit = "crop"
     interpolation: Interpolation = "bilinear"
+    value_range: tuple[Value, Value] | None = None
+
+    def __post_init__(self) -> None:
+        ends = self.value_range
+        require(ends is None or ends[0] < ends[1], "decode.value_range: its first value is not below the second")
 
 
 @dataclass(frozen=True, config=_PLAIN)

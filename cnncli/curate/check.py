@@ -13,8 +13,9 @@ from cnncli.curate.duplicates import find_duplicates
 from cnncli.curate.signatures import Signature, sign_all
 from cnncli.data.contract import Track
 from cnncli.data.find import find_data
+from cnncli.data.folders import read_folder
 from cnncli.data.image_csv import ListedPictures
-from cnncli.data.image_folder import find_pictures, split_folders
+from cnncli.data.ranges import tell_of
 
 UNBALANCED = 3.0  # times as many pictures in the largest class as in the smallest
 LONG, SMALL = 4.0, 16  # times as long as wide; pixels of the shorter side
@@ -47,14 +48,12 @@ def list_folder(root: Path) -> tuple[list[Listed], list[Finding]]:
     listed: list[Listed] = []
     findings: list[Finding] = []
     classes: dict[str, set[str]] = {}
-    for split, folder in split_folders(root).items():
-        names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-        classes[split] = set(names)
-        for name in names:
-            found = sorted(find_pictures(folder / name))
-            listed += [Listed(path, split, name, (name,)) for path in found]
-            if not found:
-                findings.append(Finding("empty_class", f"{split}/{name} has no pictures", [str(folder / name)]))
+    for split, part in read_folder(root, strict=False).items():
+        classes[split] = set(part.classes)
+        named = [part.classes[label] for label in part.labels]
+        listed += [Listed(path, split, name, (name,)) for path, name in zip(part.paths, named, strict=True)]
+        for name in sorted(classes[split] - set(named)):
+            findings.append(Finding("empty_class", f"{split}/{name} has no pictures", [str(part.folder / name)]))
     if not listed:
         raise DataError(f"{root}: no pictures in class folders; 'cnncli data split' makes them out of a flat folder")
     return listed, findings + _class_findings(classes)
@@ -98,6 +97,7 @@ def _class_findings(classes: dict[str, set[str]]) -> list[Finding]:
 def check(listed: list[Listed], findings: list[Finding], track: Track) -> dict[str, Any]:
     """Counts, sizes and modes; ``faults`` that must be fixed, and ``notices`` of what may be meant."""
     signatures = sign_all([item.path for item in listed], track)
+    tell_of(tuple(item.path for item in listed if item.split == "train"), track)
     faults = [*findings, *_unreadable(listed, signatures)]
     notices = _suspicious(listed, signatures)
     leaks, repeated = _duplicates(listed, signatures)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.data.csv_table import read_table
-from cnncli.data.decode import EXTENSIONS
+from cnncli.data.folders import find_pictures, ignored
 from cnncli.data.image_csv import read_listing
-from cnncli.data.image_folder import VAL_NAMES, find_pictures
+from cnncli.data.kinds import has_picture_extension
+from cnncli.data.names import nfc, split_of
 
 # cat.0.jpg, cat_12.png, cat (3).jpg: everything before the number at the end
 NUMBERED = r"^(?P<label>.*[^\W\d_].*?)[\W_]*\d+\W*$"
@@ -36,7 +37,7 @@ def label_pictures(source: Path, pattern: str | None, table: Path | None) -> lis
         found = _by_table(source, table)
     elif pattern is not None:
         found = _by_pattern(source, pattern)
-    elif any(file.suffix.lower() in EXTENSIONS for file in source.iterdir() if not file.name.startswith(".")):
+    elif any(has_picture_extension(file.name) for file in source.iterdir() if not file.name.startswith(".")):
         found = _by_name(source)
     else:
         found = _by_folder(source)
@@ -95,8 +96,8 @@ def _by_name(source: Path) -> list[Labelled]:
 
 
 def _by_folder(source: Path) -> list[Labelled]:
-    folders = sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith("."))
-    parts = {"train", "test", *VAL_NAMES} & {folder.name for folder in folders}
+    folders = sorted(p for p in source.iterdir() if p.is_dir() and ignored(p.name) is None)
+    parts = {folder.name for folder in folders if split_of(folder.name) is not None}
     if parts:
         raise DataError(f"{source}: is split already ({', '.join(sorted(parts))}); name one of its parts")
-    return [Labelled(path, folder.name) for folder in folders for path in sorted(find_pictures(folder))]
+    return [Labelled(path, nfc(folder.name)) for folder in folders for path in sorted(find_pictures(folder))]

@@ -55,7 +55,7 @@ def sign(path: Path) -> Signature:
 
     try:
         digest = blake2b(path.read_bytes(), digest_size=16).digest()
-        image = open_image(path, (4 * SIDE, 4 * SIDE))
+        image = open_image(path, (4 * SIDE, 4 * SIDE), stretched=True)
         with Image.open(path) as header:
             (width, height), mode, form = header.size, header.mode, header.format or ""
     except DataError as error:

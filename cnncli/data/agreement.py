@@ -1,5 +1,6 @@
 """Whether a description of data is that of the data set which a config names, as far as this can be told unread."""
 
+from dataclasses import replace
 from typing import Any
 
 from cnncli.config.sections import DatasetConfig
@@ -7,7 +8,7 @@ from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Pictures, Series, Text
 from cnncli.data.image_folder import decoding
 
-_PICTURES = ("image_size", "resize", "fit", "interpolation", "channels")
+_PICTURES = ("image_size", "resize", "fit", "interpolation", "channels", "value_range")
 
 
 def disagreement(config: DatasetConfig, spec: DataSpec) -> str | None:
@@ -28,6 +29,8 @@ def _both(args: dict[str, Any], spec: DataSpec) -> dict[str, tuple[Any, Any]]:
     match spec.preprocess:
         case Pictures() as pictures if set(_PICTURES) <= set(args):
             decode, seen = decoding(*(args[name] for name in _PICTURES))
+            if decode.value_range is None and pictures.decode is not None:  # the training part decided
+                decode = replace(decode, value_range=pictures.decode.value_range)
             shape = (decode.channels, *seen)
             return {"preprocess.decode": (pictures.decode, decode), "input_shape": (spec.input_shape, shape)}
         case Series() as series if {"window", "horizon"} <= set(args):

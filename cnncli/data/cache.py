@@ -29,7 +29,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from cnncli.core.errors import ConfigError, StorageError
-from cnncli.core.files import CHOICES, SIGNATURES, cache_folder, sync_folder
+from cnncli.core.files import CHOICES, RANGES, SIGNATURES, cache_folder, sync_folder
 
 FORMAT = 1  # of the entries; another number and all are made anew
 LIMIT = 20.0  # GiB that all entries together may take, unless CNNCLI_CACHE_LIMIT says otherwise
@@ -120,14 +120,9 @@ def switched(on: bool) -> Iterator[None]:
         _on.reset(token)
 
 
-def stamp(file: Path) -> tuple[str, int, int]:
-    """Absolute path, size and time of the last change: while they stay the same, so does the file."""
-    path = os.path.abspath(file)
-    try:
-        found = os.stat(path)
-    except OSError:  # whoever reads the file says what is wrong with it
-        return path, -1, -1
-    return path, found.st_size, found.st_mtime_ns
+def is_on() -> bool:
+    """Whether anything is read from the cache or written to it."""
+    return _on.get()
 
 
 def kept(identity: Any, build: Callable[[], Content]) -> Entry | None:
@@ -170,7 +165,7 @@ def clear() -> int:
         for entry in listed:
             _remove(entry.path)
         _sweep()
-        for remembered in (CHOICES, SIGNATURES):
+        for remembered in (CHOICES, RANGES, SIGNATURES):
             shutil.rmtree(cache_folder() / remembered, ignore_errors=True)
     except OSError as error:
         raise StorageError(f"{folder()}: cannot be cleared ({error}); remove it by hand") from error

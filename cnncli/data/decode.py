@@ -3,7 +3,7 @@
 import io
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,71 +11,175 @@ from torch import Tensor
 
 from cnncli.core.errors import DataError
 from cnncli.core.spec import Decode
+from cnncli.data.levels import OWN, Ends, Pixels, as_bytes, is_deep, load_array, mark_type, planes_of, scaled, values_of
+from cnncli.data.upright import orientation_in, upright, without_metadata
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+File = Path | io.BytesIO
+
 BACKGROUND = "white"  # behind transparent pictures, as on a page
+ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 
 # of Pillow's two limits of size the larger one is an error below, and damaged metadata does not matter
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def read_image(file: Path | io.BytesIO, decode: Decode) -> Tensor:
+def read_image(file: File, decode: Decode) -> Tensor:
     """One picture as uint8 ``[channels, *size]``, turned as its EXIF data say.
 
-    Transparent parts become white, 16-bit levels are scaled to 8 bits, CMYK and palettes become RGB, of an animation
-    the first picture is taken. Raises ``DataError`` naming the file when it cannot be decoded.
+    Of 1 or 3 channels transparent parts become white; 4 are red, green, blue and alpha, other numbers are those of an
+    array. Deeper levels are scaled to 8 bits, from ``value_range`` where there is one. CMYK and palettes become RGB,
+    of an animation the first picture is taken. Raises ``DataError`` naming the file when it cannot be decoded.
     """
     height, width = decode.size
-    image = _fitted(open_image(file, (2 * width, 2 * height)), decode)
-    pixels = np.array(image.convert("L" if decode.channels == 1 else "RGB"))
+    bands = [_fitted(band, decode) for band in _read_bands(file, (2 * width, 2 * height), decode, decode.value_range)]
+    if len(bands) == 1:
+        pixels = np.array(bands[0].convert("L" if decode.channels == 1 else "RGB"))
+    else:
+        pixels = np.stack([np.asarray(band) for band in bands], axis=2)
     return torch.from_numpy(pixels).view(height, width, decode.channels).permute(2, 0, 1)
 
 
-def open_image(file: Path | io.BytesIO, enough: tuple[int, int] | None = None) -> "Image":
+def open_image(file: File, enough: tuple[int, int] | None = None, stretched: bool = False) -> "Image":
     """One picture as a person sees it, in mode L or RGB.
 
     A JPEG may be scaled down by 2, 4 or 8 while it is decoded, as long as it stays larger than ``enough`` (width,
-    height). Raises ``DataError`` naming the file.
+    height). ``stretched``: of more than 8 bits the values that it has are black and white. Raises ``DataError`` naming
+    the file.
     """
-    from PIL import Image, ImageOps
+    (image,) = _read_bands(file, enough, Decode((1, 1)), OWN if stretched else None)
+    return image
 
-    name = file if isinstance(file, Path) else "standard input"
-    try:
-        with Image.open(file) as opened:
-            if enough is not None:
-                opened.draft(None, enough)
-            return _eight_bit(ImageOps.exif_transpose(opened))
-    # Pillow's decoders raise nearly anything for damaged files: struct.error and EOFError among them
-    except Exception as error:
+
+def raw_values(file: File) -> Pixels | None:
+    """The values of a picture of more than 8 bits as they stand in its file; None for other pictures.
+
+    Raises ``DataError`` naming the file when it cannot be decoded.
+    """
+    with _naming(file):
+        if _is_array(file):
+            values = load_array(file)
+            return None if values.dtype in (np.uint8, np.bool_) else values
+        image = _load(file, None)
+        return values_of(image) if is_deep(image) else None
+
+
+class _naming:
+    """Whatever a decoder raises about a file becomes a ``DataError`` that names it."""
+
+    def __init__(self, file: File) -> None:
+        self.name = file if isinstance(file, Path) else "standard input"
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        # Pillow's decoders raise nearly anything for damaged files: struct.error and EOFError among them
+        if error is None or not isinstance(error, Exception):
+            return
+        if isinstance(error, DataError):
+            raise DataError(f"{self.name}: {error}") from error
         if isinstance(error, FileNotFoundError):
-            raise DataError(f"{name}: no such file; check the path") from None
+            linked = isinstance(self.name, Path) and self.name.is_symlink()
+            raise DataError(
+                f"{self.name}: leads to a file that is not there; remove the link"
+                if linked
+                else f"{self.name}: no such file; check the path"
+            ) from None
         cause = str(error).split("\n", 1)[0] or type(error).__name__
         if "cannot identify image file" in cause:
             cause = "its content is none that Pillow knows"
-        raise DataError(f"{name}: cannot be read as a picture ({cause}); fix or remove the file") from error
+        raise DataError(f"{self.name}: cannot be read as a picture ({cause}); fix or remove the file") from error
 
 
-def _eight_bit(image: "Image") -> "Image":
+def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode, ends: Ends) -> list["Image"]:
+    """A picture in mode L or RGB, or for other numbers of channels one in mode L for each."""
+    with _naming(file):
+        if _is_array(file):
+            return _of_array(planes_of(load_array(file), decode.channels), decode.channels, ends)
+        image = _load(file, enough)
+        if decode.channels in (1, 3):
+            return [_eight_bit(image, ends)]
+        return _split(image, decode.channels, ends)
+
+
+def _is_array(file: File) -> bool:
+    if isinstance(file, Path):
+        return file.suffix.lower() == ".npy"
+    return file.getbuffer()[:6] == b"\x93NUMPY"
+
+
+def _load(file: File, enough: tuple[int, int] | None) -> "Image":
+    """A picture of any mode, upright; metadata that stand in the way are left out."""
+    try:
+        return _loaded(file, enough)
+    except (DataError, FileNotFoundError):
+        raise
+    except Exception:
+        content = file.read_bytes() if isinstance(file, Path) else file.getvalue()
+        bare = without_metadata(content)
+        if bare is None or bare == content:
+            raise
+        return upright(_loaded(io.BytesIO(bare), enough), orientation_in(content) or 1)
+
+
+def _loaded(file: File, enough: tuple[int, int] | None) -> "Image":
+    from PIL import Image
+
+    with Image.open(file) as opened:
+        if enough is not None:
+            opened.draft(None, enough)
+        if opened.format == "TIFF":
+            opened.load_end = _nothing  # type: ignore[method-assign]  # it reads all metadata, and fails over them
+        opened.load()
+        mark_type(opened)
+        return upright(opened)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _of_array(planes: Pixels, channels: int, ends: Ends) -> list["Image"]:
+    """An array ``[H, W, C]`` as one picture of mode L or RGB, or as one for each channel."""
+    from PIL import Image
+
+    levels = as_bytes(planes, ends)
+    if channels in (1, 3):
+        return [Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else np.ascontiguousarray(levels))]
+    return [Image.fromarray(np.ascontiguousarray(levels[:, :, band])) for band in range(levels.shape[2])]
+
+
+def _split(image: "Image", channels: int, ends: Ends) -> list["Image"]:
+    """The bands of a picture for 2 channels (grey, alpha) or 4 (colours, alpha); raises ``DataError`` for others."""
+    if channels not in (2, 4):
+        there = len(image.getbands())
+        raise DataError(
+            f"has {there} channels where dataset.channels is {channels}; set dataset.channels: "
+            f"{there if there in (1, 4) else 3}, or save arrays of {channels} channels as .npy"
+        )
+    if is_deep(image):
+        image = _eight_bit(image, ends)
+    if "transparency" in image.info or image.mode in ALPHA:
+        image = image.convert("RGBA")
+    else:
+        image = image.convert("RGB").convert("RGBA")
+    return list((image if channels == 4 else image.convert("LA")).split())
+
+
+def _eight_bit(image: "Image", ends: Ends) -> "Image":
     """Any mode as L or RGB."""
     from PIL import Image
 
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_scaled(np.asarray(image).astype(np.float64), wide=image.mode.startswith("I;16")))
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+    if is_deep(image):
+        return Image.fromarray(scaled(values_of(image), ends))
+    if "transparency" in image.info or image.mode in ALPHA:
         image = image.convert("RGBA")
         page = Image.new("RGBA", image.size, BACKGROUND)
         return Image.alpha_composite(page, image).convert("RGB")
     return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
-
-
-def _scaled(levels: "np.ndarray[Any, np.dtype[np.float64]]", wide: bool) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """Levels ``[H, W]`` as 8-bit ones: of 16 bits where they are ``wide`` or large, else in 0…255, or in 0…1."""
-    top = levels.max(initial=0)
-    factor = 255 / 65535 if wide or top > 255 else 255.0 if top <= 1 else 1.0
-    return (levels * factor).round().clip(0, 255).astype(np.uint8)
 
 
 def _fitted(image: "Image", decode: Decode) -> "Image":

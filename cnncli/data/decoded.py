@@ -43,7 +43,7 @@ def decoded(source: FileSource, config: DatasetConfig, track: Track) -> Source:
 
 def _identity(source: FileSource) -> Any:
     """Everything that the pixels depend on, as plain values."""
-    return [version("pillow"), asdict(source.decode), source.stamps]
+    return [version("pillow"), asdict(source.decode), source.digest]
 
 
 def _content(source: FileSource, config: DatasetConfig, track: Track) -> cache.Content:

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -15,19 +15,19 @@ from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
-from cnncli.core.spec import DataSpec, Decode, Fit, Interpolation, Wants
+from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Wants
 from cnncli.data.columns import MAX_NAMES, is_numeric, numbers, refuse
 from cnncli.data.contract import Opened, Track
 from cnncli.data.csv_table import Delimiter, read_table
 from cnncli.data.find import find_data
-from cnncli.data.image_folder import VAL_NAMES, Size, decoding, picture_files
+from cnncli.data.image_folder import Size, ValueRange, decoding, picture_files
+from cnncli.data.names import split_of
 from cnncli.data.sources import FileSource
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test", **dict.fromkeys(VAL_NAMES, "val")}
 BETWEEN = "|"  # the labels of a picture
 _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}  # in any case
 PICTURES_EACH = 10  # of a number, on average, where it is one of many that are classes
@@ -47,7 +47,8 @@ def image_csv(
     resize: Size | None = None,
     fit: Fit = "crop",
     interpolation: Interpolation = "bilinear",
-    channels: Literal[1, 3] = 3,
+    channels: Channels = 3,
+    value_range: ValueRange = None,
     test_fraction: Fraction = 0.0,
 ) -> "ListedPictures":
     """Your own pictures by a table: columns `path` and `label`, perhaps a `split_column` of train, val and test.
@@ -56,7 +57,7 @@ def image_csv(
     like `cat|dog`, perhaps none, and `label: [cat, dog]` are columns of 0 and 1. Paths are relative to `root`, or to
     the table's own folder. Sizes are those of image_folder.
     """
-    decode, seen = decoding(image_size, resize, fit, interpolation, channels)
+    decode, seen = decoding(image_size, resize, fit, interpolation, channels, value_range)
     return ListedPictures(list_pictures(file, path, label, split_column, root, delimiter), decode, seen, test_fraction)
 
 
@@ -268,9 +269,9 @@ def _parts(frame: "pd.DataFrame", column: str | None, name: str) -> list[str]:
         return ["train"] * len(frame)
     words = _cells(frame, column, name)
     for line, word in zip(frame.index.tolist(), words, strict=True):
-        if word.lower() not in _PARTS:
+        if split_of(word) is None:
             raise DataError(f"{name}:{line}: column '{column}' has '{word}'; write train, val or test")
-    parts = [_PARTS[word.lower()] for word in words]
+    parts = [split_of(word) or "train" for word in words]
     if "train" not in parts:
         raise DataError(f"{name}: no row is of the train split; add some")
     return parts

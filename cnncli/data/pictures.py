@@ -11,6 +11,7 @@ from cnncli.core.spec import DataSpec, Decode, Numbers, Pictures, Split, Wants
 from cnncli.data.columns import mean_and_std
 from cnncli.data.contract import Opened, Track
 from cnncli.data.decoded import decoded, in_memory
+from cnncli.data.ranges import with_range
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.splits import carve
 
@@ -36,11 +37,12 @@ class PictureData:
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
         """Splits, the training part decoded where it can be; the statistics are those of the training part."""
-        sources = self._splits(config)
+        sources = with_range(self._splits(config), config.cache, track, spec)
         if spec is None:
+            decode = getattr(sources["train"], "decode", None)
             if isinstance(sources["train"], FileSource):
                 sources["train"] = decoded(sources["train"], config, track)
-            preprocess = fit_pictures(config, sources["train"], self.decode)
+            preprocess = fit_pictures(config, sources["train"], decode)
             spec = DataSpec(self.input_shape, self.classes, preprocess, *self._scale(sources["train"]))
         else:
             self._must_match(spec, config.name)
@@ -58,11 +60,6 @@ class PictureData:
     def input_shape(self) -> tuple[int, ...]:
         """``(C, H, W)`` as the network sees it."""
         return (self.train.shape[0], *(self.seen or self.train.shape[1:]))
-
-    @property
-    def decode(self) -> Decode | None:
-        """How the files are decoded, where the pictures come from files."""
-        return self.train.decode if isinstance(self.train, FileSource) else None
 
     def _must_match(self, spec: DataSpec, name: str) -> None:
         """Raise ``DataError`` unless the data have the classes and the shape that a network was trained on."""

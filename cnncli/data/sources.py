@@ -3,8 +3,10 @@
 Both kinds give the same thing for an index, so everything after them is shared.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ import torch
 from torch import Tensor
 
 from cnncli.core.spec import Decode
-from cnncli.data.cache import stamp
 from cnncli.data.decode import read_image
 from cnncli.data.geometry import innermost
+from cnncli.data.stamps import stamp
 
 
 def movable(targets: Tensor, device: torch.device) -> Tensor:
@@ -82,6 +84,20 @@ class FileSource:
     def stamps(self) -> list[Any]:
         """What tells whether a file is still the same, of every file; looked up once."""
         return [stamp(path) for path in self.paths]
+
+    @cached_property
+    def digest(self) -> str:
+        """One text that tells whether all files are still the same."""
+        return sha256(json.dumps(self.stamps).encode()).hexdigest()
+
+    def decoded_as(self, decode: Decode) -> "FileSource":
+        """The same files decoded in another way."""
+        whole = None if self.whole is None else self.whole.decoded_as(decode)
+        other = replace(self, decode=decode, whole=whole)
+        for known in ("stamps", "digest"):  # what was looked up need not be again
+            if known in self.__dict__:
+                other.__dict__[known] = self.__dict__[known]
+        return other
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -17,6 +17,7 @@ from cnncli.data import cache
 from cnncli.data.find import data_root
 from cnncli.data.pictures import PictureData
 from cnncli.data.sources import ArraySource
+from cnncli.data.stamps import stamp
 
 DIGITS = tuple(str(digit) for digit in range(10))
 _IDX = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
@@ -67,7 +68,7 @@ def _published(what: str, files: str, read: Callable[[], _Set]) -> PictureData:
     read = functools.cache(read)
     if not any(root.glob(files)):
         read()  # downloads them
-    stamps = [(path.relative_to(root).as_posix(), *cache.stamp(path)[1:]) for path in sorted(root.glob(files))]
+    stamps = [(path.relative_to(root).as_posix(), *stamp(path)[1:]) for path in sorted(root.glob(files))]
     entry = cache.kept([what, stamps], lambda: _content(what, read()))
     if entry is None:
         return PictureData(*read())

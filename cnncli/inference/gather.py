@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.data.decode import open_image
-from cnncli.data.image_folder import find_pictures
+from cnncli.data.folders import find_pictures
 
 STANDARD_INPUT = "-"
 
@@ -51,7 +51,11 @@ def _add(asked: Asked, word: str) -> None:
     """The files that one word means."""
     path = Path(word)
     if path.is_dir():
-        found = sorted(find_pictures(path))
+        try:
+            found = sorted(find_pictures(path))
+        except DataError as error:
+            asked.missing[word] = str(error).removeprefix(f"{path}: ")
+            return
         asked.paths += found
         if not found:
             asked.missing[word] = "no pictures in this folder"

@@ -116,7 +116,8 @@ def test_bad_files_are_named_and_stop_nothing(trained: Path, cnncli: Cli, tmp_pa
     found = json.loads(Path("answers.json").read_text())
     assert len(found["predictions"]) == 150
     assert {Path(item["path"]).name for item in found["errors"]} == {"page.jpg", "empty.png", "cut.jpg", "nowhere.jpg"}
-    lines = answer.err.splitlines()
+    note, *lines = answer.err.splitlines()
+    assert note == f"note: {mixed}: passed over files that are no pictures: 1 (.txt)"
     assert len(lines) == 4
     assert all(line.startswith("error: ") and ": " in line.removeprefix("error: ") for line in lines)
 
