@@ -12,10 +12,10 @@ from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.data.columns import Rules
 from cnncli.data.find import find_data
-from cnncli.data.table_file import Header, open_table, read_table
+from cnncli.data.table_file import Header, open_table, read_table, read_texts
 from cnncli.data.tables import TableData
 
-__all__ = ["Delimiter", "Header", "csv", "read_table"]
+__all__ = ["Delimiter", "Header", "csv", "read_table", "read_texts"]
 
 Delimiter = Annotated[str, Field(pattern=r'^([^"\r\n]|\\t)$')]
 Name = str | int

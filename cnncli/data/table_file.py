@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Header = bool | Literal["auto"]
+Every = Literal["every column"]
+EVERY: Every = "every column"
 CHUNK = 2**22
 _HEAD, _LONGEST_HEAD = 2**20, 2**26
 GUESSED = 1000  # with more columns it takes pandas longer
@@ -40,7 +42,7 @@ def read_table(
     encoding: str | None = None,
     decimal: str | None = None,
     na_values: Collection[str] = (),
-    text: Collection[str | int] = (),
+    text: Collection[str | int] | Every = (),
 ) -> "pd.DataFrame":
     """The rows of a table ``[N, columns]`` in a file (CSV, Parquet or Excel) or, for ``-``, from standard input.
 
@@ -53,6 +55,13 @@ def read_table(
     ).frame
 
 
+def read_texts(
+    source: Path | Literal["-"], header: Header = "auto", delimiter: str | None = None, encoding: str | None = None
+) -> "pd.DataFrame":
+    """``read_table`` with every cell as text, ``""`` where it is empty: dtype object, ``[N rows, columns]``."""
+    return open_table(source, header, delimiter, encoding=encoding, text=EVERY).frame.fillna("")
+
+
 def open_table(
     source: Path | Literal["-"],
     header: Header = "auto",
@@ -61,7 +70,7 @@ def open_table(
     encoding: str | None = None,
     decimal: str | None = None,
     na_values: Collection[str] = (),
-    text: Collection[str | int] = (),
+    text: Collection[str | int] | Every = (),
 ) -> "TableFile":
     """What ``read_table`` reads, with what was found of the file's form."""
     name = "standard input" if source == "-" else Path(source).name
@@ -98,7 +107,7 @@ class TableFile:
 
     def rows(self) -> Iterator[list[str]]:
         """The cells of every row below the header, as they are written."""
-        if self.content is None:
+        if self.content is None:  # Parquet
             columns = [texts(self.frame[name]).tolist() for name in self.frame.columns]
             yield from (["" if cell is None else cell for cell in row] for row in zip(*columns, strict=True))
         else:
@@ -180,7 +189,7 @@ class _Reading:
     encoding: str | None
     decimal: str | None
     na_values: Collection[str]
-    text: Collection[str | int]
+    text: Collection[str | int] | Every
 
     def read(self) -> TableFile:
         self._as_utf8()
@@ -199,7 +208,11 @@ class _Reading:
         reader = _Reader(self.content, delimiter, head, tuple(self.na_values), decimal if delimiter != "," else None)
         frame = reader.frame(self._texts(cells, head, reader), index)
         unnamed = INDEX if head.header and not rows[0][0].strip() and INDEX in frame.columns else None
-        return TableFile(frame, delimiter, decimal, unnamed, plain, head.names if head.header else (), self.content)
+        return TableFile(frame, delimiter, decimal, unnamed, plain, self._written(rows, head), self.content)
+
+    def _written(self, rows: list[list[str]], head: Head) -> tuple[str, ...]:
+        """The first line's names, as they are there."""
+        return tuple(cell.strip() for cell in rows[0]) if head.header else ()
 
     def _one_byte(self, delimiter: str) -> str:
         """Make the delimiter one that pandas' reader takes: one byte, no run of blanks."""
@@ -250,6 +263,8 @@ class _Reading:
 
     def _texts(self, cells: list[list[str]], head: Head, reader: "_Reader") -> set[int]:
         """The positions of the columns that are read as texts, as far as the first rows tell."""
+        if self.text == EVERY:
+            return set(range(len(head.names)))
         empty = {"", *self.na_values}
         found = {n for n, column in enumerate(cells) if not all(c in empty or reader.takes(c) for c in column)}
         kept = [n for n in range(len(head.names)) if n not in head.drop]
