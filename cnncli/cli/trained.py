@@ -92,7 +92,7 @@ def predict(
     elif len(what) > 1:
         raise ConfigError(f"'{what[1]}' is a second table; give one")
     else:
-        text = rows.format_frame(rows.predict_rows(predictor, what[0]), form or "csv")
+        text = rows.answer_rows(predictor, what[0], form or "csv")
     _write(text, out)
     _end_with(errors)
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from cnncli.core.checks import Names, different, lengths, named, require
+from cnncli.core.columns import Column, Constant, Form
 from cnncli.core.errors import ConfigError
 from cnncli.core.numbers import MAX_CHANNELS, MAX_SIDE, MAX_STEPS, Count, Side, Spread, Value
 
@@ -108,35 +109,15 @@ class Pictures:
 
 
 @dataclass(frozen=True, config=_PLAIN)
-class Column:
-    """One column of a table: a number becomes ``(value - mean) / std``, a category one 0/1 input for each name.
-
-    ``fill`` stands in for a missing number (None: a missing one is an error), ``missing`` says whether a missing
-    category is a category of its own, the last.
-    """
-
-    name: str
-    mean: Value = 0.0
-    std: Spread = 1.0
-    fill: Value | None = None
-    categories: Annotated[Names, AfterValidator(named)] | None = None
-    missing: bool = False
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The names of the network's inputs that the column becomes."""
-        if self.categories is None:
-            return (self.name,)
-        return tuple(f"{self.name}={c}" for c in (*self.categories, *(("(missing)",) if self.missing else ())))
-
-
-@dataclass(frozen=True, config=_PLAIN)
 class Table:
     """How the rows of a table become inputs ``[F]``, as fitted on the training part."""
 
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     targets: Names
     truth: tuple[Value, ...] | None = None  # the true weights and bias, where the data were made from them
+    na_values: tuple[str, ...] | None = None  # what is missing besides an empty cell; None: as in checkpoints of before
+    constants: tuple[Constant, ...] = ()
+    forms: tuple[Form, ...] = ()  # of the targets' numbers
     kind: Literal["rows"] = "rows"
     about: ClassVar[Kind] = ROWS
 
@@ -145,7 +126,7 @@ class Table:
         _axes(spec, 1)
         names = [column.name for column in self.columns]
         inputs = sum(len(column.inputs) for column in self.columns)
-        different((*names, *self.targets))
+        different((*names, *self.targets, *(constant.name for constant in self.constants)))
         require(inputs == spec.input_shape[0], f"preprocess.columns: {inputs} inputs, input_shape has others")
         require(self.truth is None or len(self.truth) == inputs + 1, "preprocess.truth: is of other columns")
         if spec.numbers is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.data.csv_table import read_table
+from cnncli.data.csv_table import read_texts
 from cnncli.data.folders import find_pictures, ignored
 from cnncli.data.image_csv import read_listing
 from cnncli.data.kinds import has_picture_extension
@@ -64,7 +64,7 @@ def compile_pattern(option: str, pattern: str) -> re.Pattern[str]:
 def _by_table(source: Path, table: Path) -> list[Labelled]:
     if not table.is_file():
         raise DataError(f"{table}: no such table; check --labels")
-    paths, labels, _ = read_listing(read_table(table, True, ","), table.name, "path", "label")
+    paths, labels, _ = read_listing(read_texts(table, True), table.name, "path", "label")
     absent = [path for path in paths if not (source / path).is_file()]
     if absent:
         raise DataError(f"{table}: {len(absent)} of its files are not in {source}, first '{absent[0]}'")

@@ -1,147 +1,132 @@
-"""Tables in CSV files: read with the line of every row, so that a fault can be found."""
+"""Tables in files: which columns are told, which are learned, and how they are read."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from csv import Error as CsvError
-from csv import reader
-from io import TextIOWrapper
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from unicodedata import normalize
 
 from pydantic import Field
 
 from cnncli.core.errors import DataError, did_you_mean
+from cnncli.core.notices import notice
 from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
-from cnncli.data.columns import LINE
+from cnncli.data.columns import Rules
 from cnncli.data.find import find_data
+from cnncli.data.table_file import Header, open_table, read_table, read_texts
 from cnncli.data.tables import TableData
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["Delimiter", "Header", "csv", "read_table", "read_texts"]
 
-Delimiter = Annotated[str, Field(pattern=r'^[^"\r\n ]$')]
+Delimiter = Annotated[str, Field(pattern=r'^([^"\r\n]|\\t)$')]
+Name = str | int
+"""A column by its name or position (-1: the last)."""
 
 
 @datasets.register("csv")
 def csv(
     file: str,
-    target: str | int | list[str],
-    features: list[str] | None = None,
-    categorical: tuple[str, ...] = (),
-    ignore: tuple[str, ...] = (),
-    header: bool = True,
-    delimiter: Delimiter = ",",
+    target: Name | list[Name],
+    features: list[Name] | None = None,
+    categorical: tuple[Name, ...] = (),
+    ignore: tuple[Name, ...] = (),
+    header: Header = "auto",
+    delimiter: Delimiter | None = None,
     missing: Literal["error", "drop", "fill"] = "error",
-    split_column: str | None = None,
+    split_column: Name | None = None,
     test_fraction: Fraction = 0.2,
+    encoding: str | None = None,
+    decimal: Literal[".", ","] | None = None,
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None,
+    na_values: tuple[str, ...] = (),
+    dates: tuple[Name, ...] = (),
+    date_format: str | None = None,
+    rare: Annotated[int, Field(ge=2)] | None = None,
+    key: Name | None = None,
+    group: Name | None = None,
 ) -> TableData:
-    """Your own table in a CSV file: `target` is the column to learn, by name or position (-1: the last).
+    """Your own table (CSV, Parquet or Excel): `target` is the column to learn, by name or position (-1: the last).
 
     Columns of numbers are standardised, columns of texts (and those in `categorical`) become a 0/1 input for each
     text. Test is the part that `split_column` (train, val or test in every row) says, else a fixed `test_fraction`.
     """
     path = find_data(file)
-    frame = read_table(path, header, delimiter)
-    name, columns = path.name, list(frame.columns)
-    targets = _target_names(target, columns, name)
-    told = [] if split_column is None else [split_column]
-    for known in (*told, *ignore, *(features or ())):
-        _require(known, columns, name)
-    left_out = {*targets, *told, *ignore}
-    chosen = [column for column in columns if column not in left_out] if features is None else features
-    if wrong := [column for column in chosen if column in left_out]:
-        raise DataError(f"{name}: '{wrong[0]}' is among the features and also the target, split or ignored; choose one")
-    if not chosen:
-        raise DataError(
-            f"{name}: no feature column is left of {', '.join(columns)}; are delimiter '{delimiter}' and ignore right?"
-        )
-    for known in categorical:
-        _require(known, chosen, name, "feature")
+    targets = target if isinstance(target, list) else [target]
+    as_text = [*targets, *categorical, *dates, *(name for name in (split_column, key, group) if name is not None)]
+    table = open_table(
+        path, header, delimiter, encoding=encoding, decimal=decimal, na_values=na_values, text=_plain(as_text)
+    )
+    columns = _Columns(list(table.frame.columns), path.name, table.unnamed)
+    rules = Rules(
+        dates=columns.find_all(dates), date_format=date_format, rare=rare, na_values=tuple(na_values),
+        decimal=table.decimal, thousands=thousands,
+        delimiter=table.delimiter, name=path.name,
+    )  # fmt: skip
+    learned = columns.targets(targets)
+    told, names_row, together = (columns.find_all(() if name is None else (name,)) for name in (split_column, key, group))
+    apart = {*learned, *told, *names_row, *together, *columns.find_all(ignore)}
+    chosen = columns.features(features, apart, delimiter)
     return TableData(
-        frame, targets, tuple(dict.fromkeys(chosen)), frozenset(categorical), split_column, test_fraction, missing,
-        name=name,
+        table.frame, learned, chosen, frozenset(columns.find_all(categorical, chosen)), next(iter(told), None),
+        test_fraction, missing, name=path.name, key=next(iter(names_row), None), group=next(iter(together), None),
+        rules=rules,
     )  # fmt: skip
 
 
-def read_table(source: Path | Literal["-"], header: bool = True, delimiter: str = ",") -> "pd.DataFrame":
-    """Every cell of a CSV file as text, ``[N rows, columns]``; the index holds line numbers. ``-``: standard input.
+def _plain(names: Sequence[Name]) -> list[Name]:
+    return [normalize("NFC", name) if isinstance(name, str) else name for name in names]
 
-    Raises ``DataError`` in one line for a file that is no table.
-    """
-    import pandas as pd
 
-    name = "standard input" if source == "-" else Path(source).name
-    try:
-        rows = _read(source, delimiter)
-    except (UnicodeDecodeError, CsvError, IsADirectoryError) as error:
-        cause = (
-            "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
-        )
-        raise DataError(f"{name}: cannot be read as CSV ({cause}); save it as CSV in UTF-8") from error
-    if not rows:
-        raise DataError(f"{name}: is empty; a table with rows is needed")
-    first_line, first = rows[0]
-    columns = [cell.strip() for cell in first] if header else [str(number) for number in range(len(first))]
-    if header:
-        _check_header(columns, f"{name}:{first_line}")
-        rows = rows[1:]
-    if not rows:
-        raise DataError(f"{name}: has a header but no rows; add some, or set header: false")
-    for line, row in rows:
-        if len(row) != len(columns):
+class _Columns:
+    """The names of a table's columns, and those that a config names among them."""
+
+    def __init__(self, names: list[str], table: str, unnamed: str | None) -> None:
+        self.names, self.table, self.unnamed, self._known = names, table, unnamed, set(names)
+
+    def find(self, given: Name, what: str = "column", among: Sequence[str] | None = None) -> str:
+        """The column's name; raises ``DataError`` where there is none."""
+        if isinstance(given, int):
+            count = len(self.names)
+            if not -count <= given < count:
+                raise DataError(
+                    f"{self.table}: there is no column {given} among {count}; count from 0, or -1 for the last"
+                )
+            given = self.names[given]
+        given = normalize("NFC", given)
+        if given not in (self._known if among is None else among):
+            known = self.names if among is None else among
+            raise DataError(f"{self.table}: there is no {what} '{given}'; {did_you_mean(given, known)}")
+        return given
+
+    def find_all(self, given: Sequence[Name], among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """The names of several columns."""
+        known = None if among is None else dict.fromkeys(among)
+        what = "column" if among is None else "feature"
+        return tuple(self.find(name, what, known if known is None else list(known)) for name in given)
+
+    def targets(self, given: Sequence[Name]) -> tuple[str, ...]:
+        """The names of what is learned, none of them twice."""
+        found = tuple(self.find(name, "target column") for name in given)
+        if not found or len(set(found)) < len(found):
+            cause = f"target names {len(found)} columns, some twice or none"
+            raise DataError(f"{self.table}: {cause}; name each target once")
+        return found
+
+    def features(self, given: Sequence[Name] | None, apart: set[str], delimiter: str | None) -> tuple[str, ...]:
+        """The names of what is told: ``given``, or all that are not ``apart``."""
+        if given is None:
+            chosen = [name for name in self.names if name not in apart and name != self.unnamed]
+            if self.unnamed is not None and self.unnamed not in apart:
+                cause = f"column 1 has no name; it is taken as names of the rows, called '{self.unnamed}'"
+                notice("index_column", f"{self.table}: {cause} and ignored")
+        else:
+            chosen = list(dict.fromkeys(self.find_all(given)))
+        if wrong := [name for name in chosen if name in apart]:
             raise DataError(
-                f"{name}:{line}: has {len(row)} values where {len(columns)} columns are expected; fix the line"
+                f"{self.table}: '{wrong[0]}' is among the features and also the target, key, group, split or ignored; "
+                "choose one"
             )
-    return pd.DataFrame(
-        [row for _, row in rows], columns=columns, index=pd.Index([line for line, _ in rows], name=LINE), dtype=object
-    )
-
-
-def _read(source: Path | Literal["-"], delimiter: str) -> list[tuple[int, list[str]]]:
-    if source == "-":
-        stream = TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
-        try:
-            return list(_numbered(stream, delimiter))
-        finally:
-            stream.detach()  # or standard input is closed with it
-    with Path(source).open(encoding="utf-8-sig", newline="") as file:
-        return list(_numbered(file, delimiter))
-
-
-def _numbered(stream: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Every row that is not empty, and the line that it begins in."""
-    rows = reader(stream, delimiter=delimiter, strict=True)
-    begins = 1
-    for row in rows:
-        if row:
-            yield begins, row
-        begins = rows.line_num + 1
-
-
-def _check_header(columns: Sequence[str], where: str) -> None:
-    for number, column in enumerate(columns, 1):
-        if not column:
-            raise DataError(f"{where}: column {number} has no name; name it, or set header: false")
-        if columns.index(column) != number - 1:
-            raise DataError(f"{where}: two columns are called '{column}'; rename one")
-
-
-def _target_names(target: str | int | list[str], columns: Sequence[str], name: str) -> tuple[str, ...]:
-    if isinstance(target, int):
-        if not -len(columns) <= target < len(columns):
-            raise DataError(
-                f"{name}: there is no column {target} among {len(columns)}; count from 0, or -1 for the last"
-            )
-        return (columns[target],)
-    targets = [target] if isinstance(target, str) else target
-    if not targets or len(set(targets)) < len(targets):
-        raise DataError(f"{name}: target names {len(targets)} columns, some twice or none; name each target once")
-    for known in targets:
-        _require(known, columns, name, "target column")
-    return tuple(targets)
-
-
-def _require(column: str, columns: Sequence[str], name: str, what: str = "column") -> None:
-    if column not in columns:
-        raise DataError(f"{name}: there is no {what} '{column}'; {did_you_mean(column, columns)}")
+        if not chosen:
+            shown = f"delimiter '{delimiter or ','}'"
+            cause = f"no feature column is left of {', '.join(self.names)}"
+            raise DataError(f"{self.table}: {cause}; are {shown} and ignore right?")
+        return tuple(chosen)

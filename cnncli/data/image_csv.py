@@ -18,7 +18,7 @@ from cnncli.core.registry import datasets
 from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Wants
 from cnncli.data.columns import MAX_NAMES, is_numeric, numbers, refuse
 from cnncli.data.contract import Opened, Track
-from cnncli.data.csv_table import Delimiter, read_table
+from cnncli.data.csv_table import Delimiter, read_texts
 from cnncli.data.find import find_data
 from cnncli.data.image_folder import Size, ValueRange, decoding, picture_files
 from cnncli.data.names import split_of
@@ -42,7 +42,7 @@ def image_csv(
     label: Label = "label",
     split_column: str | None = None,
     root: str | None = None,
-    delimiter: Delimiter = ",",
+    delimiter: Delimiter | None = None,
     image_size: Size = 224,
     resize: Size | None = None,
     fit: Fit = "crop",
@@ -234,14 +234,14 @@ class ListedPictures:
 
 
 def list_pictures(
-    file: str, path: str, label: Label, split_column: str | None, root: str | None, delimiter: str
+    file: str, path: str, label: Label, split_column: str | None, root: str | None, delimiter: str | None
 ) -> Listing:
     """Read the table; without a split column all rows are ``train``.
 
     Raises ``DataError`` for a missing column, a row without a path (with its line), or an unknown split.
     """
     table = find_data(file)
-    frame = read_table(table, True, delimiter)
+    frame = read_texts(table, True, delimiter)
     folder = find_data(root, "folder") if root is not None else table.parent
     paths = [folder / cell for cell in _cells(frame, path, table.name)]
     columns = [label] if isinstance(label, str) else label

@@ -1,8 +1,8 @@
 """Rows of a table as a data set: splits, targets, and what is fitted on the training part."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -11,13 +11,26 @@ from torch import Tensor
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.spec import DataSpec, Numbers, Split, Table, Wants
-from cnncli.data.columns import encode_labels, encode_rows, fit_table, is_numeric, mean_and_std, numbers, refuse, texts
+from cnncli.data.columns import (
+    Rules,
+    choose_form,
+    encode_rows,
+    fit_table,
+    mean_and_std,
+    missing_in,
+    numbers,
+    refuse,
+    texts,
+)
 from cnncli.data.contract import Opened, Track
+from cnncli.data.labels import encode_labels
+from cnncli.data.number_forms import PLAIN
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.splits import carve
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 __all__ = ["Missing", "TableData", "encode_rows", "fit_table"]
 
@@ -29,8 +42,10 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 class TableData:
     """Rows ``[N]`` of which ``features`` are told and ``targets`` are learned.
 
-    Test is what ``split_column`` says, else a fixed ``test_fraction``; ``truth`` are the true weights and bias of data
-    made from them, ``name`` the file in error messages.
+    Columns of ``frame`` are of numbers, or of texts (dtype object), as ``read_table`` gives them. Test is what
+    ``split_column`` says, else a fixed ``test_fraction``; ``key`` and ``group`` are columns that name a row and what
+    it belongs to; ``rules`` say how columns are read. ``truth`` are the true weights and bias of data made from them,
+    ``name`` the file in error messages.
     """
 
     frame: "pd.DataFrame"
@@ -42,13 +57,17 @@ class TableData:
     missing: Missing = "error"
     truth: tuple[float, ...] | None = None
     name: str = "table"
+    key: str | None = None
+    group: str | None = None
+    rules: Rules = field(default_factory=Rules)
 
     @property
     def offers(self) -> tuple[Wants, ...]:
         """Classes, and numbers where the target holds numbers; several targets are always numbers."""
         if len(self.targets) > 1:
             return ("numbers",)
-        return ("classes", "numbers") if is_numeric(self.frame[self.targets[0]]) else ("classes",)
+        form = choose_form(self.frame[self.targets[0]], self.rules)
+        return ("classes",) if form is None else ("classes", "numbers")
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
         """Splits of float32 rows ``[N, F]`` with int64 classes ``[N]`` or float64 numbers ``[N, K]``.
@@ -59,19 +78,19 @@ class TableData:
         frame = self._complete(table)
         classes: tuple[str, ...] = ()
         if wants == "numbers":
-            targets = self._numbers(frame)
+            targets = self._numbers(frame, table)
         else:
             names = None if spec is None else spec.classes
-            classes, codes = encode_labels(frame[self.targets[0]], names, self.name)
+            before = table is not None and table.na_values is None
+            na = missing_in(table, self.rules.na_values)
+            classes, codes = encode_labels(frame[self.targets[0]], names, self.name, na, before)
             targets = torch.from_numpy(codes)
         parts = self._parts(frame, targets, config)
         if table is None:
             self._require_classes(classes, targets[parts["train"]])
             table = self._fit(frame.iloc[parts["train"].numpy()], config)
-        sources: dict[Split, Source] = {
-            split: ArraySource(encode_rows(frame.iloc[rows.numpy()], table, self.name), targets[rows])
-            for split, rows in parts.items()
-        }
+        inputs = encode_rows(frame, table, self.name)
+        sources: dict[Split, Source] = {split: ArraySource(inputs[rows], targets[rows]) for split, rows in parts.items()}
         if spec is None:
             numbers = self._scale(targets[parts["train"]]) if wants == "numbers" else None
             spec = DataSpec(sources["train"].shape, classes, table, tuple(targets.shape[1:]), numbers)
@@ -98,24 +117,26 @@ class TableData:
 
     def _complete(self, table: Table | None) -> "pd.DataFrame":
         """The rows that are used; raises ``DataError`` for one without a target, unless such rows are dropped."""
-        frame = self.frame
+        frame, na = self.frame, missing_in(table, self.rules.na_values)
         if self.missing == "drop":
             features = self.features if table is None else [column.name for column in table.columns]
             used = [name for name in (*features, *self.targets) if name in frame.columns]
-            kept = np.logical_and.reduce([texts(frame[name]).notna().to_numpy() for name in used])
+            kept = np.logical_and.reduce([_given(frame[name], na) for name in used])
             if not kept.any():
                 raise DataError(f"{self.name}: no row has all its values; set missing: fill")
             frame = frame[kept]
         for target in self.targets:
-            without = texts(frame[target]).isna().to_numpy()
+            without = ~_given(frame[target], na)
             refuse(frame[target], without, self.name, "has no value to learn; remove the row, or set missing: drop")
         return frame
 
-    def _numbers(self, frame: "pd.DataFrame") -> Tensor:
+    def _numbers(self, frame: "pd.DataFrame", table: Table | None) -> Tensor:
         """The targets as float64 ``[N, K]``: float32 would round away small changes of large numbers."""
-        columns = []
-        for target in self.targets:
-            values, bad = numbers(frame[target])
+        columns, na = [], missing_in(table, self.rules.na_values)
+        forms = () if table is None else table.forms
+        for position, target in enumerate(self.targets):
+            form = forms[position] if forms else choose_form(frame[target], self.rules) or PLAIN
+            values, bad = numbers(frame[target], form, na)
             refuse(frame[target], bad, self.name, "has {} where a number is learned; fix it, or set another task")
             columns.append(values)
         return torch.from_numpy(np.stack(columns, axis=1))
@@ -156,8 +177,17 @@ class TableData:
         """The columns, as the training rows alone tell them."""
         if config.normalize not in ("dataset", "none"):
             raise ConfigError("normalize: rows of a table take dataset or none")
-        table = fit_table(
-            train, self.features, self.targets, self.categorical,
-            scale=config.normalize == "dataset", fill=self.missing == "fill", name=self.name,
+        rules = replace(
+            self.rules, categorical=self.categorical, scale=config.normalize == "dataset",
+            fill=self.missing == "fill", name=self.name,
         )  # fmt: skip
+        table = fit_table(train, self.features, self.targets, rules)
         return replace(table, truth=self.truth)
+
+
+def _given(column: "pd.Series[Any]", na: Collection[str]) -> "NDArray[np.bool_]":
+    """Which rows have a value, ``[N]``."""
+    if column.dtype.kind in "iufb":
+        found: NDArray[np.bool_] = column.notna().to_numpy()
+        return found
+    return texts(column, na).notna().to_numpy()

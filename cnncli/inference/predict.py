@@ -1,5 +1,8 @@
 """Answers of a trained network for the rows of a table that it has not seen."""
 
+import csv
+import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,11 +10,12 @@ import numpy as np
 
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.spec import Table
-from cnncli.data.columns import encode_rows, numbers, texts
-from cnncli.data.csv_table import read_table
+from cnncli.data.columns import encode_rows, missing_in, numbers, texts
 from cnncli.data.find import find_data
+from cnncli.data.number_forms import PLAIN
+from cnncli.data.table_file import TableFile, open_table
 from cnncli.inference.predictor import Predictor
-from cnncli.inference.rows import format_rows
+from cnncli.inference.rows import check_format, format_cell, format_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,25 +27,73 @@ def predict_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd
     Columns are found by name, those that are not needed stay as they are. Raises ``ConfigError`` for a network that
     learned from something else, ``DataError`` for rows that it cannot take.
     """
+    table = _table(predictor)
+    if isinstance(rows, str | Path):
+        file, name = _read(predictor, table, rows)
+        rows = file.frame
+    else:
+        name = "rows"
+    return rows.assign(**_answers(predictor, table, rows, name))
+
+
+def answer_rows(predictor: Predictor, path: Path | str, form: str) -> str:
+    """What ``predict_rows`` gives as ``csv``, ``json`` or ``table``, with every cell of the file as it is written.
+
+    In JSON columns that hold numbers are numbers.
+    """
+    check_format(form)
+    table = _table(predictor)
+    file, name = _read(predictor, table, path)
+    answers = _answers(predictor, table, file.frame, name)
+    if form != "csv":
+        return format_frame(_as_written(file).assign(**answers), form)
+    header = _csv_line([*file.names, *answers])
+    cells = zip(*(map(format_cell, values) for values in answers.values()), strict=True)
+    ends = (_csv_line(row) if any("," in cell or '"' in cell for cell in row) else ",".join(row) + "\n" for row in cells)
+    if file.plain and file.delimiter == ",":
+        return header + "".join(f"{line},{end}" for line, end in zip(file.lines(), ends, strict=True))
+    return header + "".join(f"{_csv_line(row)[:-1]},{end}" for row, end in zip(file.rows(), ends, strict=True))
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def _as_written(file: TableFile) -> "pd.DataFrame":
+    """The cells of a file as texts."""
+    import pandas as pd
+
+    return pd.DataFrame(list(file.rows()), columns=pd.Index(file.names), dtype=object)
+
+
+def _table(predictor: Predictor) -> Table:
     kind, table = predictor.spec.kind, predictor.spec.preprocess
     if not isinstance(table, Table):  # of the other kinds each has a command of its own
         raise ConfigError(f"{predictor.path}: it learned from {kind.name}; use cnncli {kind.command} with {kind.name}")
-    frame, name = _read(predictor, rows) if isinstance(rows, str | Path) else (rows, "rows")
+    return table
+
+
+def _answers(predictor: Predictor, table: Table, frame: "pd.DataFrame", name: str) -> dict[str, list[Any]]:
     if "prediction" in frame.columns:
         raise DataError(f"{name}: has a column 'prediction' already; rename it")
-    outputs = predictor.logits(encode_rows(frame, table, name))
-    return frame.assign(**predictor.task.predictions(outputs))
+    return predictor.task.predictions(predictor.logits(encode_rows(frame, table, name)))
 
 
-def _read(predictor: Predictor, rows: Path | str) -> tuple["pd.DataFrame", str]:
-    """The table in a file, written as the training's CSV file was."""
+def _read(predictor: Predictor, table: Table, rows: Path | str) -> tuple[TableFile, str]:
+    """The table in a file, written as the training's was: with its delimiter, encoding, and forms of numbers."""
     dataset = predictor.config.dataset
     args = dataset.args if dataset.name == "csv" else {}
-    header, delimiter = args.get("header", True), args.get("delimiter", ",")
-    if str(rows) == "-":
-        return read_table("-", header, delimiter), "standard input"
-    path = find_data(str(rows))
-    return read_table(path, header, delimiter), path.name
+    path = None if str(rows) == "-" else find_data(str(rows))
+    as_text = [column.name for column in table.columns if column.categories or column.date or column.form != PLAIN]
+    commas = any(column.form.decimal == "," for column in table.columns)
+    file = open_table(
+        path or "-", args.get("header", "auto"), args.get("delimiter"),
+        encoding=args.get("encoding"), decimal="," if commas else args.get("decimal"), na_values=missing_in(table),
+        text=as_text,
+    )  # fmt: skip
+    return file, "standard input" if path is None else path.name
 
 
 def format_frame(frame: "pd.DataFrame", form: str) -> str:

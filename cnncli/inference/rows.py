@@ -33,13 +33,14 @@ def format_rows(
     header = list(columns or (rows[0] if rows else ()))
     if form == "csv":
         text = io.StringIO()
-        cells = [[_cell(row[name], digits) for name in header] for row in rows]
+        cells = [[format_cell(row[name], digits) for name in header] for row in rows]
         csv.writer(text, lineterminator="\n").writerows([header, *cells])
         return text.getvalue()
-    return _table([header, *([_cell(row[name], ".5g") for name in header] for row in rows)])
+    return _table([header, *([format_cell(row[name], ".5g") for name in header] for row in rows)])
 
 
-def _cell(value: Any, digits: str) -> str:
+def format_cell(value: Any, digits: str = ".7g") -> str:
+    """A value as text, floats with so many digits."""
     if value is None:
         return ""
     return f"{value:{digits}}" if isinstance(value, float) else str(value)

@@ -1,0 +1,399 @@
+"""Tables in files, read column by column: pandas reads the values, and what it would pass over is refused."""
+
+import codecs
+import csv
+import gzip
+import io
+import sys
+import warnings
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cnncli.core.errors import DataError
+from cnncli.core.notices import notice
+from cnncli.data import encodings
+from cnncli.data.cells import LINE, texts
+from cnncli.data.dialect import BLANKS, INDEX, SAMPLE, Head, is_number, parse, read_head, sniff_delimiter, split_blanks
+from cnncli.data.number_forms import shows_decimal_comma
+from cnncli.data.workbooks import WORKBOOKS, read_parquet, workbook_as_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Header = bool | Literal["auto"]
+Every = Literal["every column"]
+EVERY: Every = "every column"
+CHUNK = 2**22
+_HEAD, _LONGEST_HEAD = 2**20, 2**26
+GUESSED = 1000  # with more columns it takes pandas longer
+_SHOWN = {"\t": "tab", BLANKS: "blanks"}
+
+
+def read_table(
+    source: Path | Literal["-"],
+    header: Header = "auto",
+    delimiter: str | None = None,
+    *,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    na_values: Collection[str] = (),
+    text: Collection[str | int] | Every = (),
+) -> "pd.DataFrame":
+    """The rows of a table ``[N, columns]`` in a file (CSV, Parquet or Excel) or, for ``-``, from standard input.
+
+    A column of plain numbers has a dtype of numbers, NaN where a cell is empty or one of ``na_values``. Any other
+    column, and those named in ``text``, is of dtype object: texts as written, NaN where there is none. The index,
+    called ``LINE``, holds line numbers. Raises ``DataError`` in one line for a file that is no table.
+    """
+    return open_table(
+        source, header, delimiter, encoding=encoding, decimal=decimal, na_values=na_values, text=text
+    ).frame
+
+
+def read_texts(
+    source: Path | Literal["-"], header: Header = "auto", delimiter: str | None = None, encoding: str | None = None
+) -> "pd.DataFrame":
+    """``read_table`` with every cell as text, ``""`` where it is empty: dtype object, ``[N rows, columns]``."""
+    return open_table(source, header, delimiter, encoding=encoding, text=EVERY).frame.fillna("")
+
+
+def open_table(
+    source: Path | Literal["-"],
+    header: Header = "auto",
+    delimiter: str | None = None,
+    *,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    na_values: Collection[str] = (),
+    text: Collection[str | int] | Every = (),
+) -> "TableFile":
+    """What ``read_table`` reads, with what was found of the file's form."""
+    name = "standard input" if source == "-" else Path(source).name
+    suffix = "" if source == "-" else Path(source).suffix.lower()
+    try:
+        if suffix in (".parquet", ".pq"):
+            return TableFile(read_parquet(Path(source)))
+        content = Content.of(source, suffix, name)
+        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text).read()
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read ({error.strerror or error}); name a table in a file") from error
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table that was read, its delimiter and decimal sign, and the column of row names that had no name itself.
+
+    ``header`` is the first line as names, ``plain`` says whether every line is a row whose cells need no quotes.
+    """
+
+    frame: "pd.DataFrame"
+    delimiter: str = ","
+    decimal: str | None = None
+    unnamed: str | None = None
+    plain: bool = False
+    header: tuple[str, ...] = ()
+    content: "Content | None" = None
+
+    def lines(self) -> Iterator[str]:
+        """Every row below the header as its line, where the table is ``plain``."""
+        assert self.content is not None
+        with io.TextIOWrapper(self.content.open(), encoding="utf-8-sig") as stream:  # type: ignore[type-var]
+            yield from islice((line.rstrip("\n") for line in stream), 1 if self.header else 0, None)
+
+    def rows(self) -> Iterator[list[str]]:
+        """The cells of every row below the header, as they are written."""
+        if self.content is None:  # Parquet
+            columns = [texts(self.frame[name]).tolist() for name in self.frame.columns]
+            yield from (["" if cell is None else cell for cell in row] for row in zip(*columns, strict=True))
+        else:
+            rows = self.content.rows(self.delimiter)
+            yield from islice((row for _, row in rows), 1 if self.header else 0, None)
+
+    @property
+    def names(self) -> list[str]:
+        """What the columns of ``rows`` are called."""
+        return list(self.header) or [str(name) for name in self.frame.columns]
+
+
+@dataclass
+class Content:
+    """A file on the disk, or bytes that were made of one."""
+
+    path: Path | None = None
+    data: bytes = b""
+    name: str = ""
+
+    @classmethod
+    def of(cls, source: Path | Literal["-"], suffix: str, name: str) -> "Content":
+        if source == "-":
+            return cls(data=sys.stdin.buffer.read(), name=name)
+        if suffix in WORKBOOKS:
+            return cls(data=workbook_as_csv(source), name=name)
+        if suffix == ".gz":
+            return cls(data=gzip.decompress(source.read_bytes()), name=name)
+        return cls(source, name=name)
+
+    def replaced(self, text: str) -> "Content":
+        """Other bytes in its place."""
+        return Content(data=text.encode(), name=self.name)
+
+    def open(self) -> IO[bytes]:
+        return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
+
+    def bytes(self) -> bytes:
+        return self.data if self.path is None else self.path.read_bytes()
+
+    def chunks(self) -> Iterator[bytes]:
+        with self.open() as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def head(self) -> bytes:
+        """At least two lines, where there are two."""
+        with self.open() as file:
+            content = file.read(_HEAD)
+            while content.count(b"\n") < 2 and len(content) < _LONGEST_HEAD and (more := file.read(_HEAD)):
+                content += more
+            return content if not file.read(1) or b"\n" not in content else content[: content.rindex(b"\n") + 1]
+
+    def rows(self, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+        """Every row that is not blank, read strictly, and the line that it begins in."""
+        limit, begins = csv.field_size_limit(2**31 - 1), 1
+        with io.TextIOWrapper(self.open(), encoding="utf-8-sig", newline="") as stream:  # type: ignore[type-var]
+            try:
+                rows = csv.reader(stream, delimiter=delimiter, strict=True)
+                for row in rows:
+                    if len(row) > 1 or (row and (row[0].strip() or not row[0])):
+                        yield begins, row
+                    begins = rows.line_num + 1
+            except csv.Error as error:
+                cause = f"cannot be read as CSV ({error})"
+                raise DataError(f"{self.name}:{begins}: {cause}; fix the quotes of this line") from error
+            finally:
+                csv.field_size_limit(limit)
+
+
+@dataclass
+class _Reading:
+    """One table on its way from bytes to columns."""
+
+    content: Content
+    name: str
+    header: Header
+    delimiter: str | None
+    encoding: str | None
+    decimal: str | None
+    na_values: Collection[str]
+    text: Collection[str | int] | Every
+
+    def read(self) -> TableFile:
+        self._as_utf8()
+        lines = self._first_lines()
+        delimiter = self._one_byte(self._delimiter(lines))
+        lines = self._first_lines()
+        rows = parse(lines, delimiter)
+        if not rows:
+            raise DataError(f"{self.name}: is empty; a table with rows is needed")
+        first = next(number for number, line in enumerate(lines, 1) if line.strip())
+        head = read_head(rows, self.header, f"{self.name}:{first}")
+        index, plain = self._lines(delimiter, head)
+        below = rows[1:] if head.header else rows
+        cells = [[row[n].strip() for row in below if len(row) > n] for n in range(len(head.names))]
+        decimal = self._decimal(cells)
+        reader = _Reader(self.content, delimiter, head, tuple(self.na_values), decimal if delimiter != "," else None)
+        frame = reader.frame(self._texts(cells, head, reader), index)
+        unnamed = INDEX if head.header and not rows[0][0].strip() and INDEX in frame.columns else None
+        return TableFile(frame, delimiter, decimal, unnamed, plain, self._written(rows, head), self.content)
+
+    def _written(self, rows: list[list[str]], head: Head) -> tuple[str, ...]:
+        """The first line's names, as they are there."""
+        return tuple(cell.strip() for cell in rows[0]) if head.header else ()
+
+    def _one_byte(self, delimiter: str) -> str:
+        """Make the delimiter one that pandas' reader takes: one byte, no run of blanks."""
+        if delimiter == BLANKS:
+            lines = self.content.bytes().decode("utf-8-sig").splitlines()
+            self.content = self.content.replaced("\n".join(map(split_blanks, lines)))
+            return "\t"
+        if not delimiter.isascii():
+            self.content = self.content.replaced(
+                self.content.bytes().decode("utf-8-sig").replace(delimiter, "\x1f")
+            )
+            return "\x1f"
+        return delimiter
+
+    def _decimal(self, cells: list[list[str]]) -> str | None:
+        if self.decimal is not None:
+            return self.decimal
+        if not any("," in cell for column in cells for cell in column):
+            return None
+        if not any(shows_decimal_comma(column) for column in cells):
+            return None
+        notice("decimal", f"{self.name}: numbers have a decimal comma; set dataset.decimal: '.' if not")
+        return ","
+
+    def _as_utf8(self) -> None:
+        """Turn a file of another encoding into bytes of UTF-8."""
+        told = encodings.marked(self.content.head()[:4]) or self.encoding or "utf-8"
+        told = told.lower().replace("_", "-")
+        if told in ("utf-8", "utf8", "utf-8-sig") and _is_utf8(self.content):
+            return
+        text, _ = encodings.decode(self.content.bytes(), self.encoding, self.name)
+        self.content = Content(data=text.encode())
+
+    def _first_lines(self) -> list[str]:
+        text = self.content.head().decode("utf-8-sig", "replace")
+        if "\0" in text:
+            raise DataError(f"{self.name}: holds NUL bytes, it is no text; save it as CSV in UTF-8")
+        return list(islice(io.StringIO(text, newline=""), SAMPLE))
+
+    def _delimiter(self, lines: list[str]) -> str:
+        if self.delimiter is not None:
+            return {"\\t": "\t"}.get(self.delimiter, self.delimiter)
+        found = sniff_delimiter(lines)
+        if found != ",":
+            shown = _SHOWN.get(found, f"'{found}'")
+            notice("delimiter", f"{self.name}: the cells are parted by {shown}; set dataset.delimiter if not")
+        return found
+
+    def _texts(self, cells: list[list[str]], head: Head, reader: "_Reader") -> set[int]:
+        """The positions of the columns that are read as texts, as far as the first rows tell."""
+        if self.text == EVERY:
+            return set(range(len(head.names)))
+        empty = {"", *self.na_values}
+        found = {n for n, column in enumerate(cells) if not all(c in empty or reader.takes(c) for c in column)}
+        kept = [n for n in range(len(head.names)) if n not in head.drop]
+        for given in self.text:
+            if isinstance(given, int):
+                found |= {kept[given]} if -len(kept) <= given < len(kept) else set()
+            elif given in head.names:
+                found.add(head.names.index(given))
+        return found
+
+    def _lines(self, delimiter: str, head: Head) -> tuple["pd.Index[int]", bool]:
+        """The line of every row below the header, and whether each is one line without quotes.
+
+        Raises ``DataError`` for one of another length.
+        """
+        import pandas as pd
+
+        count = _regular(self.content, delimiter.encode(), len(head.names))
+        if count is not None:
+            index: pd.Index[int] = pd.RangeIndex(1 + head.header, count + 1, name=LINE)
+        else:
+            index = pd.Index(np.fromiter(self._irregular(delimiter, len(head.names)), dtype=np.int64), name=LINE)
+            index = index[int(head.header) :]
+        if not len(index):
+            raise DataError(f"{self.name}: has a header but no rows; add some, or set header: false")
+        return index, count is not None
+
+    def _irregular(self, delimiter: str, width: int) -> Iterator[int]:
+        for line, row in self.content.rows(delimiter):
+            if len(row) != width:
+                raise DataError(
+                    f"{self.name}:{line}: has {len(row)} values where {width} columns are expected; fix the line"
+                )
+            yield line
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """pandas' reader of columns, set up for one table."""
+
+    content: Content
+    delimiter: str
+    head: Head
+    na_values: tuple[str, ...]
+    decimal: str | None
+
+    def takes(self, cell: str) -> bool:
+        """Whether a cell is a number to it."""
+        if self.decimal != ",":
+            return is_number(cell)
+        return "." not in cell and is_number(cell.replace(",", "."))
+
+    def frame(self, texts: set[int], index: "pd.Index[int]") -> "pd.DataFrame":
+        """The columns; those at the positions in ``texts``, and those with anything but numbers, as texts."""
+        import pandas as pd
+
+        names, header = self.head.names, int(self.head.header)
+        try:
+            frame = self._guessed(texts) if len(names) <= GUESSED else self._parsed(dict.fromkeys(texts, object))
+            late = [n for n in range(len(names)) if n not in texts and frame[n].dtype.kind not in "iuf"]
+            if late:  # a text below the first rows
+                again = self._parsed(dict.fromkeys([*texts, *late], object), late)
+                for n in late:
+                    frame[n] = again[n]
+            agrees = len(frame) == len(index)
+        except pd.errors.ParserError:
+            agrees = False
+        if not agrees:  # the two readers differ over a quoted blank, say: the strict one is right
+            rows = [row for _, row in self.content.rows(self.delimiter)][header:]
+            frame = pd.DataFrame(rows, dtype=object)
+            frame = frame.mask(frame.isin(["", *self.na_values]))
+        frame.index = index
+        if self.head.drop:
+            frame = frame.drop(columns=list(self.head.drop))
+        frame.columns = pd.Index([name for n, name in enumerate(names) if n not in self.head.drop])
+        return frame
+
+    def _guessed(self, texts: set[int]) -> "pd.DataFrame":
+        """The columns, as numbers where they are not ``texts``: to say so beforehand takes less memory."""
+        types = {n: object if n in texts else np.float64 for n in range(len(self.head.names))}
+        try:
+            return self._parsed(types)
+        except (ValueError, OverflowError):  # a text below the first rows
+            return self._parsed(dict.fromkeys(texts, object))
+
+    def _parsed(self, types: dict[int, type], only: list[int] | None = None) -> "pd.DataFrame":
+        import pandas as pd
+
+        with self.content.open() as source, warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # such columns are read again as texts
+            return pd.read_csv(
+                source, sep=self.delimiter, header=0 if self.head.header else None,
+                names=list(range(len(self.head.names))), usecols=only, dtype=types,
+                index_col=False, engine="c", keep_default_na=False, na_values=["", *self.na_values],
+                encoding="utf-8", decimal=self.decimal or ".",
+            )  # fmt: skip
+
+
+def _is_utf8(content: Content) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for chunk in content.chunks():
+            if not chunk.isascii() or decoder.getstate()[0]:
+                decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _regular(content: Content, delimiter: bytes, width: int) -> int | None:
+    """How many lines there are, where each is a row of so many cells without quotes; else None."""
+    lines, carried, ends = 0, 0, True
+    for chunk in content.chunks():
+        if b'"' in chunk or b"\0" in chunk or chunk.count(b"\r") != chunk.count(b"\r\n") or b"\n\n" in chunk:
+            return None
+        values = np.frombuffer(chunk, np.uint8)
+        newlines, cuts = np.flatnonzero(values == 10), np.flatnonzero(values == delimiter[0])
+        before = np.searchsorted(cuts, newlines)
+        counts = np.diff(before, prepend=0)
+        if len(counts):
+            counts[0] += carried
+            if (counts != width - 1).any():
+                return None
+            carried = 0
+        lines += len(newlines)
+        carried += len(cuts) - (int(before[-1]) if len(before) else 0)
+        ends = chunk.endswith(b"\n")
+    if not ends and carried != width - 1:
+        return None
+    return lines + (not ends) if width > 1 else None
+
