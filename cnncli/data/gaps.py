@@ -105,8 +105,8 @@ def closed(clock: Clock, values: "Array", stretch: "Stretch", gaps: Gaps) -> tup
         row = stretch.begin + int(off.argmax())
         raise DataError(
             f"{clock.name}:{clock.lines[row]}: column '{clock.times.column}' has '{clock.written(row)}', where the "
-            f"other lines are a {clock.step} apart; fix it, or set dataset.gaps: ignore, which takes the lines as they "
-            "lie"
+            f"other lines are one step ({clock.step}) apart; fix it, or set dataset.gaps: ignore, which takes the "
+            "lines as they lie"
         )
     missing = np.diff(positions) - 1
     if not missing.any():
@@ -138,11 +138,11 @@ def _gap(clock: Clock, stretch: "Stretch", missing: NDArray[np.int64]) -> DataEr
         )
     if int(missing.sum()) > MOST * (len(missing) + 100):
         advice = "too many to fill; is the time right? dataset.gaps: ignore takes the lines as they lie"
-    steps = "1 step" if count == 1 else f"{count:,} steps"
+    steps = f"1 step ({clock.step}) is" if count == 1 else f"{count:,} steps ({clock.step}) are"
     series = f" of series '{stretch.id}'" if stretch.id else ""
     return DataError(
         f"{clock.name}:{clock.lines[row]}: column '{clock.times.column}'{series} goes from "
-        f"'{clock.written(row - 1)}' to '{clock.written(row)}', {steps} of a {clock.step} missing{others}; {advice}"
+        f"'{clock.written(row - 1)}' to '{clock.written(row)}', {steps} missing{others}; {advice}"
     )
 
 

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?$")
 PARTS = (("year", "month", "day", "hour", "minute"), ("yr", "mo", "dy", "hr", "mi"))
-Ids = NDArray[np.int64]
+CALENDAR = frozenset(["year", "quarter", "month", "week", "weekday", "day", "hour", "minute", "second", "time", "date"])
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,9 @@ def _one(table: Table, column: str, day_first: bool | None, zone: str | None, na
 
 def _found(table: Table, day_first: bool | None, zone: str | None) -> tuple[Times | None, set[str]]:
     parts = _parts(table)
+    if not parts:
+        quarters = [column for column in table.free if column.strip().lower() in ("year", "quarter")]
+        parts = sorted(quarters, key=lambda column: column.strip().lower() == "quarter") if len(quarters) == 2 else []
     if parts and (times := read_times(joined(table.frame, parts), table.name, day_first, zone)) is not None:
         return times, set(parts)
     texts = [column for column in table.free if not table.is_numeric(column)]
@@ -98,6 +100,9 @@ def _found(table: Table, day_first: bool | None, zone: str | None) -> tuple[Time
         times = _one(table, column, day_first, zone)
         if times is not None:
             found.append((times, {column}))
+            if column not in texts:
+                notice("times", f"{table.name}: the numbers of '{column}' are taken for times, not for values; "
+                                "dataset.time: false takes them for values")  # fmt: skip
     if not found:
         return None, set()
     if len(found) > 1:
@@ -155,7 +160,8 @@ def find_series(table: Table, wanted: str | list[str] | None, times: Times | Non
         return names
     if times is None or len(np.unique(times.values)) == len(times.values):
         return []
-    fit = [column for column in table.free if column not in used and _explains(table, column, times)]
+    fit = [column for column in table.free if column not in used and column.strip().lower() not in CALENDAR]
+    fit = [column for column in fit if _explains(table, column, times)]
     texts = [column for column in fit if not table.is_numeric(column)]
     fit = texts or fit
     if len(fit) > 1:

@@ -211,21 +211,26 @@ def located(values: Moments, zone: str, column: str, name: str) -> Moments:
     return found[::-1] if back else found
 
 
-NAMED = re.compile(r"date|time|day|month|year|quarter|period|ds$|stamp|datum|zeit|jahr|monat|fecha|unix|epoch|^$", re.I)
+YEARS = frozenset({"year", "years", "yr", "date", "ds", "time", "period", "jahr", "annee", "ano", "jaar"})
+NAMES = YEARS | {
+    "datetime", "timestamp", "day", "month", "quarter", "datum", "zeit", "monat", "fecha", "unix", "epoch", "dt", "ts",
+    "utc", "when", "yearmonth", "yyyymm", "yyyymmdd",
+}  # fmt: skip
 UNITS = (("s", 1e8, 4.2e9), ("ms", 1e11, 4.2e12), ("us", 1e14, 4.2e15), ("ns", 1e17, 4.2e18))
 
 
 def numbers_as_times(column: "pd.Series[Any]", values: NDArray[np.float64], named: bool) -> Times | None:
     """The times that whole numbers stand for: 20240315, 202403, 2024, seconds to nanoseconds since 1970.
 
-    ``named``: the config says that they are. Else the column's own name must sound like it, or the numbers must
-    never go back, or never forth.
+    ``named``: the config says that they are. Else the column's own name must sound like it, or (of years and months
+    not) the numbers must never go back, or never forth.
     """
     import pandas as pd
 
     if not len(values) or not np.isfinite(values).all() or (values != np.floor(values)).any():
         return None
-    speaks = named or NAMED.search(str(column.name)) is not None
+    words = set(re.split(r"[^a-z]+", str(column.name).lower()))
+    speaks = named or bool(words & NAMES)
     steps = np.diff(values)
     ordered = len(values) > 2 and ((steps > 0).all() or (steps < 0).all())
     low, high = values.min(), values.max()
@@ -235,7 +240,7 @@ def numbers_as_times(column: "pd.Series[Any]", values: NDArray[np.float64], name
             return Times(str(column.name), moments, Form("", unit=unit))
     for digits, form in ((8, "%Y%m%d"), (6, "%Y%m"), (4, "%Y")):
         if 1500 * 10 ** (digits - 4) <= low and high < 2200 * 10 ** (digits - 4):
-            if not (speaks or (ordered and digits == 8)):
+            if not (speaks or (ordered and digits == 8)) or (digits == 4 and not (named or words & YEARS)):
                 continue
             text = pd.Series(values.astype(np.int64)).astype(str)
             parsed = pd.to_datetime(text, format=form, errors="coerce")
@@ -248,7 +253,9 @@ def joined(frame: "pd.DataFrame", columns: Sequence[str]) -> "pd.Series[Any]":
     """Columns of date and time, or of year, month, day (and hour), as one column of texts."""
     texts = [frame[name].astype(str).str.strip().str.replace(r"\.0$", "", regex=True) for name in columns]
     parts = [str(name).lower() for name in columns]
-    if parts[:2] == ["year", "month"] or parts[:2] == ["yr", "mo"]:
+    if parts == ["year", "quarter"]:
+        whole = texts[0] + "Q" + texts[1].str.upper().str.removeprefix("Q")
+    elif parts[:2] == ["year", "month"] or parts[:2] == ["yr", "mo"]:
         whole = texts[0] + "-" + texts[1].str.zfill(2)
         for number, text in enumerate(texts[2:]):
             whole = whole + ("-", " ", ":", ":")[number] + text.str.zfill(2)
