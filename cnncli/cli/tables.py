@@ -82,7 +82,9 @@ def _metrics_table(
     rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
     rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
-    if not report.beats_baseline:
+    if report.perfect_baseline:
+        print(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
+    elif not report.beats_baseline:
         metric = report.headline.replace("_", " ")
         print(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
 

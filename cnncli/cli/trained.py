@@ -176,12 +176,12 @@ def forecast(
 
     predictor = load_predictor(ckpt, plugins=plugin or [])
     found = forecasting.forecast(predictor, steps, csv)
-    rows = forecasting.forecast_rows(found, forecasting.future_times(predictor, steps, csv))
+    rows = forecasting.forecast_rows(found)
     if plot is not None:
         forecasting.draw(found, plot)
     if out is not None:
         out.write_text(format_rows(rows, "csv", digits=""), encoding="utf-8")
     if json_:
-        print(format_rows(rows, "json", about={"targets": found.targets, "level": found.level}), end="")
+        print(format_rows(rows, "json", about={"targets": found[0].targets, "level": found[0].level}), end="")
     elif out is None:
         print(format_rows(rows, "table"), end="")

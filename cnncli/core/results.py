@@ -181,6 +181,11 @@ class SplitReport:
         reached, to_beat = self.metrics[self.headline], self.baselines[0].metrics[self.headline]
         return reached < to_beat if self.lower_is_better else reached > to_beat
 
+    @property
+    def perfect_baseline(self) -> bool:
+        """Whether the baseline to beat makes no error, so that there is nothing to beat."""
+        return self.lower_is_better and self.baselines[0].metrics[self.headline] == 0
+
     def to_json(self) -> dict[str, Any]:
         """All but the metrics, as docs/json.md lists it."""
         found: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """What the data tells the model: the only thing that data and models know of each other."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -12,6 +12,7 @@ from cnncli.core.checks import Names, different, lengths, named, require
 from cnncli.core.columns import Column, Constant, Form
 from cnncli.core.errors import ConfigError
 from cnncli.core.numbers import MAX_CHANNELS, MAX_SIDE, MAX_STEPS, Count, Side, Spread, Value
+from cnncli.core.series_parts import NaiveError, SeriesPart, check_parts
 
 Split = Literal["train", "val", "test"]
 
@@ -140,11 +141,12 @@ class Table:
 
 @dataclass(frozen=True, config=_PLAIN)
 class Series:
-    """How a stretch of a series becomes a window ``[T, F]``, and a forecast ``[H, K]`` the series' own values.
+    """How a stretch of a series becomes a window ``[T, F]``, and a forecast ``[H, K]`` its own values.
 
     Values are (the logarithm, if ``log``, of) the data, less the value ``difference`` steps before, if given, then
-    ``(value - mean) / std`` with the statistics of the training part. ``naive_error`` is the mean absolute error of
-    the seasonal-naive forecast inside the training part, in the data's unit: the denominator of MASE.
+    ``(value - mean) / std`` with the statistics of the training part. ``naive_error``, the denominator of MASE, is the
+    mean absolute error of the seasonal-naive forecast inside the training part, in the data's unit (0: undefined). Of
+    several series each has ``parts``, whose statistics' means are beside them.
     """
 
     columns: Names
@@ -154,7 +156,8 @@ class Series:
     difference: Count | None
     mean: tuple[Value, ...]
     std: tuple[Spread, ...]
-    naive_error: tuple[Spread, ...]
+    naive_error: tuple[NaiveError, ...]
+    parts: tuple[SeriesPart, ...] = ()
     kind: Literal["series"] = "series"
     about: ClassVar[Kind] = SERIES
 
@@ -166,9 +169,15 @@ class Series:
         require(set(self.targets) <= set(self.columns), "preprocess.targets: one is no column")
         lengths(len(self.columns), preprocess__mean=self.mean, preprocess__std=self.std)
         lengths(len(self.targets), preprocess__naive_error=self.naive_error)
+        check_parts(self.parts, len(self.columns), len(self.targets))
         answers = spec.output_shape
         require(len(answers) == 2 and answers[1] == len(self.targets), "output_shape: is not steps × targets")
         require(answers[0] <= MAX_STEPS, f"output_shape: has more than {MAX_STEPS:,} steps")
+
+    def of(self, id: str) -> "Series | None":
+        """The description of one of several series; itself where there is one; None for one that it has not."""
+        part = next((part for part in self.parts if part.id == id), None if self.parts else self)
+        return part and replace(self, mean=part.mean, std=part.std, naive_error=part.naive_error, parts=())
 
     def learned(self, classes: tuple[str, ...]) -> str:
         """What there is to learn, in a few words."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
+from cnncli.core.encodings import decode_bytes
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.numbers import Count, Fraction, Steps
 from cnncli.core.registry import datasets
@@ -45,6 +46,11 @@ class TextData:
                 )
         if spec is None:
             vocabulary = (UNKNOWN, *sorted(set(parts["train"]) - {UNKNOWN}))
+            if len(vocabulary) == 1:
+                raise DataError(
+                    f"{self.name}: the training part has no character but U+FFFD, which stands for bytes that could "
+                    "not be read; set dataset.path to a text that was saved without it"
+                )
             size = len(vocabulary)
             spec = DataSpec((self.block,), (), Text(vocabulary), output_shape=(self.block, size))
         elif spec.input_shape != (self.block,):
@@ -76,13 +82,22 @@ def blocks(ids: Tensor, size: int) -> ArraySource:
 
 
 @datasets.register("text", suggests={"task": "language_modeling"})
-def text(path: str, pattern: str = "*.txt", block: Steps = 128, test_fraction: Fraction = 0.1) -> TextData:
-    """Characters of a text file, or of all files of a folder that match `pattern`; split by position."""
+def text(
+    path: str,
+    pattern: str = "*.txt",
+    block: Steps = 128,
+    test_fraction: Fraction = 0.1,
+    encoding: str | None = None,
+) -> TextData:
+    """Characters of a text file, or of all files of a folder that match `pattern`; split by position.
+
+    `encoding` is that of files that are not UTF-8 and have no mark; left out, it is detected.
+    """
     found = find_data(path, "file or folder")
     files = sorted(file for file in found.rglob(pattern) if file.is_file()) if found.is_dir() else [found]
     if not files:
         raise DataError(f"{found}: no file matches {pattern}; set dataset.pattern")
-    return TextData(path, "\n".join(map(_read, files)), block, test_fraction)
+    return TextData(path, "\n".join(_read(file, encoding) for file in files), block, test_fraction)
 
 
 @datasets.register("python_stdlib", suggests={"task": "language_modeling"})
@@ -98,10 +113,10 @@ def python_stdlib(characters: Count = 1_000_000, block: Steps = 128, test_fracti
     return TextData("python_stdlib", "".join(parts), block, test_fraction)
 
 
-def _read(file: Path) -> str:
+def _read(file: Path, encoding: str | None = None) -> str:
+    """The text of a file, with line ends as ``\\n``."""
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: is not UTF-8 text (byte {error.start}); convert it") from error
+        data = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}); check it") from error
+    return decode_bytes(data, str(file), encoding).replace("\r\n", "\n").replace("\r", "\n")

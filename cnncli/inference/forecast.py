@@ -1,7 +1,7 @@
 """Beyond the end of a series: forecasts in its own unit, with an interval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.notices import notice
 from cnncli.core.registry import datasets
-from cnncli.core.spec import Series
-from cnncli.data.csv_table import read_table
+from cnncli.core.spec import DataSpec, Series
 from cnncli.data.find import find_data
-from cnncli.data.series import Array, SeriesData, offsets_at, read_series, read_times, transformed, window_inputs
+from cnncli.data.series import SeriesData
+from cnncli.data.series_file import Array, Found, Reading, Stretch, read_series
+from cnncli.data.windows import offsets_at, spec_of, transformed, window_inputs
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.plots import draw_forecast
 
@@ -30,12 +32,20 @@ class Forecast:
     lower: Array
     upper: Array
     level: float  # share of true values that the interval is made to hold; 0: there was no validation, no interval
+    series: str = ""  # which of several
+    times: Sequence[str] | None = None  # of the steps, in the form that the data have
 
-    def rows(self) -> list[dict[str, float]]:
-        """One object a step: ``step``, ``<target>`` and, with an interval, ``<target>_lower``, ``<target>_upper``."""
+    def rows(self) -> list[dict[str, Any]]:
+        """One object a step: ``step``, ``<target>`` and, with an interval, ``<target>_lower``, ``<target>_upper``.
+
+        Of several series ``series`` comes first, then ``time`` where the data have times and a step.
+        """
         found = []
         for step in range(len(self.values)):
-            row: dict[str, float] = {"step": step + 1}
+            row: dict[str, Any] = {"series": self.series} if self.series else {}
+            if self.times is not None:
+                row["time"] = self.times[step]
+            row["step"] = step + 1
             for k, name in enumerate(self.targets):
                 row[name] = float(self.values[step, k])
                 if self.level:
@@ -44,13 +54,24 @@ class Forecast:
         return found
 
 
-def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> Forecast:
-    """``steps`` values beyond the end of the data it was trained on, or of the series in ``csv``.
+def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> list[Forecast]:
+    """``steps`` values beyond the end of the data it was trained on, or of those in ``csv``; for each series.
 
     Further than the network's horizon it goes on from its own forecasts; the interval, from the errors on the
     validation part, then widens with the square root of the number of horizons (errors that add up independently).
     """
     series = predictor.spec.require(Series, f"{predictor.path}: forecast", predictor.advice)
+    _check_steps(predictor, series, steps)
+    name, found = _known(predictor, series, csv)
+    forecasts = []
+    for stretch in found.stretches:
+        own = spec_of(predictor.spec, stretch.id, name)
+        known = found.values[stretch.begin : stretch.end]
+        forecasts.append(_one(predictor, own, known, steps, name, stretch, found))
+    return forecasts
+
+
+def _check_steps(predictor: Predictor, series: Series, steps: int) -> None:
     horizon = predictor.spec.outputs[0]
     if not 1 <= steps <= MAX_STEPS:
         raise ConfigError(f"--steps {steps}: give a number from 1 to {MAX_STEPS}")
@@ -60,41 +81,57 @@ def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> Forec
             f"--steps {steps}: the network sees {horizon} steps ahead, and further ones need {left}, which it does "
             "not forecast; train with dataset.targets left out"
         )
-    known = _known(predictor, series, csv)
-    level, outputs, widths = _roll(predictor, series, known, steps)
+
+
+def _one(
+    predictor: Predictor, spec: DataSpec, known: Array, steps: int, name: str, stretch: Stretch, found: Found
+) -> Forecast:
+    """The forecast of one series."""
+    series = spec.require(Series, "a forecast")
+    needed = spec.input_shape[0] + (series.difference or 0)
+    if len(known) < needed:
+        which = f"series '{stretch.id}' " if stretch.id else ""
+        raise DataError(f"{name}: {which}has {len(known)} steps, the network looks at {needed}; give more")
+    level, outputs, widths = _roll(predictor, spec, known, steps)
     back = np.exp if series.log else np.asarray
-    chosen = [series.columns.index(name) for name in series.targets]
+    chosen = [series.columns.index(column) for column in series.targets]
     return Forecast(
-        series.targets, known[:, chosen], back(outputs), back(outputs - widths), back(outputs + widths), level
-    )
+        series.targets, known[:, chosen], back(outputs), back(outputs - widths), back(outputs + widths), level,
+        stretch.id, found.after(stretch, steps),
+    )  # fmt: skip
 
 
-def _known(predictor: Predictor, series: Series, csv: Path | None) -> Array:
+def _known(predictor: Predictor, series: Series, csv: Path | None) -> tuple[str, Found]:
+    """The name of the data to go on from, and what is known of them, in the order of the network's columns."""
     config = predictor.config.dataset
     if csv is not None:
-        values, _ = read_series(find_data(str(csv)), list(series.columns), config.args.get("delimiter", ","))
-    else:
-        data: SeriesData = datasets.build(config.name, **config.args)
-        lost = [name for name in series.columns if name not in data.columns]
-        if lost:
-            raise DataError(f"{config.name}: no column '{lost[0]}' any more; name data that have it with --csv")
-        values = data.values[:, [data.columns.index(name) for name in series.columns]]
-    needed = predictor.spec.input_shape[0] + (series.difference or 0)
-    if len(values) < max(needed, series.difference or 0):
-        raise DataError(f"{csv or config.name}: has {len(values)} steps, the network looks at {needed}; give more")
-    return values
+        read = {field.name for field in fields(Reading)}
+        given = {key: value for key, value in config.args.items() if key in read}
+        given["na_values"] = tuple(given.get("na_values", ()))
+        reading = Reading(**(given | {"columns": list(series.columns)}))
+        return str(csv), read_series(find_data(str(csv)), reading)
+    data: SeriesData = datasets.build(config.name, **config.args)
+    lost = [name for name in series.columns if name not in data.columns]
+    if lost:
+        raise DataError(f"{config.name}: no column '{lost[0]}' any more; name data that have it with --csv")
+    values = data.values[:, [data.columns.index(name) for name in series.columns]]
+    found = data.found or Found(values, series.columns, data.stretches)
+    return data.name, replace(found, values=values, columns=series.columns)
 
 
-def _roll(predictor: Predictor, series: Series, known: Array, steps: int) -> tuple[float, Array, Array]:
+def _roll(predictor: Predictor, spec: DataSpec, known: Array, steps: int) -> tuple[float, Array, Array]:
     """Forecasts and half widths ``[S, K]`` before the logarithm is undone, horizon by horizon."""
+    series = spec.require(Series, "a forecast")
     chosen = [series.columns.index(name) for name in series.targets]
     mean, std = np.array(series.mean)[chosen], np.array(series.std)[chosen]
     width = np.array(getattr(predictor.task.calibration, "half_width", []) or np.zeros(predictor.spec.outputs))
+    if predictor.spec.require(Series, "a forecast").parts:  # kept in deviations of each series
+        width = width * std
     needed = predictor.spec.input_shape[0] + (series.difference or 0)
     values, found, widths = known, [], []
     horizons = -(-steps // predictor.spec.outputs[0])
     for number in range(horizons):
-        window = window_inputs(values[-needed:], predictor.spec)[-1:]
+        window = window_inputs(values[-needed:], spec)[-1:]
         outputs = predictor.logits(window)[0].double().numpy()
         own = transformed(values[-max(needed, 1) :, chosen], series.log)
         offsets = offsets_at(own, torch.tensor([len(own)]), len(outputs), series)[0]
@@ -109,40 +146,22 @@ def _roll(predictor: Predictor, series: Series, known: Array, steps: int) -> tup
     return level, np.concatenate(found)[:steps], np.concatenate(widths)[:steps]
 
 
-def future_times(predictor: Predictor, steps: int, csv: Path | None) -> Sequence[str] | None:
-    """The times of the forecast steps, where the first column holds evenly spaced dates; else None."""
-    import pandas as pd
-
-    config = predictor.config.dataset
-    if csv is None and "file" not in config.args:
-        return None
-    path = find_data(str(config.args["file"] if csv is None else csv))
-    frame = read_table(path, delimiter=config.args.get("delimiter", ","))
-    times = read_times(frame)
-    if times is None:
-        return None
-    rhythm = pd.DatetimeIndex(times, freq="infer").freq
-    if rhythm is None:  # fewer than three, or not evenly spaced
-        return None
-    first = str(frame.iloc[0, 0])
-    shape = "%Y-%m" if first.count("-") == 1 else "%Y-%m-%d" if len(first) <= 10 else None
-    try:
-        ahead = pd.date_range(times[-1], periods=steps + 1, freq=rhythm)[1:]
-        return [time.strftime(shape) if shape else time.isoformat() for time in ahead]
-    except (ValueError, NotImplementedError):  # pandas' two answers to dates beyond the end of its calendar
-        return None
+def forecast_rows(found: Sequence[Forecast]) -> list[dict[str, Any]]:
+    """The rows of all series; where one of them has no times, none has."""
+    timed = all(each.times is not None for each in found)
+    return [row for each in found for row in (each if timed else replace(each, times=None)).rows()]
 
 
-def forecast_rows(found: Forecast, times: Sequence[str] | None) -> list[dict[str, Any]]:
-    """The forecast's rows, with their times where these are known."""
-    rows: list[dict[str, Any]] = list(found.rows())
-    return rows if times is None else [{"time": time, **row} for time, row in zip(times, rows, strict=True)]
+def draw(forecasts: Sequence[Forecast], path: Path) -> None:
+    """The picture of the first target, of the first series.
 
-
-def draw(found: Forecast, path: Path) -> None:
-    """The picture of the first target; raises ``ConfigError`` for a file name that stands for no picture."""
+    Raises ``ConfigError`` for a file name that stands for no picture.
+    """
     if path.suffix.lower() not in (".png", ".svg", ".pdf", ".jpg"):
         raise ConfigError(f"--plot {path}: end the name in .png, .svg, .pdf or .jpg")
+    found = forecasts[0]
+    if len(forecasts) > 1:
+        notice("plot", f"{path}: shows series '{found.series}', the first of {len(forecasts)}")
     shown = found.history[-max(4 * len(found.values), 100) :, 0].tolist()
     interval = (found.lower[:, 0].tolist(), found.upper[:, 0].tolist()) if found.level else None
     draw_forecast(shown, found.values[:, 0].tolist(), interval, found.targets[0], path)

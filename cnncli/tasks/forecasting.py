@@ -24,7 +24,7 @@ LEVEL = 0.9  # of the intervals: nine of ten values lie inside
 class Interval(Calibration):
     """The interval around a forecast: it is made to hold the true value with probability ``level`` (0: none known).
 
-    ``half_width`` is ``[H][K]``, before the logarithm is undone.
+    ``half_width`` is ``[H][K]``, before the logarithm is undone; of several series in deviations of each.
     """
 
     level: Probability = 0.0
@@ -36,7 +36,9 @@ class Forecasting:
     """The next window of a series: MAE, RMSE, sMAPE, MASE; baselines are the seasonal-naive and the naive forecast.
 
     Targets are ``[N, H, K, 4]``: the value the network learns, what has to be added to get the (logarithm of the)
-    series again, and the naive and the seasonal-naive forecast in the data's unit.
+    series again, and the naive and the seasonal-naive forecast in the data's unit. Of several series they are
+    ``[N, H, K, 7]``: mean, deviation and naive error of the window's own series follow. MASE is left out where the
+    naive error of no target is above 0.
     """
 
     wants: ClassVar[Wants] = "windows"
@@ -78,10 +80,23 @@ class Forecasting:
         """The same loss: training adds nothing to it."""
         return self.loss(outputs, targets)
 
-    def in_unit(self, outputs: Tensor, offsets: Tensor) -> Tensor:
-        """The network's answers ``[B, H, K]`` as values of the series."""
-        values = outputs * self.std + self.mean + offsets
+    def in_unit(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The network's answers ``[B, H, K]`` to the windows of these targets as values of their series."""
+        mean, std, _ = self.scale_of(targets)
+        values = outputs * std + mean + targets[..., 1]
         return values.exp() if self.series.log else values
+
+    def scale_of(self, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, deviation and naive error of the targets' series."""
+        if self.series.parts:
+            mean, std, naive_error = targets[..., 4:].unbind(-1)
+            return mean, std, naive_error
+        return self.mean, self.std, self.naive_error
+
+    @property
+    def width_std(self) -> Tensor | float:
+        """What the network's errors are multiplied by for ``half_width``: of several series nothing."""
+        return 1.0 if self.series.parts else self.std
 
     def meter(self, detailed: bool = False) -> "ForecastMeter":
         """A fresh accumulator."""
@@ -118,7 +133,9 @@ class Forecasting:
             meter = self.meter()
             meter.add_forecast(targets[..., column].to(self.device), targets.to(self.device))
             values = meter.compute()
-            found.append(Baseline(name, {key: values[key] for key in ("mae", "rmse", "smape", "mase")}))
+            found.append(
+                Baseline(name, {key: values[key] for key in ("mae", "rmse", "smape", "mase") if key in values})
+            )
         return found
 
     def blocks(self, meter: "ForecastMeter") -> list[Block]:
@@ -162,7 +179,9 @@ class ForecastMeter(SummingMeter):
     """Errors over windows, steps and columns; with ``detailed`` they are kept, for intervals and pictures."""
 
     def __init__(self, task: Forecasting, detailed: bool) -> None:
-        super().__init__(task.device, "absolute", "squared", "percent", "scaled")
+        super().__init__(
+            task.device, "absolute", "squared", "percent", "scaled", *(("comparable",) if task.series.parts else ())
+        )
         self.task, self.detailed = task, detailed
         self.errors: list[Tensor] = []  # before the logarithm is undone
         self.own_errors: list[Tensor] = []
@@ -173,20 +192,20 @@ class ForecastMeter(SummingMeter):
         """Add a batch: outputs ``[B, H, K]`` standardised, targets ``[B, H, K, 4]``."""
         outputs = outputs.detach().to(self.task.std.dtype)
         self.sums.add(loss=loss.detach() * weight, weight=weight)
-        self.add_forecast(self.task.in_unit(outputs, targets[..., 1]), targets)
+        self.add_forecast(self.task.in_unit(outputs, targets), targets)
         if self.detailed:
-            self.errors.append(((outputs - targets[..., 0]) * self.task.std).cpu())
+            self.errors.append(((outputs - targets[..., 0]) * self.task.width_std).cpu())
 
     def add_forecast(self, predicted: Tensor, targets: Tensor) -> None:
         """Add forecasts ``[B, H, K]`` in the data's own unit."""
-        true = self.task.in_unit(targets[..., 0], targets[..., 1])
+        true = self.task.in_unit(targets[..., 0], targets)
         error = predicted - true
         size = predicted.abs() + true.abs()
         self.sums.add(
             absolute=error.abs().mean((1, 2)).sum(),
             squared=error.square().mean((1, 2)).sum(),
             percent=(2 * error.abs() / size.clamp_min(1e-12)).mean((1, 2)).sum(),
-            scaled=(error.abs() / self.task.naive_error).mean((1, 2)).sum(),
+            **self._scaled(error.abs(), targets),
         )
         self.samples += len(targets)
         if self.detailed:
@@ -194,18 +213,34 @@ class ForecastMeter(SummingMeter):
             self.true.append(true.cpu())
             self.predicted.append(predicted.cpu())
 
+    def _scaled(self, error: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """The sum over windows of errors over naive errors; of several series also the share that have one."""
+        _, _, naive_error = self.task.scale_of(targets)
+        defined = naive_error > 0
+        scaled = torch.where(defined, error / naive_error.where(defined, 1.0), 0.0).mean((1, 2)).sum()
+        if not self.task.series.parts:
+            return {"scaled": scaled}
+        return {"scaled": scaled, "comparable": defined.to(error.dtype).mean((1, 2)).sum()}
+
     def running(self) -> Values:
-        """``loss`` and the headline."""
+        """``loss`` and the headline, or MAE where MASE is not defined."""
         values = self.compute()
-        return {name: values[name] for name in ("loss", "mase")}
+        return {name: values[name] for name in ("loss", "mase" if "mase" in values else "mae")}
 
     def compute(self) -> Values:
-        """``loss`` of standardised values; ``mae``, ``rmse`` in the data's unit; ``smape`` (0…2); ``mase``."""
+        """``loss`` of standardised values; ``mae``, ``rmse`` in the data's unit; ``smape`` (0…2); ``mase``.
+
+        ``mase`` is of the targets and series where it is defined, and left out where it is nowhere.
+        """
         n = max(self.samples, 1)
-        return {
+        values = {
             "loss": self.mean_loss(),
             "mae": self.sums["absolute"] / n,
             "rmse": (self.sums["squared"] / n) ** 0.5,
             "smape": self.sums["percent"] / n,
-            "mase": self.sums["scaled"] / n,
         }
+        if self.task.series.parts:
+            comparable = self.sums["comparable"]
+        else:
+            comparable = n * (self.task.naive_error > 0).double().mean().item()
+        return {**values, "mase": self.sums["scaled"] / comparable} if comparable else values

@@ -193,7 +193,9 @@ class Fit:
         """The metric that picks the best epoch; raises ``DataError`` where the validation part has no such thing."""
         monitor = self.config.checkpoint.monitor
         if monitor not in self.record:
-            raise DataError(f"{monitor} cannot be computed: validation has one class only; set checkpoint.monitor")
+            raise DataError(
+                f"{monitor} is not defined for this validation part (one class, say); set checkpoint.monitor: val/loss"
+            )
         return self.record[monitor]
 
     def _check_finite(self, name: str, loss: float) -> None:

@@ -1,6 +1,7 @@
 """One look at a split, in full: metrics, details of each class, and the baseline beside them."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -35,8 +36,10 @@ def report_split(
     source = data.sources[split]
     baselines = ranked_baselines(task, source)
     blocks = (*task.blocks(meter), *coefficients(model, data.spec, task))
-    lower = task.headline in task.lower_is_better
-    return SplitReport(split, len(source), meter.compute(), task.headline, lower, tuple(baselines), blocks)
+    metrics = meter.compute()
+    headline = _headline(task, baselines)
+    lower = headline in task.lower_is_better
+    return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks)
 
 
 def ranked_baselines(task: Task, source: Source) -> list[Baseline]:
@@ -46,8 +49,15 @@ def ranked_baselines(task: Task, source: Source) -> list[Baseline]:
     """
     inputs = source.inputs if isinstance(source, ArraySource) and source.rows is None else None
     found = task.baselines(source.targets, inputs)
-    lower = task.headline in task.lower_is_better
-    return sorted(found, key=lambda baseline: baseline.metrics[task.headline], reverse=not lower)
+    headline = _headline(task, found)
+    lower = headline in task.lower_is_better
+    return sorted(found, key=lambda baseline: baseline.metrics[headline], reverse=not lower)
+
+
+def _headline(task: Task, baselines: Sequence[Baseline]) -> str:
+    """The task's headline, or where these data leave it undefined the first metric that the baselines have."""
+    known = baselines[0].metrics
+    return next(name for name in (task.headline, *task.metrics) if name in known)
 
 
 def coefficients(model: nn.Module, spec: DataSpec, task: Task) -> list[Block]:

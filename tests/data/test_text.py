@@ -11,6 +11,7 @@ import torch
 from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
+from cnncli.core.notices import collecting
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Text
 from cnncli.data.contract import Opened
@@ -141,10 +142,36 @@ def test_the_data_folder_is_looked_into(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert datasets.build("text", path="tale.txt").text == "there"
 
 
-def test_what_is_not_utf_8_is_named_with_the_byte() -> None:
+def test_a_text_in_another_encoding_is_read_and_a_notice_names_it() -> None:
+    text = "今天天气很好,我们去公园散步。\n" * 20
+    Path("chinese.txt").write_bytes(text.encode("gb18030"))
+    with collecting() as found:
+        assert datasets.build("text", path="chinese.txt").text == text
+    assert [told.kind for told in found] == ["encoding"]
+    assert "gb18030" in found[0].text
+    with collecting() as found:
+        assert datasets.build("text", path="chinese.txt", encoding="gbk").text == text
+    assert not found
+    Path("marked.txt").write_bytes(text.encode("utf-16"))
+    assert datasets.build("text", path="marked.txt").text == text
+
+
+def test_a_text_of_one_unknown_sign_is_refused() -> None:
+    with pytest.raises(DataError, match=r"no character but U\+FFFD.*dataset\.path"):
+        opened(UNKNOWN * 2000, 16)
+    assert opened(("ab" + UNKNOWN) * 700, 16)
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\r"])
+def test_lines_end_in_one_way(ends: str) -> None:
+    Path("ends.txt").write_bytes(f"one{ends}two{ends}".encode())
+    assert datasets.build("text", path="ends.txt").text == "one\ntwo\n"
+
+
+def test_what_is_not_in_the_given_encoding_is_named_with_the_byte() -> None:
     Path("latin.txt").write_bytes("naïve".encode("latin-1"))
-    with pytest.raises(DataError, match=r"latin\.txt: is not UTF-8 text \(byte 2\); convert it"):
-        datasets.build("text", path="latin.txt")
+    with pytest.raises(DataError, match=r"latin\.txt: byte 2 is not utf-8, as dataset\.encoding says"):
+        datasets.build("text", path="latin.txt", encoding="utf-8")
     Path("marked.txt").write_bytes("naïve".encode("utf-8-sig"))
     assert datasets.build("text", path="marked.txt").text == "naïve", "without the mark at its beginning"
 

@@ -14,7 +14,8 @@ from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import Column, DataSpec, Series, Table
-from cnncli.data.series import SeriesData, make_windows
+from cnncli.data.series import SeriesData
+from cnncli.data.windows import make_windows
 from cnncli.tasks.forecasting import Forecasting, ForecastMeter
 from tests.tasks.helpers import as_json
 

@@ -1,0 +1,270 @@
+"""The times of a series: found in whatever column and form they were written, and written again in that form."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core.errors import ConfigError, DataError
+from cnncli.data.columns import LINE
+from cnncli.data.time_forms import Form, forms_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Moments = NDArray[np.datetime64]  # datetime64[us]
+SAMPLE = 64  # values that a form is tried on before the whole column
+CENTURY = 2040  # two digits of a year later than this are of the century before
+MOSTLY = 0.9  # of the values: the others are errors in a column of times, not words in another
+
+
+@dataclass(frozen=True)
+class Times:
+    """When each row was: ``values`` datetime64[us] ``[N]``, UTC where ``form.zoned`` or a ``zone`` is given.
+
+    ``wall`` is what a clock on the spot showed, where that differs. ``offset`` is the text behind the last time,
+    ``shift`` what it stands for in microseconds.
+    """
+
+    column: str
+    values: Moments
+    form: Form
+    zone: str | None = None
+    wall: Moments | None = None
+    offset: str = ""
+    shift: int = 0
+
+    def text(self, moments: Moments, local: bool = False) -> list[str]:
+        """``moments`` in the form that was read; ``local``: they are of ``wall`` already."""
+        import pandas as pd
+
+        form = self.form
+        if form.unit:
+            return [str(value) for value in moments.astype(f"datetime64[{form.unit}]").astype(np.int64).tolist()]
+        index = pd.DatetimeIndex(moments)
+        if self.zone is not None and not local:
+            index = index.tz_localize("UTC").tz_convert(self.zone).tz_localize(None)
+        elif not local:
+            index = index + pd.Timedelta(self.shift, "us")
+        if form.quarter:
+            return [f"{time.year}{form.format}{time.quarter}" for time in index]
+        pattern = form.format.replace("%z", self.offset)
+        return [_bare(text, form) for text in index.strftime(pattern)]
+
+
+def _bare(text: str, form: Form) -> str:
+    """Without the zeros that the file does not have either."""
+    if form.bare or form.bare_hour:
+        date, clock = text, ""
+        if form.clock and (found := re.search(r"[T ,:-]+\d\d(:\d\d|$| ?[AP]M)", text)):
+            date, clock = text[: found.start()], text[found.start() :]
+        if form.bare:
+            date = re.sub(r"(?<!\d)0(?=\d(?!\d))", "", date)
+        if form.bare_hour:
+            clock = re.sub(r"^(\D*)0(?=\d)", r"\1", clock)
+        text = date + clock
+    return text
+
+
+def read_times(column: "pd.Series[Any]", name: str, day_first: bool | None, zone: str | None) -> Times | None:
+    """The times of a column of texts, None where it holds something else; ``name`` is the file's.
+
+    Raises ``DataError`` where day and month could be exchanged, or a few values are no times.
+    """
+    text = column.astype(str).str.strip()
+    candidates = _candidates(text, day_first)
+    found: list[tuple[Form, Any]] = []
+    for form in candidates:
+        parsed = _parsed(text, form)
+        known = float(parsed.notna().mean())
+        if known == 1.0:
+            found.append((form, parsed))
+        elif known >= MOSTLY and len(candidates) == 1 and len(text) > 1:
+            raise _no_time(column, parsed.isna().to_numpy(), name)
+    if not found:
+        return None
+    if len(found) > 1 and not found[0][1].equals(found[1][1]):
+        raise DataError(
+            f"{name}: column '{column.name}' has days and months that could be exchanged, such as "
+            f"{text.iloc[0]}; set dataset.day_first: true or false"
+        )
+    form, parsed = found[0]
+    return _placed(str(column.name), text, form, parsed, zone, name)
+
+
+def _no_time(column: "pd.Series[Any]", wrong: NDArray[np.bool_], name: str) -> DataError:
+    position = int(wrong.argmax())
+    where = f"{name}:{column.index[position]}" if column.index.name == LINE else name
+    return DataError(
+        f"{where}: column '{column.name}' has '{column.iloc[position]}', no time in the form of the others; fix it, or "
+        "set dataset.time: false, which takes the lines as they lie"
+    )
+
+
+def _candidates(text: "pd.Series[Any]", day_first: bool | None) -> list[Form]:
+    """The forms that a sample of the texts could have, the flags of their zeros as any of them has it."""
+    positions = np.unique(np.linspace(0, len(text) - 1, SAMPLE).astype(int))
+    sample = text.iloc[positions].tolist()
+    each = [forms_of(value) for value in sample]
+    known: dict[str, Form] = {}
+    counts: dict[str, int] = {}
+    for forms in each:
+        for form in forms:
+            before = known.get(form.format, form)
+            known[form.format] = replace(
+                before, bare=before.bare or form.bare, bare_hour=before.bare_hour or form.bare_hour
+            )
+            counts[form.format] = counts.get(form.format, 0) + 1
+    enough = [form for key, form in known.items() if counts[key] >= MOSTLY * len(sample)]
+    if not enough and known and sum(map(bool, each)) == len(each):  # with and without fractions, or zeros
+        enough = [next(iter(known.values()))]
+    if day_first is not None and len(enough) > 1:
+        first = [form for form in enough if (form.format.find("%d") < form.format.find("%m")) == day_first]
+        return first or enough
+    return enough
+
+
+def _parsed(text: "pd.Series[Any]", form: Form) -> "pd.Series[Any]":
+    """Times of a whole column, NaT where one has another form; with offsets in UTC."""
+    import pandas as pd
+
+    if form.quarter:
+        quarter = pd.to_numeric(text.str[-1], errors="coerce")
+        year = pd.to_numeric(text.str[:4], errors="coerce")
+        written = text.str[4:-1].str.upper() == form.format.upper()
+        months = year.where(written & quarter.between(1, 4)).astype("Float64") * 12 + (quarter - 1) * 3
+        plain = months.fillna(0).astype(np.int64).to_numpy()
+        values = pd.Series((plain - 1970 * 12).astype("datetime64[M]").astype("datetime64[us]"), index=text.index)
+        return values.where(months.notna().to_numpy())
+    utc = form.zoned
+    parsed = pd.to_datetime(text, format=form.format, errors="coerce", utc=utc)
+    if parsed.isna().any() and form.format.startswith("%Y-%m-%d") and form.clock:
+        parsed = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=utc)  # fractions here and there
+    if "%y" in form.format:
+        late = parsed.dt.year > CENTURY
+        parsed = parsed.where(~late, parsed - pd.DateOffset(years=100))
+    return parsed
+
+
+def _placed(
+    column: str, text: "pd.Series[Any]", form: Form, parsed: "pd.Series[Any]", zone: str | None, name: str
+) -> Times:
+    """The times as they are ordered: UTC where offsets or a zone say how."""
+    if form.zoned:
+        values = parsed.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+        if not form.format.endswith("%z"):
+            return Times(column, values, form)
+        last = re.search(r"(Z|[+-]\d{2}(?::?\d{2})?)$", text.iloc[int(values.argmax())], re.IGNORECASE)
+        offset = last[0] if last else ""
+        wall = _wall(text, form, values)
+        return Times(column, values, form, None, wall, offset, _microseconds(offset))
+    values = parsed.to_numpy().astype("datetime64[us]")
+    if zone is None:
+        return Times(column, values, form)
+    return Times(column, located(values, zone, column, name), form, zone, values)
+
+
+def _microseconds(offset: str) -> int:
+    digits = re.sub(r"\D", "", offset)
+    if not digits:
+        return 0
+    minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
+    return (-minutes if offset.startswith("-") else minutes) * 60_000_000
+
+
+def _wall(text: "pd.Series[Any]", form: Form, values: Moments) -> Moments | None:
+    """The local times, None where all offsets are the same."""
+    ends = text.str.extract(r"(Z|[+-]\d{2}(?::?\d{2})?)$", flags=re.IGNORECASE)[0]
+    codes, known = ends.factorize()
+    if len(known) == 1:
+        return None
+    shifts = np.array([_microseconds(str(each)) for each in known] + [0])
+    return values + shifts[codes].astype("timedelta64[us]")
+
+
+def located(values: Moments, zone: str, column: str, name: str) -> Moments:
+    """Local times of ``zone`` in UTC: the hour that comes twice is told by the order of the rows.
+
+    Raises ``ConfigError`` for an unknown zone, ``DataError`` for a time that no clock there showed.
+    """
+    import pandas as pd
+
+    back = len(values) > 1 and values[-1] < values[0]
+    index = pd.DatetimeIndex(values[::-1] if back else values)
+    try:
+        index.tz_localize("UTC").tz_convert(zone)
+    except (KeyError, ValueError) as error:  # zoneinfo's own errors are of these
+        raise ConfigError(
+            f"dataset.zone: '{zone}' is no time zone; such as Europe/Berlin or America/New_York"
+        ) from error
+    try:
+        local = index.tz_localize(zone, ambiguous="infer", nonexistent="raise")
+    except ValueError as error:
+        cause = str(error).split(",")[0].split(". ")[0]
+        raise DataError(
+            f"{name}: column '{column}' does not hold times of {zone} ({cause}); leave dataset.zone out or name another"
+        ) from error
+    found: Moments = local.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
+    return found[::-1] if back else found
+
+
+YEARS = frozenset({"year", "years", "yr", "date", "ds", "time", "period", "jahr", "annee", "ano", "jaar"})
+NAMES = YEARS | {
+    "datetime", "timestamp", "day", "month", "quarter", "datum", "zeit", "monat", "fecha", "unix", "epoch", "dt", "ts",
+    "utc", "when", "yearmonth", "yyyymm", "yyyymmdd",
+}  # fmt: skip
+UNITS = (("s", 1e8, 4.2e9), ("ms", 1e11, 4.2e12), ("us", 1e14, 4.2e15), ("ns", 1e17, 4.2e18))
+
+
+def numbers_as_times(column: "pd.Series[Any]", values: NDArray[np.float64], named: bool) -> Times | None:
+    """The times that whole numbers stand for: 20240315, 202403, 2024, seconds to nanoseconds since 1970.
+
+    ``named``: the config says that they are. Else the column's own name must sound like it, or (of years and months
+    not) the numbers must never go back, or never forth.
+    """
+    import pandas as pd
+
+    if not len(values) or not np.isfinite(values).all() or (values != np.floor(values)).any():
+        return None
+    words = set(re.split(r"[^a-z]+", str(column.name).lower()))
+    speaks = named or bool(words & NAMES)
+    steps = np.diff(values)
+    ordered = len(values) > 2 and ((steps > 0).all() or (steps < 0).all())
+    low, high = values.min(), values.max()
+    for unit, least, most in UNITS:
+        if (speaks or ordered) and least <= low and high <= most:
+            moments = values.astype(np.int64).astype(f"datetime64[{unit}]").astype("datetime64[us]")
+            return Times(str(column.name), moments, Form("", unit=unit))
+    for digits, form in ((8, "%Y%m%d"), (6, "%Y%m"), (4, "%Y")):
+        if 1500 * 10 ** (digits - 4) <= low and high < 2200 * 10 ** (digits - 4):
+            if not (speaks or (ordered and digits == 8)) or (digits == 4 and not (named or words & YEARS)):
+                continue
+            text = pd.Series(values.astype(np.int64)).astype(str)
+            parsed = pd.to_datetime(text, format=form, errors="coerce")
+            if parsed.notna().all():
+                return Times(str(column.name), parsed.to_numpy().astype("datetime64[us]"), Form(form))
+    return None
+
+
+def joined(frame: "pd.DataFrame", columns: Sequence[str]) -> "pd.Series[Any]":
+    """Columns of date and time, or of year, month, day (and hour), as one column of texts."""
+    texts = [frame[name].astype(str).str.strip().str.replace(r"\.0$", "", regex=True) for name in columns]
+    parts = [str(name).lower() for name in columns]
+    if parts == ["year", "quarter"]:
+        whole = texts[0] + "Q" + texts[1].str.upper().str.removeprefix("Q")
+    elif parts[:2] == ["year", "month"] or parts[:2] == ["yr", "mo"]:
+        whole = texts[0] + "-" + texts[1].str.zfill(2)
+        for number, text in enumerate(texts[2:]):
+            whole = whole + ("-", " ", ":", ":")[number] + text.str.zfill(2)
+        if len(texts) == 4:
+            whole = whole + ":00"
+    else:
+        whole = texts[0]
+        for text in texts[1:]:
+            plain = text.str.fullmatch(r"\d{1,2}").all()
+            whole = whole + " " + (text.str.zfill(2) + ":00" if plain else text)
+    whole.name = "+".join(map(str, columns))
+    return whole
