@@ -9,8 +9,8 @@ from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets, tasks
 from cnncli.core.spec import Wants
-from cnncli.curate.duplicates import find_duplicates
-from cnncli.curate.signatures import Signature, sign_all
+from cnncli.data.duplicates import find_duplicates
+from cnncli.data.signatures import Signature, sign_all
 from cnncli.data.contract import Track
 from cnncli.data.find import find_data
 from cnncli.data.folders import read_folder

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from cnncli.core.errors import ConfigError, DataError, StorageError
 from cnncli.core.files import write_text
-from cnncli.curate.duplicates import find_duplicates, join
+from cnncli.data.duplicates import find_duplicates, join
 from cnncli.curate.labels import Labelled, compile_pattern
-from cnncli.curate.signatures import sign_all
+from cnncli.data.signatures import sign_all
 from cnncli.data.contract import Track
 
 How = Literal["copy", "link", "move"]

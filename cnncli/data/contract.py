@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from cnncli.config.sections import DatasetConfig
+from cnncli.core.members import Members
 from cnncli.core.spec import DataSpec, Split, Wants
 from cnncli.data.sources import Source
 
@@ -14,11 +15,19 @@ Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """Shows progress over an iterable: ``(items, how many, what is being done)`` → the same items."""
 
 
+class Remembered(NamedTuple):
+    """The members of a run; with ``elsewhere`` all samples are judged that training has not seen, as ``test``."""
+
+    members: Members
+    elsewhere: bool = False
+
+
 class Opened(NamedTuple):
-    """Splits ready for loaders, and what the model must know of them."""
+    """Splits ready for loaders, what the model must know of them, and what the run remembers."""
 
     spec: DataSpec
     sources: dict[Split, Source]
+    members: Members | None = None  # of data sets that can change
 
 
 class Raw(Protocol):
@@ -28,8 +37,16 @@ class Raw(Protocol):
     def offers(self) -> tuple[Wants, ...]:
         """What a task can learn from it; the first is the usual."""
 
-    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+    def open(
+        self,
+        config: DatasetConfig,
+        wants: Wants,
+        track: Track,
+        spec: DataSpec | None,
+        remembered: Remembered | None = None,
+    ) -> Opened:
         """Carve validation out of training, fit everything on the training part, and encode all splits.
 
-        With the ``spec`` of a checkpoint nothing is fitted: its preprocessing is used. Raises ``DataError``.
+        With the ``spec`` of a checkpoint nothing is fitted: its preprocessing is used; and the splits are those that
+        it has ``remembered``. Raises ``DataError``.
         """

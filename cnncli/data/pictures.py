@@ -9,7 +9,7 @@ from cnncli.config.sections import DatasetConfig, Statistics
 from cnncli.core.errors import DataError
 from cnncli.core.spec import DataSpec, Decode, Numbers, Pictures, Split, Wants
 from cnncli.data.columns import mean_and_std
-from cnncli.data.contract import Opened, Track
+from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.decoded import decoded, in_memory
 from cnncli.data.ranges import with_range
 from cnncli.data.sources import ArraySource, FileSource, Source
@@ -21,60 +21,26 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 @dataclass(frozen=True)
 class PictureData:
-    """Pictures: ``train`` and, where there are any, ``val`` and ``test``; ``classes`` in the order of the targets.
-
-    ``seen`` is the (height, width) of the centre that the network sees, where that is not the whole picture. Where
-    numbers are learned there are no classes: ``numbers`` are their names, and the targets are float64 ``[N, K]``.
-    """
+    """Pictures in memory: ``train`` and, where there are any, ``val`` and ``test``; ``classes`` in their order."""
 
     classes: tuple[str, ...]
     train: Source
     val: Source | None = None
     test: Source | None = None
-    seen: tuple[int, int] | None = None
-    numbers: tuple[str, ...] = ()
     offers: ClassVar[tuple[Wants, ...]] = ("classes",)
 
-    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
-        """Splits, the training part decoded where it can be; the statistics are those of the training part."""
-        sources = with_range(self._splits(config), config.cache, track, spec)
-        if spec is None:
-            decode = getattr(sources["train"], "decode", None)
-            if isinstance(sources["train"], FileSource):
-                sources["train"] = decoded(sources["train"], config, track)
-            preprocess = fit_pictures(config, sources["train"], decode)
-            spec = DataSpec(self.input_shape, self.classes, preprocess, *self._scale(sources["train"]))
-        else:
-            self._must_match(spec, config.name)
-        return Opened(spec, sources)
-
-    def _scale(self, train: Source) -> tuple[tuple[int, ...], Numbers | None]:
-        """Where numbers are learned, the network's output, and their mean and deviation over the training part."""
-        if not self.numbers:
-            return (), None
-        scales = [mean_and_std(column.numpy()) for column in train.targets.unbind(1)]
-        mean, std = tuple(mean for mean, _ in scales), tuple(std for _, std in scales)
-        return (len(self.numbers),), Numbers(self.numbers, mean, std)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """``(C, H, W)`` as the network sees it."""
-        return (self.train.shape[0], *(self.seen or self.train.shape[1:]))
-
-    def _must_match(self, spec: DataSpec, name: str) -> None:
-        """Raise ``DataError`` unless the data have the classes and the shape that a network was trained on."""
-        missing, extra = set(spec.classes) - set(self.classes), set(self.classes) - set(spec.classes)
-        if missing or extra:
-            raise DataError(
-                f"{name}: its classes differ from the checkpoint's (missing: {_few(missing)}, extra: {_few(extra)}); "
-                "use data with the same class names"
-            )
-        numbers = () if spec.numbers is None else spec.numbers.names
-        if (spec.classes, numbers, spec.input_shape) != (self.classes, self.numbers, self.input_shape):
-            raise DataError(
-                f"{name}: the data have {_described(self.classes, self.numbers, self.input_shape)}, "
-                f"the checkpoint {_described(spec.classes, numbers, spec.input_shape)}; use the data it was trained on"
-            )
+    def open(
+        self,
+        config: DatasetConfig,
+        wants: Wants,
+        track: Track,
+        spec: DataSpec | None,
+        remembered: Remembered | None = None,
+    ) -> Opened:
+        """Splits; the statistics are those of the training part. The set never changes: nothing is remembered."""
+        _, *size = self.train.shape
+        pictures = PictureSet(self.classes, None, (size[0], size[1]))
+        return Opened(*pictures.finish(self._splits(config), config, track, spec))
 
     def _splits(self, config: DatasetConfig) -> dict[Split, Source]:
         sources: dict[Split, Source] = {"train": self.train}
@@ -86,6 +52,58 @@ class PictureData:
         if self.test is not None:
             sources["test"] = self.test
         return sources
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """What is the same of all pictures of a set: classes, how files are decoded, what the network sees of them.
+
+    ``seen`` is the (height, width) of the centre. Where numbers are learned there are no classes: ``numbers`` are
+    their names, and the targets are float64 ``[N, K]``.
+    """
+
+    classes: tuple[str, ...]
+    decode: Decode | None
+    seen: tuple[int, int]
+    numbers: tuple[str, ...] = ()
+
+    def finish(
+        self, sources: dict[Split, Source], config: DatasetConfig, track: Track, spec: DataSpec | None
+    ) -> tuple[DataSpec, dict[Split, Source]]:
+        """Splits, the training part decoded where it can be, and their spec: given, or fitted on the training part."""
+        channels = next(iter(sources.values())).shape[0]
+        if spec is not None:
+            self._must_match(spec, channels, config.name)
+            return spec, with_range(sources, config.cache, track, spec)
+        sources = with_range(sources, config.cache, track, spec)
+        decode = getattr(sources["train"], "decode", None)
+        if isinstance(sources["train"], FileSource):
+            sources["train"] = decoded(sources["train"], config, track)
+        preprocess = fit_pictures(config, sources["train"], decode)
+        return DataSpec((channels, *self.seen), self.classes, preprocess, *self._scale(sources["train"])), sources
+
+    def _scale(self, train: Source) -> tuple[tuple[int, ...], Numbers | None]:
+        """Where numbers are learned, the network's output, and their mean and deviation over the training part."""
+        if not self.numbers:
+            return (), None
+        scales = [mean_and_std(column.numpy()) for column in train.targets.unbind(1)]
+        mean, std = tuple(mean for mean, _ in scales), tuple(std for _, std in scales)
+        return (len(self.numbers),), Numbers(self.numbers, mean, std)
+
+    def _must_match(self, spec: DataSpec, channels: int, name: str) -> None:
+        """Raise ``DataError`` unless the data have the classes and the shape that a network was trained on."""
+        missing, extra = set(spec.classes) - set(self.classes), set(self.classes) - set(spec.classes)
+        if missing or extra:
+            raise DataError(
+                f"{name}: its classes differ from the checkpoint's (missing: {_few(missing)}, extra: {_few(extra)}); "
+                "use data with the same class names"
+            )
+        numbers, shape = () if spec.numbers is None else spec.numbers.names, (channels, *self.seen)
+        if (spec.classes, numbers, spec.input_shape) != (self.classes, self.numbers, shape):
+            raise DataError(
+                f"{name}: the data have {_described(self.classes, self.numbers, shape)}, "
+                f"the checkpoint {_described(spec.classes, numbers, spec.input_shape)}; use the data it was trained on"
+            )
 
 
 def fit_pictures(config: DatasetConfig, train: Source, decode: Decode | None) -> Pictures:

@@ -60,13 +60,11 @@ def with_range(sources: dict[Split, Source], cached: bool, track: Track, spec: D
     A set of 8 bits has none. Notices tell what of the files is not read, and what the range loses. Raises
     ``DataError`` for a deep picture of the training part that cannot be read.
     """
-    train = sources["train"]
-    if not isinstance(train, FileSource):
-        return sources
+    train = sources.get("train")
     if spec is not None:
         decode: Decode | None = getattr(spec.preprocess, "decode", None)
         return _all_with(sources, None if decode is None else decode.value_range)
-    if not can_be_unusual(train.paths):
+    if not isinstance(train, FileSource) or not can_be_unusual(train.paths):
         return sources
     whole = train.whole or train
     headers = Headers(**_remembered([whole.digest], cached, lambda: asdict(look(whole.paths))))

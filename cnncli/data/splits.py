@@ -1,46 +1,95 @@
 """Carving one split out of another: stratified, and the same for the same seed on every machine."""
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
 from cnncli.core.errors import DataError
+from cnncli.core.notices import notice
 from cnncli.core.seeding import derive_seed
 
 
-def stratified_split(targets: Tensor, fraction: float, seed: int, key: str = "val_fraction") -> tuple[Tensor, Tensor]:
+def stratified_split(
+    targets: Tensor, fraction: float, seed: int, key: str = "val_fraction", groups: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Indices of the samples that stay and of those taken out, each sorted.
 
     ``fraction`` of every class is taken out (rounded, but of a class with two or more samples at least one is
-    taken and one stays). ``targets`` is int64 ``[N]``. Raises ``DataError`` when nothing can be taken out,
-    with ``key`` as the setting that asked for it.
+    taken and one stays). ``targets`` is int64 ``[N]``. Samples of one group ``[N]`` stay together. Raises ``DataError``
+    when nothing can be taken out, with ``key`` as the setting that asked for it.
     """
     generator = torch.Generator().manual_seed(derive_seed(seed, "split"))
-    kept, taken = [], []
+    taking = _Taking(groups)
     for label in targets.unique().tolist():
         members = torch.nonzero(targets == label).flatten()
         members = members[torch.randperm(len(members), generator=generator)]
-        count = min(max(round(fraction * len(members)), 1), len(members) - 1)
-        taken.append(members[:count])
-        kept.append(members[count:])
-    if not taken or sum(map(len, taken)) == 0:
-        raise DataError(f"no class has two samples, so no part of them can be split off; set {key}: 0")
-    return torch.cat(kept).sort().values, torch.cat(taken).sort().values
+        taking.take(members, min(max(round(fraction * len(members)), 1), len(members) - 1))
+    kept, taken = taking.result(len(targets), key)
+    if len(taken) == 0:
+        cause = "each class is one group of samples" if taking.too_large else "no class has two samples"
+        raise DataError(f"{cause}, so no part of them can be split off; set {key}: 0")
+    return kept, taken
 
 
-def carve(targets: Tensor, fraction: float, seed: int, key: str = "val_fraction") -> tuple[Tensor, Tensor]:
+def carve(
+    targets: Tensor, fraction: float, seed: int, key: str = "val_fraction", groups: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """``stratified_split`` for class numbers ``[N]``, ``random_split`` for any other targets ``[N, …]``."""
     if targets.ndim == 1 and not targets.is_floating_point():
-        return stratified_split(targets, fraction, seed, key)
-    return random_split(len(targets), fraction, seed, key)
+        return stratified_split(targets, fraction, seed, key, groups)
+    return random_split(len(targets), fraction, seed, key, groups)
 
 
-def random_split(samples: int, fraction: float, seed: int, key: str = "val_fraction") -> tuple[Tensor, Tensor]:
-    """Positions of the samples that stay and of those taken out at random, each sorted; at least one of each.
-
-    Raises ``DataError`` for fewer than two samples, with ``key`` as the setting that asked for it.
-    """
+def random_split(
+    samples: int, fraction: float, seed: int, key: str = "val_fraction", groups: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The same without classes: ``fraction`` of all samples, at least one on each side. Raises ``DataError``."""
     if samples < 2:
         raise DataError(f"{samples} samples cannot be split in two; add more, or set {key}: 0")
-    order = torch.randperm(samples, generator=torch.Generator().manual_seed(derive_seed(seed, "split")))
+    generator = torch.Generator().manual_seed(derive_seed(seed, "split"))
+    taking = _Taking(groups)
     count = min(max(round(fraction * samples), 1), samples - 1)
-    return order[count:].sort().values, order[:count].sort().values
+    taking.take(torch.randperm(samples, generator=generator), count)
+    kept, taken = taking.result(samples, key)
+    if len(taken) == 0:
+        raise DataError(f"all samples belong together, so no part of them can be split off; set {key}: 0")
+    return kept, taken
+
+
+class _Taking:
+    """Takes samples out in a given order, but those of a group only together: each group goes one way."""
+
+    def __init__(self, groups: Tensor | None) -> None:
+        self.groups: list[int] | None = None if groups is None else groups.tolist()
+        self.sizes = Counter(self.groups or ())
+        self.goes: dict[int, bool] = {}  # group → whether it is taken out
+        self.taken: list[int] = []
+        self.too_large = 0
+
+    def take(self, members: Tensor, count: int) -> None:
+        """Take about ``count`` of ``members``, in their order; a group that is larger than that stays."""
+        if self.groups is None:
+            self.taken += members[:count].tolist()
+            return
+        left = count
+        here = Counter(self.groups[member] for member in members.tolist())
+        for member in members.tolist():
+            group = self.groups[member]
+            if group not in self.goes:
+                self.goes[group] = here[group] <= left
+                self.too_large += here[group] > count > 0
+                left -= here[group] if self.goes[group] else 0
+            if self.goes[group]:
+                self.taken.append(member)
+
+    def result(self, samples: int, key: str) -> tuple[Tensor, Tensor]:
+        """What stays and what is taken out, each sorted."""
+        if self.groups is not None:
+            self.taken = [member for member in range(samples) if self.goes.get(self.groups[member], False)]
+        if self.too_large:
+            text = f"{self.too_large} groups of samples that belong together are larger than the split of {key}"
+            notice("large_group", f"{text}; they stay in training")
+        out = torch.zeros(samples, dtype=torch.bool)
+        out[torch.tensor(self.taken, dtype=torch.int64)] = True
+        return torch.nonzero(~out).flatten(), torch.nonzero(out).flatten()

@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cnncli.curate.duplicates import BLOCK, Pair, find_duplicates, join
-from cnncli.curate.signatures import Signature, sign, sign_all
+from cnncli.data.duplicates import BLOCK, Pair, find_duplicates, join
+from cnncli.data.signatures import Signature, sign, sign_all
 from tests.conftest import Answer, make_pictures
 
 Cli = Callable[..., Answer]

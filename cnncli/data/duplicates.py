@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnncli.curate.signatures import Signature
+from cnncli.data.signatures import Signature
 
 MAX_BITS = 10  # of 64 that may differ
 MAX_DISTANCE = 10.0  # levels of 255: root mean square between two thumbnails

@@ -1,0 +1,93 @@
+"""Pictures in files as a data set: which of them are training, validation and test, and what a run remembers of that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnncli.config.sections import DatasetConfig
+from cnncli.core.spec import DataSpec, Decode, Split
+from cnncli.data.alike import together
+from cnncli.data.contents import contents
+from cnncli.data.contract import Opened, Remembered, Track
+from cnncli.data.pictures import PictureSet
+from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
+from cnncli.data.sources import FileSource, Source
+from cnncli.data.splits import carve
+
+ORDER: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class FilePictures:
+    """Files in the parts that the data tell, with their names ``[N]`` from the root and what is learned of each.
+
+    ``groups`` ``[N]`` are kept together where cnncli makes the splits; ``where`` is the place in messages.
+    """
+
+    where: str
+    parts: Mapping[Split, FileSource]
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    decode: Decode
+    seen: tuple[int, int]
+    test_fraction: float
+    numbers: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
+
+    def open(self, config: DatasetConfig, track: Track, spec: DataSpec | None, remembered: Remembered | None) -> Opened:
+        """The splits that are told, carved or remembered; what is alike stays together where they are carved."""
+        told = [self.parts[split] for split in ORDER if split in self.parts]
+        content = np.concatenate([contents(part, config.cache, track) for part in told])
+        samples = Samples(self.names, content, "pictures", self.where)
+        targets = torch.cat([part.targets for part in told])
+        if remembered is not None:
+            parts = find_parts(remembered, samples)
+        else:
+            if spec is not None:
+                tell_unknown(self.where)
+            parts = self._carved(config, samples, track)
+        sources: dict[Split, Source] = {split: self._select(told, targets, rows) for split, rows in parts.items()}
+        pictures = PictureSet(self.classes, self.decode, self.seen, self.numbers)
+        spec, sources = pictures.finish(sources, config, track, spec)
+        if remembered is not None:
+            return Opened(spec, sources, remembered.members)
+        return Opened(spec, sources, members_of("path", samples, parts, targets))
+
+    def _carved(self, config: DatasetConfig, samples: Samples, track: Track) -> dict[Split, Tensor]:
+        """The positions of each split: as told, else what is carved out of training."""
+        parts: dict[Split, Tensor] = {}
+        begin = 0
+        for split in ORDER:
+            if split in self.parts:
+                parts[split] = torch.arange(begin, begin + len(self.parts[split]))
+                begin += len(self.parts[split])
+        fractions: dict[Split, tuple[float, int, str]] = {
+            "test": (self.test_fraction, 0, "test_fraction"),
+            "val": (config.val_fraction, config.split_seed, "val_fraction"),
+        }
+        wanted = [split for split, (fraction, *_) in fractions.items() if split not in parts and fraction > 0]
+        if not wanted:
+            return parts
+        train = self.parts["train"]
+        own = None if self.groups is None else self.groups[: len(train)]
+        groups = torch.from_numpy(together(train, samples.content[: len(train)], own, config.cache, track))
+        for split in wanted:
+            here = parts["train"]
+            kept, taken = carve(train.targets[here], *fractions[split], groups=groups[here])
+            parts |= {"train": here[kept], split: here[taken]}
+        return parts
+
+    def _select(self, told: list[FileSource], targets: Tensor, rows: Tensor) -> FileSource:
+        """The pictures at ``rows``: as a part of those that were told together, where they are, else on their own."""
+        begin = 0
+        for part in told:
+            end = begin + len(part)
+            if len(rows) and begin <= int(rows.min()) and int(rows.max()) < end:
+                here = rows - begin
+                return part if torch.equal(here, torch.arange(len(part))) else part.subset(here)
+            begin = end
+        paths = [path for part in told for path in part.paths]
+        return FileSource(tuple(paths[row] for row in rows.tolist()), targets[rows], self.decode)

@@ -1,0 +1,194 @@
+"""The samples of a run found again among those that lie there now."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnncli.core.errors import DataError
+from cnncli.core.members import SPLITS, Ids, Members, few, in_order
+from cnncli.core.notices import notice
+from cnncli.core.spec import Split
+from cnncli.data.contract import Remembered
+
+FEW_DISTINCT = 0.5  # of the training rows are different: below, equal rows say little
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What lies there now: names ``[N]``, or none, and hashes of the content ``[N]``; ``what`` and ``where`` in words."""
+
+    names: Sequence[str]
+    content: Ids
+    what: str
+    where: str
+
+    def called(self, position: int) -> str:
+        """One sample, for a message."""
+        return self.names[position] if len(self.names) else f"row {position + 1}"
+
+
+def members_of(by: str, samples: Samples, parts: dict[Split, Tensor], targets: Tensor) -> Members:
+    """What a new run remembers: of every split the samples at ``parts``, and the ``targets`` ``[N, …]`` of training."""
+    codes, order = in_order({split: rows.numpy() for split, rows in parts.items()})
+    names = tuple(samples.names[row] for row in order) if len(samples.names) else ()
+    learned = targets[parts["train"]].numpy()
+    if learned.dtype == np.int64 and learned.size and 0 <= learned.min() and learned.max() < 2**15:
+        learned = learned.astype(np.int16)
+    members = Members(by, codes, samples.content[order], names, targets=learned)  # type: ignore[arg-type]
+    members.check()
+    return members
+
+
+def tell_unknown(where: str) -> None:
+    """Say that a checkpoint does not know its samples."""
+    text = f"{where}: the checkpoint does not say which samples it was trained on; the splits are made anew"
+    notice("split_anew", f"{text}, which is right only if the data have not changed since")
+
+
+def find_parts(remembered: Remembered, samples: Samples) -> dict[Split, Tensor]:
+    """The positions of each split's samples among those that lie there now, in the order of the run.
+
+    Raises ``DataError`` where nothing is left to judge.
+    """
+    members = remembered.members
+    found = _match(members, samples)
+    if remembered.elsewhere:
+        return {"test": _unseen(members, samples, found)}
+    changed = _changed(members, samples, found)
+    leaked = _leaked(members, samples, found)
+    parts: dict[Split, Tensor] = {}
+    for split in SPLITS:
+        own = members.of(split)
+        here = own[(found[own] >= 0) & ~leaked[own]]
+        if len(own):
+            parts[split] = torch.from_numpy(found[here])
+    _tell(members, samples, found, changed, leaked)
+    if not any(len(rows) for rows in parts.values()):
+        raise DataError(f"{samples.where}: none of the {samples.what} that the run knew are there; check the path")
+    return parts
+
+
+def require_training(remembered: Remembered, samples: Samples, parts: dict[Split, Tensor]) -> None:
+    """Raise ``DataError`` where training cannot go on because some of what it learns from is gone."""
+    members = remembered.members
+    gone = len(members.of("train")) - len(parts["train"])
+    if gone:
+        found = _match(members, samples)
+        lost = [_member(members, int(row)) for row in members.of("train") if found[row] < 0]
+        raise DataError(
+            f"{samples.where}: {gone:,} of the training {samples.what} are gone ({few(lost)}); put them back, or "
+            "start a new run from the weights with train.start_from"
+        )
+
+
+def _member(members: Members, position: int) -> str:
+    return members.names[position] if members.names else f"row {position + 1} of the run"
+
+
+def _match(members: Members, samples: Samples) -> Ids:
+    """The position now of every member ``[N]``, -1 where it is gone.
+
+    First what has name and content, then the content under another name, then the name with another content. Where a
+    key names the samples it alone counts; where nothing does, of equal contents those of training come first.
+    """
+    found = np.full(len(members.split), -1, dtype=np.int64)
+    free = np.ones(len(samples.content), dtype=bool)
+    if members.by != "content":
+        at = {name: position for position, name in enumerate(samples.names)}
+        named = np.array([at.get(name, -1) for name in members.names], dtype=np.int64)
+        same = (named >= 0) & ((samples.content[named] == members.content) | (members.by == "key"))
+        found[same] = named[same]
+        free[named[same]] = False
+    if members.by != "key":
+        _by_content(members, samples, found, free)
+    if members.by == "path":
+        left = np.flatnonzero((found < 0) & (named >= 0))
+        for row in left[free[named[left]]]:
+            if free[named[row]]:
+                found[row], free[named[row]] = named[row], False
+    return found
+
+
+def _by_content(members: Members, samples: Samples, found: Ids, free: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
+    """Fill ``found`` with positions of equal content, each used once."""
+    lost = np.flatnonzero(found < 0)
+    wanted = set(members.content[lost].tolist())
+    places: dict[int, list[int]] = defaultdict(list)
+    for position in np.flatnonzero(free)[::-1].tolist():
+        content = int(samples.content[position])
+        if content in wanted:
+            places[content].append(position)
+    for row in lost.tolist():
+        here = places.get(int(members.content[row]))
+        if here:
+            found[row] = here.pop()
+            free[found[row]] = False
+
+
+def _changed(members: Members, samples: Samples, found: Ids) -> Ids:
+    """The members that are there with another content."""
+    there = np.flatnonzero(found >= 0)
+    return there[samples.content[found[there]] != members.content[there]]
+
+
+def _leaked(members: Members, samples: Samples, found: Ids) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Which members ``[N]`` would be judged though training has seen what is there now, by name or by content."""
+    leaked = np.zeros(len(found), dtype=bool)
+    if members.by == "content":
+        return leaked
+    train = members.of("train")
+    contents = set(members.content[train].tolist()) if members.by == "path" else set()
+    names = {members.names[row] for row in train}
+    for row in np.flatnonzero((found >= 0) & (members.split > 0)).tolist():
+        position = int(found[row])
+        name, content = samples.names[position], int(samples.content[position])
+        as_before = name == members.names[row] and content == int(members.content[row])
+        leaked[row] = not as_before and (name in names or content in contents)
+    return leaked
+
+
+def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
+    """The positions of all samples but those that were trained on; rows of which there are few different ones stay."""
+    train = members.of("train")
+    if members.by == "content" and len(np.unique(members.content[train])) < FEW_DISTINCT * len(train):
+        equal = int(np.isin(samples.content, members.content[train]).sum())
+        if equal:
+            notice("equal_rows", f"{samples.where}: {equal:,} {samples.what} are equal to rows of training; judged as well")
+        return torch.arange(len(samples.content))
+    seen = np.zeros(len(samples.content), dtype=bool)
+    names = {members.names[row] for row in train} if members.names else set()
+    here = found[train]
+    seen[here[here >= 0]] = True
+    if members.by == "path":
+        seen = np.isin(samples.content, members.content[train])
+        if any(samples.names[row] in names for row in np.flatnonzero(seen)):  # these are the run's own pictures;
+            seen |= np.array([name in names for name in samples.names])  # elsewhere names are used for others
+    if seen.any():
+        known = [samples.called(int(row)) for row in np.flatnonzero(seen)]
+        text = f"{len(known):,} of {len(seen):,} {samples.what} were trained on and are left out"
+        notice("trained_on", f"{samples.where}: {text} ({few(known)})")
+    if seen.all():
+        raise DataError(f"{samples.where}: all {samples.what} were trained on; name data that the network has not seen")
+    return torch.from_numpy(np.flatnonzero(~seen))
+
+
+def _tell(members: Members, samples: Samples, found: Ids, changed: Ids, leaked: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
+    """Count and name what is new, gone, changed, or known from training."""
+    used = np.zeros(len(samples.content), dtype=bool)
+    used[found[found >= 0]] = True
+    groups = {
+        "new": ("are new since the run began and are not used", [samples.called(int(row)) for row in np.flatnonzero(~used)]),
+        "gone": ("that the run knew are gone", [_member(members, int(row)) for row in np.flatnonzero(found < 0)]),
+        "changed": ("have another content than in the run", [samples.called(int(found[row])) for row in changed]),
+        "trained_on": (
+            "were judged in the run but are now what it was trained on; they are left out",
+            [samples.called(int(found[row])) for row in np.flatnonzero(leaked)],
+        ),
+    }
+    for kind, (text, names) in groups.items():
+        if names:
+            notice(f"{kind}_samples", f"{samples.where}: {len(names):,} {samples.what} {text} ({few(names)})")
