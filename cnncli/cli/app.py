@@ -14,7 +14,7 @@ import typer
 
 from cnncli import __version__
 from cnncli.cli import commands, pictures, trained
-from cnncli.cli.options import is_override
+from cnncli.cli.options import expand_paths, is_override
 from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError, one_line
 from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line
@@ -29,17 +29,17 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(commands.train)
-app.command()(commands.finetune)
-app.command(name="eval")(trained.evaluate)
-app.command()(trained.generate)
-app.command()(trained.predict)
-app.command()(commands.inspect)
-app.command()(trained.forecast)
-app.command()(pictures.init)
+app.command()(expand_paths(commands.train))
+app.command()(expand_paths(commands.finetune))
+app.command(name="eval")(expand_paths(trained.evaluate))
+app.command()(expand_paths(trained.generate))
+app.command()(expand_paths(trained.predict))
+app.command()(expand_paths(commands.inspect))
+app.command()(expand_paths(trained.forecast))
+app.command()(expand_paths(pictures.init))
 app.add_typer(pictures.data)
-app.command(name="list")(commands.list_components)
-app.command()(commands.config)
+app.command(name="list")(expand_paths(commands.list_components))
+app.command()(expand_paths(commands.config))
 
 
 def _print_version(value: bool) -> None:

@@ -1,11 +1,14 @@
 """What several commands share: their options, and how the words of a command line are told apart."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cnncli.core.errors import ConfigError, one_line
+from cnncli.core.files import user_path
 
 PICTURES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pt", ".pth")  # never written by --out
 Words = Annotated[
@@ -70,11 +73,26 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are writte
 Checkpoint = Annotated[Path, typer.Option("--ckpt", help="A checkpoint, or a run folder for its best.pt.")]
 
 
+def expand_paths(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with ``~`` expanded in all paths that it is given."""
+
+    def expanded(value: Any) -> Any:
+        if isinstance(value, list):
+            return [expanded(item) for item in value]
+        return user_path(value) if isinstance(value, Path) else value
+
+    @wraps(command)
+    def call(**values: Any) -> Any:
+        return command(**{name: expanded(value) for name, value in values.items()})
+
+    return call
+
+
 def is_override(word: str) -> bool:
     """Whether a word of the command line is ``key=value`` rather than a path that has a '=' in it."""
     try:
-        return "=" in word and not Path(word).exists()
-    except OSError:  # a network written as an override is too long for a path
+        return "=" in word and not user_path(word).exists()
+    except (OSError, ConfigError):  # a network written as an override is too long for a path
         return True
 
 
@@ -84,7 +102,7 @@ def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:
     others = [word for word in words or [] if not is_override(word)]
     if len(others) > 1:
         raise ConfigError(f"'{others[1]}' is a second config; overrides are written key=value")
-    return (Path(others[0]) if others else None), overrides
+    return (user_path(others[0]) if others else None), overrides
 
 
 def keep_apart(out: Path, read: list[Path]) -> None:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.options import Json, keep_apart
+from cnncli.cli.options import Json, expand_paths, keep_apart
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.files import user_path
 
 data = typer.Typer(name="data", help="Split, check and look at pictures before training.", no_args_is_help=True)
 What = Annotated[str, typer.Argument(metavar="CONFIG|FOLDER", help="A YAML config, or a folder of pictures.")]
@@ -24,6 +25,7 @@ GroupBy = Annotated[
 
 
 @data.command()
+@expand_paths
 def split(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A flat folder (cat.0.jpg), or one of class folders.")],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="A new folder for train/, val/ and test/.")],
@@ -60,6 +62,7 @@ def split(
 
 
 @data.command()
+@expand_paths
 def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A folder that data split made.")]) -> None:
     """Undo a split: put back what was moved, remove what was copied or linked."""
     from cnncli.curate.split import undo as undo_split
@@ -68,6 +71,7 @@ def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A fol
 
 
 @data.command()
+@expand_paths
 def check(what: What, json_: Json = False) -> None:
     """Look for unreadable and suspicious files, duplicates and leaks; exit code 3 when something must be fixed."""
     from cnncli.cli import tables
@@ -75,10 +79,11 @@ def check(what: What, json_: Json = False) -> None:
     from cnncli.training.configs import load_config
     from cnncli.training.display import Display
 
-    if Path(what).is_dir():
-        listed, findings = checking.list_folder(Path(what))
+    path = user_path(what)
+    if path.is_dir():
+        listed, findings = checking.list_folder(path)
     else:
-        listed, findings = checking.list_dataset(load_config(Path(what)).config)
+        listed, findings = checking.list_dataset(load_config(path).config)
     report = checking.check(listed, findings, Display(quiet=json_).track)
     tables.print_check(report, json_)
     if report["faults"]:
@@ -86,6 +91,7 @@ def check(what: What, json_: Json = False) -> None:
 
 
 @data.command()
+@expand_paths
 def show(
     what: What,
     augmented: Annotated[
@@ -99,11 +105,12 @@ def show(
     from cnncli.inference.evaluate import parse_split
     from cnncli.training.show import show_samples
 
-    keep_apart(out, [Path(what)])
+    keep_apart(out, [user_path(what)])
     print(show_samples(what, parse_split(split), count, augmented, out))
 
 
 @data.command(name="cache")
+@expand_paths
 def list_cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False, json_: Json = False
 ) -> None:

@@ -29,6 +29,7 @@ from cnncli.cli.options import (
     keep_apart,
 )  # fmt: skip
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.files import user_path
 
 if TYPE_CHECKING:
     from cnncli.inference.predict_pictures import Answers
@@ -80,7 +81,7 @@ def predict(
 
     check_format(form or "csv")
     if out is not None:
-        keep_apart(out, [ckpt, ckpt / "best.pt", *map(Path, what)])
+        keep_apart(out, [ckpt, ckpt / "best.pt", *map(user_path, what)])
     predictor, errors = load_predictor(ckpt, plugins=plugin or [], views=tta), dict[str, str]()
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
         track = Display(quiet=not sys.stderr.isatty()).track

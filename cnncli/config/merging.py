@@ -9,7 +9,7 @@ from typing import Any
 from cnncli.config.sections import COMPONENT_SECTIONS
 from cnncli.config.yaml_source import COMMAND_LINE, MAX_DEPTH, Document, Origin, parse_yaml, read_yaml_file
 from cnncli.core.errors import ConfigError, Fault
-from cnncli.core.files import real_path
+from cnncli.core.files import real_path, user_path
 from cnncli.core.key_paths import KeyPath, dotted, parse_path
 
 OVERRIDE_LAYER = 1_000
@@ -52,7 +52,7 @@ def _load_file(path: Path, seen: tuple[Path, ...]) -> Document:
     chain = (*seen, real_path(path))
     if not isinstance(base_name, str):
         raise ConfigError(document.fault(("extends",), "must be the path of one YAML file"))
-    base_path = path.parent / base_name
+    base_path = path.parent / user_path(base_name)
     if real_path(base_path) in chain or len(chain) >= MAX_EXTENDS:
         raise ConfigError(document.fault(("extends",), f"'{base_name}' leads back to this file; break the circle"))
     if not os.path.isfile(base_path):  # Path.is_file raises for a name that is too long
@@ -80,7 +80,7 @@ def _resolve_plugins(document: Document, folder: Path) -> None:
     """Plugin paths are relative to the file that names them, wherever the command is run."""
     plugins = document.data.get("plugins")
     if isinstance(plugins, list):
-        document.data["plugins"] = [str(real_path(folder / p)) if isinstance(p, str) else p for p in plugins]
+        document.data["plugins"] = [str(real_path(folder / user_path(p))) if isinstance(p, str) else p for p in plugins]
 
 
 def _merge(base: Document, top: Document, path: KeyPath) -> list[KeyPath]:
@@ -132,7 +132,7 @@ def _apply_override(document: Document, text: str, layer: int) -> None:
     if len(path) > MAX_DEPTH:
         raise ConfigError(Fault(COMMAND_LINE, "", f"'{text}' goes too deep; a config has a few levels only"))
     if path == ("plugins",) and isinstance(value, list):
-        value = [str(real_path(Path(p))) if isinstance(p, str) else p for p in value]
+        value = [str(real_path(user_path(p))) if isinstance(p, str) else p for p in value]
     if len(path) == 1 and path[0] in COMPONENT_SECTIONS and isinstance(value, str):
         path = (*path, "name")
     replaced = document.origins.get(path)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from cnncli.core.errors import StorageError
+from cnncli.core.errors import ConfigError, StorageError
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -27,6 +27,21 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def user_path(path: str | Path) -> Path:
+    """``path`` as a person writes it: ``~`` is the home folder, ``~name`` that of another user.
+
+    Raises ``ConfigError`` where there is no such home. Every path that comes from a config, an option or the
+    environment passes here. Relative ones are then seen from the working folder (data also from ``$CNNCLI_DATA``), and
+    from the file that names them for ``extends`` and ``plugins``.
+    """
+    if not str(path).startswith("~"):
+        return Path(path)
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: there is no such home folder ({error}); write the path in full") from error
+
+
 def real_path(path: Path) -> Path:
     """``path`` from the root, links followed; ``Path.resolve`` raises for links in a circle."""
     return Path(os.path.realpath(path))
@@ -41,8 +56,8 @@ def cache_folder() -> Path:
     """Where what can be made again is kept: ``$CNNCLI_CACHE``, else the user's cache folder."""
     named, shared = os.environ.get("CNNCLI_CACHE"), os.environ.get("XDG_CACHE_HOME")
     try:
-        return Path(named).expanduser() if named else Path(shared or "~/.cache").expanduser() / "cnncli"
-    except RuntimeError as error:  # a user who has no home
+        return user_path(named) if named else user_path(shared or "~/.cache") / "cnncli"
+    except ConfigError as error:  # a user who has no home
         raise StorageError(f"the cache folder cannot be told ({error}); set CNNCLI_CACHE to a folder") from error
 
 

@@ -98,7 +98,10 @@ def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode, ends
     """A picture in mode L or RGB, or for other numbers of channels one in mode L for each."""
     with _naming(file):
         if _is_array(file):
-            return _of_array(planes_of(load_array(file), decode.channels), decode.channels, ends)
+            values = load_array(file)
+            if ends == OWN and values.ndim == 3 and not {1, 3} & set(values.shape[::2]):
+                values = values.mean(2)  # to be looked at, all channels in one
+            return _of_array(planes_of(values, decode.channels), decode.channels, ends)
         image = _load(file, enough)
         if decode.channels in (1, 3):
             return [_eight_bit(image, ends)]

@@ -4,16 +4,18 @@ import os
 from pathlib import Path
 
 from cnncli.core.errors import DataError
+from cnncli.core.files import user_path
 
 
 def data_root() -> Path:
     """Where data sets are looked for and downloaded to: ``$CNNCLI_DATA``, else ``data``."""
-    return Path(os.environ.get("CNNCLI_DATA") or "data")
+    return user_path(os.environ.get("CNNCLI_DATA") or "data")
 
 
 def find_data(path: str, what: str = "file") -> Path:
     """``path`` as it is, or else inside the data folder; raises ``DataError`` when neither is there."""
-    for candidate in (Path(path), data_root() / path):
+    here = user_path(path)
+    for candidate in (here, data_root() / here):
         if os.path.exists(candidate):  # Path.exists raises for a name that is too long
             if what == "folder" and not candidate.is_dir():
                 raise DataError(f"{candidate}: is a file where a folder is expected; name the folder")

@@ -12,16 +12,19 @@ from pydantic import Field
 from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
-from cnncli.core.errors import DataError, did_you_mean
+from cnncli.core.errors import DataError
+from cnncli.core.notices import notice
 from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
-from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Wants
+from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Split, Wants
 from cnncli.data.columns import MAX_NAMES, is_numeric, numbers, refuse
 from cnncli.data.contract import Opened, Track
 from cnncli.data.csv_table import Delimiter, read_texts
 from cnncli.data.find import find_data
 from cnncli.data.image_folder import Size, ValueRange, decoding, picture_files
-from cnncli.data.names import split_of
+from cnncli.data.listed_files import Files, find_files
+from cnncli.data.names import near_equal, nfc
+from cnncli.data.picture_table import FLAGS, cells_of, parts_of, require_column
 from cnncli.data.sources import FileSource
 
 if TYPE_CHECKING:
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BETWEEN = "|"  # the labels of a picture
-_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}  # in any case
 PICTURES_EACH = 10  # of a number, on average, where it is one of many that are classes
 
 Label = str | Annotated[list[str], Field(min_length=1)]
@@ -66,9 +68,19 @@ class Listing:
     """The rows ``[N]`` of a table of pictures: the file and the split of each, and the columns that are learned."""
 
     table: Path
-    paths: list[Path]
-    parts: list[str]
+    folder: Path
+    files: Files
+    parts: list[Split]
     labels: "pd.DataFrame"
+
+    @property
+    def paths(self) -> list[Path]:
+        """The file of each row."""
+        return self.files.paths
+
+    def names(self, rows: list[int]) -> tuple[str, ...]:
+        """The paths of rows as seen from the pictures' folder, with ``/``, in Unicode's composed form (NFC)."""
+        return tuple(nfc(os.path.relpath(self.paths[row], self.folder).replace(os.sep, "/")) for row in rows)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -80,6 +92,8 @@ class Listing:
         """Several columns are no classes; columns of 0 and 1, and names joined by ``|``, are labels."""
         numeric: tuple[Wants, ...] = ("numbers",) if is_numeric(self.labels.iloc[:, 0]) else ()
         if len(self.columns) > 1:  # of flags one wrong cell is found later, with its line
+            if self._are_flags.all() and self._one_each():
+                return ("labels", "classes", *numeric)
             return ("labels", *numeric) if 2 * self._are_flags.sum() >= self._are_flags.size else ("numbers",)
         if self.labels.iloc[:, 0].str.contains(BETWEEN, regex=False).any():
             return ("labels",)
@@ -87,13 +101,22 @@ class Listing:
 
     @property
     def _are_flags(self) -> "NDArray[np.bool_]":
-        cells: NDArray[np.bool_] = self.labels.apply(lambda c: c.str.lower().isin(list(_FLAGS))).to_numpy(dtype=bool)
+        cells: NDArray[np.bool_] = self.labels.apply(lambda c: c.str.lower().isin(list(FLAGS))).to_numpy(dtype=bool)
         return cells
+
+    def _one_each(self) -> bool:
+        """Whether each picture has exactly one of the labels that the columns stand for."""
+        return all(len(names) == 1 for names in self.label_sets()[1])
 
     def classes(self) -> list[str]:
         """The class of each picture; raises ``DataError`` for an empty cell, and for measurements."""
+        if len(self.columns) > 1:
+            return [names[0] for names in self.label_sets()[1]]
         (column,) = self.columns
-        cells = _cells(self.labels, column, self.table.name)
+        cells = cells_of(self.labels, column, self.table.name)
+        for line, cell in zip(self.labels.index.tolist(), cells, strict=True):
+            if cell.lower() == "nan":  # as pandas writes what is missing
+                raise DataError(f"{self.table.name}:{line}: column '{column}' has '{cell}', no label; fill it in")
         values, bad = numbers(self.labels[column])
         distinct = np.unique(values)
         if not bad.any() and not np.isnan(values).any():
@@ -130,7 +153,7 @@ class Listing:
 
     def _flags(self, column: str) -> list[bool]:
         """Whether each picture has the label that a column of 0 and 1 stands for."""
-        flags = [_FLAGS.get(cell.lower()) for cell in self.labels[column]]
+        flags = [FLAGS.get(cell.lower()) for cell in self.labels[column]]
         if None in flags:
             row = flags.index(None)
             where, cell = f"{self.table.name}:{self.labels.index[row]}", self.labels[column].iloc[row]
@@ -200,6 +223,9 @@ class ListedPictures:
             if missing or extra:
                 cause = f"its classes differ from the training part's (missing: {missing}, extra: {extra})"
                 raise DataError(f"{listing.table}: {part} split: {cause}")
+        for one, other in near_equal(classes):
+            cause = f"the classes '{one}' and '{other}' are written almost alike; are they one?"
+            notice("similar_classes", f"{listing.table}: {cause}")
         codes = {name: code for code, name in enumerate(classes)}
         return classes, torch.tensor([codes[name] for name in found])
 
@@ -226,10 +252,11 @@ class ListedPictures:
         """The pictures of one split; raises ``DataError`` for files that are not there."""
         rows = [row for row, name in enumerate(self.listing.parts) if name == part]
         paths = tuple(self.listing.paths[row] for row in rows)
-        absent = [path for path in paths if not os.path.isfile(path)]  # Path.is_file raises for odd names
-        if absent:
-            cause = f"{len(absent)} files are not there, first '{absent[0]}'; set dataset.root"
-            raise DataError(f"{self.listing.table}: {part} split: {cause}")
+        if absent := [row for row in rows if row in self.listing.files.absent]:
+            first = absent[0]
+            why = f"line {self.listing.labels.index[first]}{self.listing.files.absent[first]}"
+            cause = f"{len(absent)} files are not there, first '{self.listing.paths[first]}' ({why})"
+            raise DataError(f"{self.listing.table}: {part} split: {cause}; set dataset.root to the pictures' folder")
         return FileSource(paths, targets[rows], self.decode)
 
 
@@ -243,49 +270,12 @@ def list_pictures(
     table = find_data(file)
     frame = read_texts(table, True, delimiter)
     folder = find_data(root, "folder") if root is not None else table.parent
-    paths = [folder / cell for cell in _cells(frame, path, table.name)]
+    require_column(frame, path, table.name, "path")
     columns = [label] if isinstance(label, str) else label
     for column in columns:
-        _require(frame, column, table.name)
+        require_column(frame, column, table.name, "label")
         if columns.count(column) > 1:
             raise DataError(f"{table.name}: label names column '{column}' twice; name it once")
-    labels = frame[columns].apply(lambda cells: cells.str.strip())
-    return Listing(table, paths, _parts(frame, split_column, table.name), labels)
-
-
-def read_listing(
-    frame: "pd.DataFrame", name: str, path: str, label: str, split_column: str | None = None
-) -> tuple[list[str], list[str], list[str]]:
-    """The paths, labels and splits of a table as texts, one of each a row; without a split column all are ``train``.
-
-    Raises ``DataError`` for a missing column, an empty cell (with its line), or an unknown split.
-    """
-    return _cells(frame, path, name), _cells(frame, label, name), _parts(frame, split_column, name)
-
-
-def _parts(frame: "pd.DataFrame", column: str | None, name: str) -> list[str]:
-    """The split of every row."""
-    if column is None:
-        return ["train"] * len(frame)
-    words = _cells(frame, column, name)
-    for line, word in zip(frame.index.tolist(), words, strict=True):
-        if split_of(word) is None:
-            raise DataError(f"{name}:{line}: column '{column}' has '{word}'; write train, val or test")
-    parts = [split_of(word) or "train" for word in words]
-    if "train" not in parts:
-        raise DataError(f"{name}: no row is of the train split; add some")
-    return parts
-
-
-def _require(frame: "pd.DataFrame", column: str, name: str) -> None:
-    if column not in frame.columns:
-        raise DataError(f"{name}: has no column '{column}'; {did_you_mean(column, list(map(str, frame.columns)))}")
-
-
-def _cells(frame: "pd.DataFrame", column: str, name: str) -> list[str]:
-    """The texts of a column, none of them empty."""
-    _require(frame, column, name)
-    cells = [str(cell).strip() for cell in frame[column]]
-    if "" in cells:
-        raise DataError(f"{name}:{frame.index[cells.index('')]}: column '{column}' is empty; fill it in")
-    return cells
+    files = find_files(cells_of(frame, path, table.name), folder, table.name)
+    labels = frame[columns].apply(lambda cells: cells.str.strip().str.normalize("NFC"))
+    return Listing(table, folder, files, parts_of(frame, split_column, table.name), labels)

@@ -80,7 +80,7 @@ def tell_of(paths: tuple[Path, ...], track: Track) -> None:
     """The notices that training on files would give; what cannot be read is passed over."""
     source = FileSource(paths, torch.zeros(len(paths), dtype=torch.long), Decode((1, 1)))
     with suppress(DataError):
-        with_range({"train": source}, True, track, None)
+        with_range({"train": source}, False, track, None)
 
 
 def _chosen(values: Values, headers: Headers) -> Range | None:

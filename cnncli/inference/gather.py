@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.files import user_path
 from cnncli.data.decode import open_image
 from cnncli.data.folders import find_pictures
 
@@ -49,7 +50,7 @@ def gather(words: Sequence[str]) -> Asked:
 
 def _add(asked: Asked, word: str) -> None:
     """The files that one word means."""
-    path = Path(word)
+    path = user_path(word)
     if path.is_dir():
         try:
             found = sorted(find_pictures(path))
@@ -61,7 +62,7 @@ def _add(asked: Asked, word: str) -> None:
             asked.missing[word] = "no pictures in this folder"
     elif path.exists():
         asked.paths.append(path)
-    elif matches := sorted(glob.glob(word, recursive=True)):
+    elif matches := sorted(glob.glob(str(path), recursive=True)):
         for match in matches:
             _add(asked, match)
     else:

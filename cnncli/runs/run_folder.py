@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from cnncli.config.sections import Config
 from cnncli.core.errors import CheckpointError, ConfigError, StorageError
-from cnncli.core.files import write_text
+from cnncli.core.files import user_path, write_text
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def find_run(what: str, runs_dir: Path, name: str | None) -> tuple[RunFolder, Pa
         if not found:
             raise CheckpointError(f"{parent}: no run to resume; leave out --resume to start one")
         return RunFolder(found[-1].parent), found[-1]
-    path = Path(what)
+    path = user_path(what)
     if path.suffix in (".yaml", ".yml"):
         raise ConfigError(f"{path} is a config, not a run; write the config first, then --resume")
     if path.is_dir():

@@ -15,6 +15,7 @@ from cnncli.compute.runtime import Runtime, make_runtime
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
+from cnncli.core.files import user_path
 from cnncli.core.registry import losses, tasks, transforms
 from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
@@ -118,7 +119,7 @@ def _network(
         model = build_model(config, spec) if restored is None else restored.train()
     with blaming(loaded, "train.start_from"):
         if restored is None and config.train.start_from is not None:
-            _start_from(model, Path(config.train.start_from))
+            _start_from(model, user_path(config.train.start_from))
     with blaming(loaded, "finetune"):
         strategy, transfer = _fine_tuning(model, config, spec, pretrained=restored is None)
     return runtime.place(model), strategy, transfer

@@ -9,6 +9,7 @@ from torch import nn
 from cnncli.config.sections import Config, FinetuneConfig
 from cnncli.config.yaml_source import Document
 from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.core.files import user_path
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Pictures
 from cnncli.data.pictures import IMAGENET
@@ -80,7 +81,7 @@ def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The same for a checkpoint of your own."""
-    path = checkpoint_path(Path(pretrained))
+    path = checkpoint_path(user_path(pretrained))
     checkpoint = load_checkpoint(path)
     restore(checkpoint)  # before its config becomes part of another: what does not go together is the file's fault
     try:
@@ -104,10 +105,10 @@ def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfe
     settings = config.finetune
     assert settings is not None
     head = find_head(model, spec.num_outputs)
-    file = Path(settings.weights) if settings.weights else None
+    file = user_path(settings.weights) if settings.weights else None
     name = settings.pretrained
     if is_checkpoint(name):
-        path = file or checkpoint_path(Path(name))
+        path = file or checkpoint_path(user_path(name))
         weights = read_weights(path) if file else restore(load_checkpoint(path)).state_dict()
         return transfer(model, weights, head, str(path))
     channels = spec.input_shape[0]

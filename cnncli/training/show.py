@@ -5,6 +5,7 @@ from pathlib import Path
 from cnncli.compute.runtime import pick_device
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError
+from cnncli.core.files import user_path
 from cnncli.core.spec import Split
 from cnncli.training.build import blaming, open_data
 from cnncli.training.configs import load_config, load_folder
@@ -31,6 +32,5 @@ def show_samples(what: str, split: Split, count: int, augmented: bool, out: Path
 def _load(what: str, augmented: bool) -> LoadedConfig:
     overrides = ["dataset.cache=false"]  # to look at a few pictures not all of a large set need decoding
     overrides += [] if augmented else ["dataset.augment=[]"]
-    if Path(what).is_dir():
-        return load_folder(Path(what), overrides)
-    return load_config(Path(what), overrides)
+    path = user_path(what)
+    return load_folder(path, overrides) if path.is_dir() else load_config(path, overrides)

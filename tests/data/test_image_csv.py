@@ -121,8 +121,8 @@ def test_table_and_root_are_found_in_the_data_folder(
 @pytest.mark.parametrize(
     ("header", "config", "said"),
     [
-        ("path,lable", {}, "list.csv: has no column 'label'; did you mean 'lable'?"),
-        ("paths,label", {}, "list.csv: has no column 'path'; did you mean 'paths'?"),
+        ("path,lable", {}, "list.csv: has no column 'label'; set dataset.label: lable"),
+        ("paths,label", {}, "list.csv: has no column 'path'; 'paths' holds the files; set dataset.path: paths"),
         ("path,label", {"split_column": "split"}, "list.csv: has no column 'split'; known: path, label"),
         ("path,label", {"delimiter": ";"}, "list.csv: has no column 'path'; "),
     ],
@@ -158,7 +158,7 @@ def test_a_cell_that_is_empty_or_no_split_is_found_by_its_line(photos: Path, row
          "column 'label' names 1 classes to learn"),
         (["a/000.png,ant,test", "b/000.png,bee,test"], "no row is of the train split"),
         (["a/000.png,ant,train", "b/000.png,bee,train", "a/099.png,ant,train", "b/099.png,bee,train"],
-         r"train split: 2 files are not there, first '.*a/099\.png'; set dataset\.root"),
+         r"train split: 2 files are not there, first '.*a/099\.png' \(line 4\); set dataset\.root"),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_learned_from_are_refused(photos: Path, rows: list[str], said: str) -> None:

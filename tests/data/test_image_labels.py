@@ -79,9 +79,9 @@ def test_every_set_stays_with_its_picture_in_every_split() -> None:
         (["a|b,0", "a,1"], "x", ("labels",)),
         (["a,0", "b,1"], "x", ("classes", "labels")),
         (["a,0", "b,1"], "y", ("classes", "numbers", "labels")),
-        (["1,0", "0,1"], ["x", "y"], ("labels", "numbers")),
+        (["1,0", "0,1"], ["x", "y"], ("labels", "classes", "numbers")),
         (["1,0", "0,2"], ["x", "y"], ("labels", "numbers")),
-        (["true,false", "false,true"], ["x", "y"], ("labels",)),
+        (["true,false", "false,true"], ["x", "y"], ("labels", "classes")),
         (["1.5,7", "2.5,1"], ["x", "y"], ("numbers",)),
     ],
 )
