@@ -124,8 +124,12 @@ def build_data(
     used. Raises ``DataError``, or ``StorageError`` when the set is neither there nor downloadable, ``ConfigError``
     when the data cannot answer what the task asks.
     """
+    file = config.args.get("file")
     with cache.switched(config.cache):
-        raw: Raw = datasets.build(config.name, **config.args)
+        if file is None:
+            raw: Raw = datasets.build(config.name, **config.args)
+        else:  # of any size: the wait is shown
+            (raw,) = [datasets.build(config.name, **config.args) for _ in track([0], 1, f"reading {file}")]
     if wants not in raw.offers:
         fitting = [name for name in tasks if getattr(tasks.get(name).factory, "wants", None) in raw.offers]
         raise ConfigError(

@@ -62,7 +62,9 @@ def csv(
         delimiter=table.delimiter, name=path.name,
     )  # fmt: skip
     learned = columns.targets(targets)
-    told, names_row, together = (columns.find_all(() if name is None else (name,)) for name in (split_column, key, group))
+    told, names_row, together = (
+        columns.find_all(() if name is None else (name,)) for name in (split_column, key, group)
+    )
     apart = {*learned, *told, *names_row, *together, *columns.find_all(ignore)}
     chosen = columns.features(features, apart, delimiter)
     return TableData(

@@ -90,7 +90,9 @@ class TableData:
             self._require_classes(classes, targets[parts["train"]])
             table = self._fit(frame.iloc[parts["train"].numpy()], config)
         inputs = encode_rows(frame, table, self.name)
-        sources: dict[Split, Source] = {split: ArraySource(inputs[rows], targets[rows]) for split, rows in parts.items()}
+        sources: dict[Split, Source] = {
+            split: ArraySource(inputs[rows], targets[rows]) for split, rows in parts.items()
+        }
         if spec is None:
             numbers = self._scale(targets[parts["train"]]) if wants == "numbers" else None
             spec = DataSpec(sources["train"].shape, classes, table, tuple(targets.shape[1:]), numbers)
