@@ -44,6 +44,10 @@ def evaluate(
         typer.Argument(metavar="[KEY=VALUE]...", help="dataset.…, task.threshold, device or precision set anew."),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="PLACE", help="Judge all labelled samples there that were not trained on."),
+    ] = None,
     tta: Tta = False,
     plugin: Plugin = None,
     json_: Json = False,
@@ -56,7 +60,7 @@ def evaluate(
 
     wanted = evaluation.parse_split(split)
     predictor = load_predictor(ckpt, words or [], plugin or [], views=tta)
-    tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_)), json_)
+    tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_), data), json_)
 
 
 def predict(

@@ -127,7 +127,8 @@ def _apply_override(document: Document, text: str, layer: int) -> None:
                 f"'{text}' is not an override; write key=value, for example optimizer.lr=0.01",
             )
         )
-    value, _ = parse_yaml(raw, f"{COMMAND_LINE} ({text})")
+    # a lone bar would begin a block of text that does not follow
+    value: Any = raw if raw in ("|", ">") else parse_yaml(raw, f"{COMMAND_LINE} ({text})")[0]
     path = parse_path(key)
     if len(path) > MAX_DEPTH:
         raise ConfigError(Fault(COMMAND_LINE, "", f"'{text}' goes too deep; a config has a few levels only"))

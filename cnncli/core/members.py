@@ -1,4 +1,4 @@
-"""Which sample was training, validation or test: part of a run, so that what was trained on is never judged as unseen."""
+"""Which sample was training, validation or test: remembered, so that what was trained on is never judged as unseen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -21,6 +21,7 @@ class Entry:
 
     ``suggests`` are names that other sections of the config take when they give none: ``{"loss": "mse"}``.
     ``traits`` are what others must know of it: that it moves with every step, takes class weights, and the like.
+    ``places`` are arguments that say where data lie, the first of them what is looked at: no part of an experiment.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class Entry:
         hidden: Collection[str],
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
+        places: Collection[str] = (),
     ) -> None:
         self.name, self.factory, self.description, self.hidden = name, factory, description, hidden
         self.suggests, self.traits = dict(suggests or {}), frozenset(traits)
+        self.places = tuple(places)
 
     @functools.cached_property
     def arguments(self) -> type[BaseModel]:
@@ -83,6 +86,7 @@ class Registry:
         *,
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
+        places: Collection[str] = (),
     ) -> Callable[[Factory], Factory]:
         """A decorator that adds a function or class under ``name``.
 
@@ -94,7 +98,7 @@ class Registry:
 
         def decorator(factory: Factory) -> Factory:
             self._check_class(name, factory)
-            self.add(name, factory, description=description, suggests=suggests, traits=traits)
+            self.add(name, factory, description=description, suggests=suggests, traits=traits, places=places)
             return factory
 
         return decorator
@@ -108,6 +112,7 @@ class Registry:
         hidden: Collection[str] = (),
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
+        places: Collection[str] = (),
     ) -> None:
         """Add a callable of another library; ``hidden`` names the parameters that are not for the YAML.
 
@@ -118,7 +123,7 @@ class Registry:
         if name in self._entries:
             raise ConfigError(f"two {self.kind} are registered as '{name}'; give yours another name")
         description = description or (inspect.getdoc(factory) or "").split("\n", 1)[0]
-        self._entries[name] = Entry(name, factory, description, hidden, suggests, traits)
+        self._entries[name] = Entry(name, factory, description, hidden, suggests, traits, places)
 
     def demand(self, protocol: type) -> None:
         """From now on ``register`` takes only classes that have the class variables and methods of ``protocol``."""

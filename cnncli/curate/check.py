@@ -9,13 +9,13 @@ from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets, tasks
 from cnncli.core.spec import Wants
-from cnncli.data.duplicates import find_duplicates
-from cnncli.data.signatures import Signature, sign_all
 from cnncli.data.contract import Track
+from cnncli.data.duplicates import find_duplicates
 from cnncli.data.find import find_data
 from cnncli.data.folders import read_folder
 from cnncli.data.image_csv import ListedPictures
 from cnncli.data.ranges import tell_of
+from cnncli.data.signatures import Signature, sign_all
 
 UNBALANCED = 3.0  # times as many pictures in the largest class as in the smallest
 LONG, SMALL = 4.0, 16  # times as long as wide; pixels of the shorter side

@@ -5,11 +5,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.errors import DataError
 from cnncli.data.csv_table import read_texts
 from cnncli.data.folders import find_pictures, ignored
 from cnncli.data.kinds import has_picture_extension
-from cnncli.data.names import nfc, split_of
+from cnncli.data.names import compile_pattern, nfc, split_of
 from cnncli.data.picture_table import read_listing
 
 # cat.0.jpg, cat_12.png, cat (3).jpg: everything before the number at the end
@@ -48,17 +48,6 @@ def label_pictures(source: Path, pattern: str | None, table: Path | None) -> lis
         if label.startswith(".") or re.search(r"[/\\\0]", label):
             raise DataError(f"{source}: '{label}' cannot be the name of a folder; choose another --pattern or --labels")
     return sorted(found, key=lambda item: str(item.path))
-
-
-def compile_pattern(option: str, pattern: str) -> re.Pattern[str]:
-    """``pattern`` as a regular expression with a group; raises ``ConfigError`` naming the ``option``."""
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(f"{option} '{pattern}': is no regular expression ({error})") from error
-    if compiled.groups < 1:
-        raise ConfigError(f"{option} '{pattern}': put what is meant into parentheses, for example '([a-z]+)'")
-    return compiled
 
 
 def _by_table(source: Path, table: Path) -> list[Labelled]:

@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 from cnncli.core.errors import ConfigError, DataError, StorageError
 from cnncli.core.files import write_text
-from cnncli.data.duplicates import find_duplicates, join
-from cnncli.curate.labels import Labelled, compile_pattern
-from cnncli.data.signatures import sign_all
+from cnncli.curate.labels import Labelled
 from cnncli.data.contract import Track
+from cnncli.data.duplicates import find_duplicates, join
+from cnncli.data.names import compile_pattern
+from cnncli.data.signatures import sign_all
 
 How = Literal["copy", "link", "move"]
 LISTING = "split.csv"

@@ -19,7 +19,7 @@ KEPT = "alike"
 
 
 def together(source: FileSource, content: Ids, groups: Sequence[str] | None, cached: bool, track: Track) -> Ids:
-    """A group number for each picture ``[N]``: equal pictures share one, and those of which ``groups`` says the same."""
+    """A group number for each picture ``[N]``: equal ones share it, and those of which ``groups`` says the same."""
     pairs = _equal(content.tolist())
     if len(source) <= TO_THE_EYE:
         pairs += enumerate(_alike(source, cached, track).tolist())

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.members import Members
 from cnncli.core.registry import datasets, tasks, transforms
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
-from cnncli.data.contract import Raw, Track
+from cnncli.data.contract import Raw, Remembered, Track
 from cnncli.data.decoded import decoded, in_memory, workers
 from cnncli.data.loaders import Loader, MemoryLoader, Order, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
@@ -31,6 +32,7 @@ class DataBundle:
     sources: dict[Split, Source]
     track: Track
     embed: Callable[[Tensor], Tensor] | None = None  # inputs → the features that a network learns from instead
+    members: Members | None = None  # of data sets that can change
     _loaders: dict[tuple[Split, torch.device, bool, int, bool], Loader] = field(default_factory=dict)
 
     def loader(
@@ -116,16 +118,24 @@ class DataBundle:
 
 
 def build_data(
-    config: DatasetConfig, track: Track, spec: DataSpec | None = None, wants: Wants = "classes"
+    config: DatasetConfig,
+    track: Track,
+    spec: DataSpec | None = None,
+    wants: Wants = "classes",
+    remembered: Remembered | None = None,
 ) -> DataBundle:
     """Open the data set for a task that ``wants`` such targets, carve validation out of training, and describe it.
 
-    With the ``spec`` of a checkpoint the data must have the same classes and shape, and its preprocessing is
-    used. Raises ``DataError``, or ``StorageError`` when the set is neither there nor downloadable, ``ConfigError``
-    when the data cannot answer what the task asks.
+    With the ``spec`` of a checkpoint the data must have the same classes and shape, and its preprocessing is used; the
+    splits are those that it has ``remembered``. Raises ``DataError``, or ``StorageError`` when the set is neither there
+    nor downloadable, ``ConfigError`` when the data cannot answer what the task asks.
     """
+    file = config.args.get("file")
     with cache.switched(config.cache):
-        raw: Raw = datasets.build(config.name, **config.args)
+        if file is None:
+            raw: Raw = datasets.build(config.name, **config.args)
+        else:  # of any size: the wait is shown
+            (raw,) = [datasets.build(config.name, **config.args) for _ in track([0], 1, f"reading {file}")]
     if wants not in raw.offers:
         fitting = [name for name in tasks if getattr(tasks.get(name).factory, "wants", None) in raw.offers]
         raise ConfigError(
@@ -133,11 +143,11 @@ def build_data(
             f"set task: {' or '.join(fitting)}"
         )
     try:
-        spec, sources = raw.open(config, wants, track, spec)
+        opened = raw.open(config, wants, track, spec, remembered)
     except ValidationError as error:  # of what no network could be told: a blank class, more steps than anyone reads
         cause = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise DataError(f"{config.name}: cannot be described ({error.title}: {cause}); change the data") from error
-    return DataBundle(config, spec, sources, track)
+    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members)
 
 
 def _how_to_get(split: str) -> str:

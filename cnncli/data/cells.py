@@ -83,9 +83,7 @@ def is_numeric(column: "pd.Series[Any]", na: Collection[str] = ()) -> bool:
     return bool(forms_of(column, na=na))
 
 
-def forms_of(
-    column: "pd.Series[Any]", allowed: Sequence[Form] | None = None, na: Collection[str] = ()
-) -> list[Form]:
+def forms_of(column: "pd.Series[Any]", allowed: Sequence[Form] | None = None, na: Collection[str] = ()) -> list[Form]:
     """The forms that the numbers of a column may be in: none for texts, several where that makes a difference."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
         return [PLAIN]
@@ -115,4 +113,3 @@ def where(column: "pd.Series[Any]", position: int, name: str) -> str:
     """The place of a value in words: file and line, or row."""
     label = column.index[position]
     return f"{name}:{label}" if column.index.name == LINE else f"{name}: row {label}"
-

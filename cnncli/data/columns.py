@@ -25,8 +25,8 @@ from cnncli.data.cells import (
     refuse,
     texts,
 )
-from cnncli.data.labels import MAX_NAMES, NO_VALUE, encode_category
 from cnncli.data.dates import date_format, date_parts
+from cnncli.data.labels import MAX_NAMES, NO_VALUE, encode_category
 from cnncli.data.number_forms import PLAIN, allowed_forms
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ def choose_form(column: "pd.Series[Any]", rules: Rules) -> Form | None:
     if column.dtype.kind in "iuf":
         return Form(",") if rules.decimal == "," else PLAIN  # as read: the next file may have texts there
     stated = allowed_forms(rules.decimal, rules.thousands) if rules.decimal or rules.thousands else None
-    forms = forms_of(column, stated, rules.na_values) or ([] if stated is None else forms_of(column, None, rules.na_values))
+    forms = forms_of(column, stated, rules.na_values) or (
+        [] if stated is None else forms_of(column, None, rules.na_values)
+    )
     if not forms:
         return None
     if len(forms) > 1 and rules.delimiter == ",":  # where the decimal sign is a comma, cells are parted by another
@@ -293,14 +295,18 @@ def _tell_moved(series: "pd.Series[Any]", constant: Constant, name: str, na: Col
     else:
         text = texts(series, na)
         moved = (text != constant.value).to_numpy() & text.notna().to_numpy()
-        moved &= (numbers(series)[0] != _number(constant.value))
+        moved &= numbers(series)[0] != _number(constant.value)
     if moved.any():
         first = int(moved.argmax())
         notice(
             "moved",
             f"{name}: column '{constant.name}' was {constant.value} in all training rows, so nothing is known of other "
-            f"values: {int(moved.sum()):,} rows have one, first {texts(series[first:first + 1], na).iloc[0]}",
+            f"values: {_rows(int(moved.sum()))} another, first {texts(series[first : first + 1], na).iloc[0]}",
         )
+
+
+def _rows(count: int) -> str:
+    return "1 row has" if count == 1 else f"{count:,} rows have"
 
 
 def _number(text: str) -> float:

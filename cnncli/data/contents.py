@@ -41,7 +41,10 @@ def contents(source: FileSource, cached: bool, track: Track) -> Ids:
     if not cached:
         return np.concatenate([part.numpy() for part in _parts(source, track)])
     entry = cache.kept(["contents", source.digest], lambda: _content(source, track))
-    return np.concatenate([p.numpy() for p in _parts(source, track)]) if entry is None else entry.arrays["contents"].numpy()
+    if entry is None:
+        return contents(source, False, track)
+    found: Ids = entry.arrays["contents"].numpy()
+    return found
 
 
 def _content(source: FileSource, track: Track) -> cache.Content:

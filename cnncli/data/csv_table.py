@@ -22,7 +22,7 @@ Name = str | int
 """A column by its name or position (-1: the last)."""
 
 
-@datasets.register("csv")
+@datasets.register("csv", places=("file",))
 def csv(
     file: str,
     target: Name | list[Name],
@@ -62,13 +62,15 @@ def csv(
         delimiter=table.delimiter, name=path.name,
     )  # fmt: skip
     learned = columns.targets(targets)
-    told, names_row, together = (columns.find_all(() if name is None else (name,)) for name in (split_column, key, group))
+    told, names_row, together = (
+        columns.find_all(() if name is None else (name,)) for name in (split_column, key, group)
+    )
     apart = {*learned, *told, *names_row, *together, *columns.find_all(ignore)}
     chosen = columns.features(features, apart, delimiter)
     return TableData(
         table.frame, learned, chosen, frozenset(columns.find_all(categorical, chosen)), next(iter(told), None),
         test_fraction, missing, name=path.name, key=next(iter(names_row), None), group=next(iter(together), None),
-        rules=rules,
+        rules=rules, changes=True,
     )  # fmt: skip
 
 

@@ -77,11 +77,11 @@ def read_head(rows: list[list[str]], header: bool | str, where: str) -> Head:
     numeric = [n for n in range(len(first)) if _holds_numbers(below, n)]
     if numeric and all(is_number(first[n]) for n in numeric):
         raise DataError(
-            f"{where}: is numbers where names are expected; set header: false (or header: true if they are names)"
+            f"{where}: line {where.rpartition(':')[2]} is numbers; set header: false (or header: true if they are names)"
         )
     if not numeric and len(below) > 2 * len(first) and _recurs(first, below):
         raise DataError(
-            f"{where}: is like the lines below it; set header: false (or header: true if it holds the names)"
+            f"{where}: line {where.rpartition(':')[2]} is like the lines below it; set header: false (or header: true if it holds the names)"
         )
     return _named(first, below, where)
 

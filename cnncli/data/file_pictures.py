@@ -1,4 +1,4 @@
-"""Pictures in files as a data set: which of them are training, validation and test, and what a run remembers of that."""
+"""Pictures in files as a data set: which are training, validation and test, and what a run remembers of that."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

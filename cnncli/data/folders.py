@@ -65,14 +65,15 @@ class Found:
     path: Path
 
 
-def read_folder(root: Path, strict: bool = True) -> dict[Split, Part]:
+def read_folder(root: Path, strict: bool = True, to_judge: bool = False) -> dict[Split, Part]:
     """The splits of a folder in ``train/<class>/…`` or ``<class>/…`` layout; notices say what is worth a look.
 
     Raises ``DataError`` for a folder that cannot be listed, for two folders of one split, for one that may be meant as
     a split, and, if ``strict``, for a class without pictures, fewer than two classes, and splits of other classes.
+    ``to_judge`` a training part is not needed.
     """
     passed = Passed()
-    splits = split_folders(root, passed)
+    splits = split_folders(root, passed, to_judge)
     parts = {split: _read_part(root, folder, passed) for split, folder in splits.items()}
     passed.tell(root)
     for one, other in near_equal(dict.fromkeys(name for part in parts.values() for name in part.classes)):
@@ -85,7 +86,7 @@ def read_folder(root: Path, strict: bool = True) -> dict[Split, Part]:
     return parts
 
 
-def split_folders(root: Path, passed: Passed | None = None) -> dict[Split, Path]:
+def split_folders(root: Path, passed: Passed | None = None, to_judge: bool = False) -> dict[Split, Path]:
     """``train``, ``val`` and ``test`` → their folders; a folder without such parts is ``train`` itself.
 
     Raises ``DataError`` where it is not clear which folder is which split, or none is to train on.
@@ -108,7 +109,7 @@ def split_folders(root: Path, passed: Passed | None = None) -> dict[Split, Path]
         if split in found:
             raise DataError(f"{root}: '{found[split].name}' and '{name}' are both {split} folders; join or rename them")
         found[split] = root / name
-    if "train" not in found:
+    if "train" not in found and not to_judge:
         raise DataError(f"{root}: has {', '.join(sorted(named))} but no train folder; add one")
     _must_differ(found.values())
     if passed is not None:

@@ -1,7 +1,8 @@
 """Your own pictures, listed in a table: a path in every row, and beside it what is to be learned."""
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,16 +13,17 @@ from pydantic import Field
 from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
-from cnncli.core.errors import DataError
+from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Split, Wants
 from cnncli.data.columns import MAX_NAMES, is_numeric, numbers, refuse
-from cnncli.data.contract import Opened, Track
+from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.csv_table import Delimiter, read_texts
+from cnncli.data.file_pictures import ORDER, FilePictures
 from cnncli.data.find import find_data
-from cnncli.data.image_folder import Size, ValueRange, decoding, picture_files
+from cnncli.data.image_folder import Size, ValueRange, decoding
 from cnncli.data.listed_files import Files, find_files
 from cnncli.data.names import near_equal, nfc
 from cnncli.data.picture_table import FLAGS, cells_of, parts_of, require_column
@@ -37,7 +39,7 @@ PICTURES_EACH = 10  # of a number, on average, where it is one of many that are 
 Label = str | Annotated[list[str], Field(min_length=1)]
 
 
-@datasets.register("image_csv")
+@datasets.register("image_csv", places=("file", "root"))
 def image_csv(
     file: str,
     path: str = "path",
@@ -52,15 +54,18 @@ def image_csv(
     channels: Channels = 3,
     value_range: ValueRange = None,
     test_fraction: Fraction = 0.0,
+    group: str | None = None,
 ) -> "ListedPictures":
     """Your own pictures by a table: columns `path` and `label`, perhaps a `split_column` of train, val and test.
 
     The label is a class; for `task: regression` a number, and `label: [x, y]` are several; for `task: multilabel` names
     like `cat|dog`, perhaps none, and `label: [cat, dog]` are columns of 0 and 1. Paths are relative to `root`, or to
-    the table's own folder. Sizes are those of image_folder.
+    the table's own folder. Sizes are those of image_folder. Pictures with the same value in the column `group` stay
+    on one side where cnncli makes the splits.
     """
     decode, seen = decoding(image_size, resize, fit, interpolation, channels, value_range)
-    return ListedPictures(list_pictures(file, path, label, split_column, root, delimiter), decode, seen, test_fraction)
+    listing = list_pictures(file, path, label, split_column, root, delimiter, group)
+    return ListedPictures(listing, decode, seen, test_fraction)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,7 @@ class Listing:
     files: Files
     parts: list[Split]
     labels: "pd.DataFrame"
+    groups: tuple[str, ...] | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -81,6 +87,14 @@ class Listing:
     def names(self, rows: list[int]) -> tuple[str, ...]:
         """The paths of rows as seen from the pictures' folder, with ``/``, in Unicode's composed form (NFC)."""
         return tuple(nfc(os.path.relpath(self.paths[row], self.folder).replace(os.sep, "/")) for row in rows)
+
+    def require_different(self) -> None:
+        """Raise ``DataError`` for a picture that is listed twice, with both lines."""
+        lines: dict[str, int] = {}
+        for line, path in zip(self.labels.index.tolist(), self.paths, strict=True):
+            first = lines.setdefault(os.path.normpath(path), line)
+            if first != line:
+                raise DataError(f"{self.table}:{line}: '{path}' is in line {first} as well; remove one of the two")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -187,29 +201,60 @@ class ListedPictures:
         """What the columns can be learned as."""
         return self.listing.offers
 
-    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+    def open(
+        self,
+        config: DatasetConfig,
+        wants: Wants,
+        track: Track,
+        spec: DataSpec | None,
+        remembered: Remembered | None = None,
+    ) -> Opened:
         """Splits with int64 classes ``[N]``, float64 numbers ``[N, K]``, or a float32 1 for each label ``[N, K]``.
 
         Raises ``DataError``.
         """
-        classes, targets = self._targets(wants)
-        sources = {part: self._source(part, targets) for part in dict.fromkeys(self.listing.parts)}
-        data = picture_files(classes, sources, self.test_fraction, self.seen)
-        named = self.listing.columns if wants == "numbers" else ()
-        opened = replace(data, numbers=named).open(config, wants, track, spec)
+        listing = self.listing
+        listing.require_different()
+        known = spec.classes if spec is not None and remembered is not None and remembered.elsewhere else None
+        classes, targets = self._targets(wants, known)
+        rows = {split: [row for row, part in enumerate(listing.parts) if part == split] for split in ORDER}
+        parts = {split: self._source(split, own, targets) for split, own in rows.items() if own}
+        order = [row for split in ORDER for row in rows[split]]
+        groups = None if listing.groups is None else tuple(listing.groups[row] for row in order)
+        named = listing.columns if wants == "numbers" else ()
+        pictures = FilePictures(
+            str(listing.table), parts, listing.names(order), classes, self.decode, self.seen, self.test_fraction, named,
+            groups,
+        )  # fmt: skip
+        opened = pictures.open(config, track, spec, remembered)
         if wants == "labels" and spec is None:
             self._require_labels(classes, opened.sources["train"].targets)
         return opened
 
-    def _targets(self, wants: Wants) -> tuple[tuple[str, ...], Tensor]:
-        """The names of classes or labels, and what is learned of each picture."""
+    def _targets(self, wants: Wants, known: tuple[str, ...] | None) -> tuple[tuple[str, ...], Tensor]:
+        """The names of classes or labels, which may be ``known`` already, and what is learned of each picture."""
         if wants == "classes":
-            return self._classes()
-        return self._labels() if wants == "labels" else ((), self.listing.numbers())
+            found = self.listing.classes()
+            classes = self._classes(found) if known is None else known
+            codes = self._codes(classes)
+            return classes, torch.tensor([codes(row, name) for row, name in enumerate(found)])
+        return self._labels(known) if wants == "labels" else ((), self.listing.numbers())
 
-    def _classes(self) -> tuple[tuple[str, ...], Tensor]:
-        """The classes of the training part, and each picture's; raises ``DataError`` for splits with others."""
-        listing, found = self.listing, self.listing.classes()
+    def _codes(self, classes: tuple[str, ...]) -> Callable[[int, str], int]:
+        """The number of a row's class; raises ``DataError`` for one that is unknown."""
+        numbers = {name: code for code, name in enumerate(classes)}
+
+        def code(row: int, name: str) -> int:
+            if name not in numbers:
+                where = f"{self.listing.table}:{self.listing.labels.index[row]}"
+                raise DataError(f"{where}: the network does not know '{name}'; {did_you_mean(name, list(classes))}")
+            return numbers[name]
+
+        return code
+
+    def _classes(self, found: list[str]) -> tuple[str, ...]:
+        """The classes of the training part, of each picture's; raises ``DataError`` for splits with others."""
+        listing = self.listing
         by_part: dict[str, set[str]] = {part: set() for part in listing.parts}
         for name, part in zip(found, listing.parts, strict=True):
             by_part[part].add(name)
@@ -226,18 +271,18 @@ class ListedPictures:
         for one, other in near_equal(classes):
             cause = f"the classes '{one}' and '{other}' are written almost alike; are they one?"
             notice("similar_classes", f"{listing.table}: {cause}")
-        codes = {name: code for code, name in enumerate(classes)}
-        return classes, torch.tensor([codes[name] for name in found])
+        return classes
 
-    def _labels(self) -> tuple[tuple[str, ...], Tensor]:
+    def _labels(self, known: tuple[str, ...] | None) -> tuple[tuple[str, ...], Tensor]:
         """The labels, and a 1 for each that a picture has, float32 ``[N, K]``; raises ``DataError`` for none at all."""
         classes, found = self.listing.label_sets()
         if not classes:
             raise DataError(f"{self.listing.table}: column '{self.listing.columns[0]}' names no label; fill it in")
-        codes = {name: code for code, name in enumerate(classes)}
+        classes = known or classes
+        code = self._codes(classes)
         targets = torch.zeros(len(found), len(classes))
         for row, names in enumerate(found):
-            targets[row, [codes[name] for name in names]] = 1
+            targets[row, [code(row, name) for name in names]] = 1
         return classes, targets
 
     def _require_labels(self, classes: tuple[str, ...], training: Tensor) -> None:
@@ -248,9 +293,8 @@ class ListedPictures:
                 "add some, remove the label, or lower val_fraction and test_fraction"
             )
 
-    def _source(self, part: str, targets: Tensor) -> FileSource:
+    def _source(self, part: str, rows: list[int], targets: Tensor) -> FileSource:
         """The pictures of one split; raises ``DataError`` for files that are not there."""
-        rows = [row for row, name in enumerate(self.listing.parts) if name == part]
         paths = tuple(self.listing.paths[row] for row in rows)
         if absent := [row for row in rows if row in self.listing.files.absent]:
             first = absent[0]
@@ -261,7 +305,13 @@ class ListedPictures:
 
 
 def list_pictures(
-    file: str, path: str, label: Label, split_column: str | None, root: str | None, delimiter: str | None
+    file: str,
+    path: str,
+    label: Label,
+    split_column: str | None,
+    root: str | None,
+    delimiter: str | None,
+    group: str | None = None,
 ) -> Listing:
     """Read the table; without a split column all rows are ``train``.
 
@@ -278,4 +328,8 @@ def list_pictures(
             raise DataError(f"{table.name}: label names column '{column}' twice; name it once")
     files = find_files(cells_of(frame, path, table.name), folder, table.name)
     labels = frame[columns].apply(lambda cells: cells.str.strip().str.normalize("NFC"))
-    return Listing(table, folder, files, parts_of(frame, split_column, table.name), labels)
+    groups = None
+    if group is not None:
+        require_column(frame, group, table.name, "group")
+        groups = tuple(cells_of(frame, group, table.name))
+    return Listing(table, folder, files, parts_of(frame, split_column, table.name), labels, groups)

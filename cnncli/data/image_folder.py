@@ -1,24 +1,29 @@
 """Your own pictures: one folder per class."""
 
-from collections.abc import Mapping
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import torch
 
-from cnncli.core.errors import ConfigError
+from cnncli.config.sections import DatasetConfig
+from cnncli.core.errors import ConfigError, DataError, did_you_mean
 from cnncli.core.numbers import Fraction, Side, Value
 from cnncli.core.registry import datasets
-from cnncli.core.spec import Channels, Decode, Fit, Interpolation
+from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Split, Wants
+from cnncli.data.contract import Opened, Remembered, Track
+from cnncli.data.file_pictures import ORDER, FilePictures
 from cnncli.data.find import find_data
-from cnncli.data.folders import read_folder
-from cnncli.data.pictures import PictureData
+from cnncli.data.folders import Part, read_folder
+from cnncli.data.names import compile_pattern
 from cnncli.data.sources import FileSource
-from cnncli.data.splits import carve
 
 Size = Side | tuple[Side, Side]  # of a square, or (height, width)
 ValueRange = tuple[Value, Value] | None  # that become black and white, in files of more than 8 bits
 
 
-@datasets.register("image_folder")
+@datasets.register("image_folder", places=("root",))
 def image_folder(
     root: str,
     image_size: Size = 224,
@@ -28,29 +33,79 @@ def image_folder(
     channels: Channels = 3,
     value_range: ValueRange = None,
     test_fraction: Fraction = 0.0,
-) -> PictureData:
+    group: str | None = None,
+) -> "PictureFolder":
     """Your own pictures: `root/train/<class>/…` (and `val`, `test`), or `root/<class>/…` alone.
 
     Pictures are scaled and cut to `resize` (`image_size` unless given); the network sees the centre of `image_size`,
     training what random crops make of the rest. Without a `test` folder a seeded, stratified `test_fraction` of the
     pictures is set aside for testing. `value_range` are the values that become black and white in files of more than
     8 bits; unless given the training part decides. 4 `channels` keep transparency, more are those of .npy files.
+    `group` is a regular expression: pictures with the same first group in their path stay on one side where cnncli
+    makes the splits.
     """
     decode, seen = decoding(image_size, resize, fit, interpolation, channels, value_range)
-    parts = read_folder(find_data(root, "folder"))
-    sources = {split: FileSource(part.paths, torch.tensor(part.labels), decode) for split, part in parts.items()}
-    return picture_files(parts["train"].classes, sources, test_fraction, seen)
+    compiled = None if group is None else compile_pattern("dataset.group", group)
+    return PictureFolder(find_data(root, "folder"), decode, seen, test_fraction, compiled)
 
 
-def picture_files(
-    classes: tuple[str, ...], sources: Mapping[str, FileSource], test_fraction: float, seen: tuple[int, int]
-) -> PictureData:
-    """The splits that there are; without one for the test, ``test_fraction`` of the training part is set aside."""
-    train, test = sources["train"], sources.get("test")
-    if test is None and test_fraction > 0:
-        kept, taken = carve(train.targets, test_fraction, seed=0, key="test_fraction")
-        train, test = train.subset(kept), train.subset(taken)
-    return PictureData(classes, train=train, val=sources.get("val"), test=test, seen=seen)
+@dataclass(frozen=True)
+class PictureFolder:
+    """A folder of class folders, read when it is opened; ``group`` finds in a path what is kept together."""
+
+    root: Path
+    decode: Decode
+    seen: tuple[int, int]
+    test_fraction: float
+    group: "re.Pattern[str] | None" = None
+    offers: ClassVar[tuple[Wants, ...]] = ("classes",)
+
+    def open(
+        self,
+        config: DatasetConfig,
+        wants: Wants,
+        track: Track,
+        spec: DataSpec | None,
+        remembered: Remembered | None = None,
+    ) -> Opened:
+        """Splits of pictures with int64 classes ``[N]``; raises ``DataError`` for a folder that cannot be learned."""
+        if spec is not None and remembered is not None and remembered.elsewhere:
+            folder, classes = read_folder(self.root, strict=False, to_judge=True), spec.classes
+            self._require_known(folder, classes)
+        else:
+            folder = read_folder(self.root)
+            classes = folder["train"].classes
+        parts = {split: folder[split] for split in ORDER if split in folder and folder[split].paths}
+        codes = {name: code for code, name in enumerate(classes)}
+        sources = {
+            split: FileSource(
+                part.paths, torch.tensor([codes[part.classes[label]] for label in part.labels]), self.decode
+            )
+            for split, part in parts.items()
+        }
+        names = tuple(name for part in parts.values() for name in part.names)
+        groups = None if self.group is None else tuple(self._group_of(name) for name in names)
+        pictures = FilePictures(
+            str(self.root), sources, names, classes, self.decode, self.seen, self.test_fraction, groups=groups
+        )
+        return pictures.open(config, track, spec, remembered)
+
+    def _require_known(self, folder: dict[Split, Part], classes: tuple[str, ...]) -> None:
+        there = sorted({name for part in folder.values() for name in part.classes})
+        if unknown := [name for name in there if name not in classes]:
+            raise DataError(
+                f"{self.root}: the network does not know the class '{unknown[0]}'; "
+                f"{did_you_mean(unknown[0], list(classes))}"
+            )
+        if not any(part.paths for part in folder.values()):
+            raise DataError(f"{self.root}: has no pictures in class folders; name a folder with one for each class")
+
+    def _group_of(self, name: str) -> str:
+        assert self.group is not None
+        match = self.group.search(name)
+        if match is None:
+            raise DataError(f"{self.root}: dataset.group '{self.group.pattern}' finds nothing in '{name}'; change it")
+        return match[1] or ""
 
 
 def decoding(

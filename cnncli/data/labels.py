@@ -23,9 +23,7 @@ _WHOLE = re.compile(r"-?(0|[1-9]\d*)")
 _WHOLE_FLOAT = re.compile(r"(-?(?:0|[1-9]\d*))\.0+")
 
 
-def encode_category(
-    series: "pd.Series[Any]", column: Column, name: str, na: Collection[str] = ()
-) -> NDArray[np.int64]:
+def encode_category(series: "pd.Series[Any]", column: Column, name: str, na: Collection[str] = ()) -> NDArray[np.int64]:
     """The position of every row's text among the inputs of a column of categories, int64 ``[N]``.
 
     Raises ``DataError`` for a text that training did not have, unless it learned what to do with one.
@@ -136,7 +134,9 @@ def _tell_similar(names: Sequence[str], column: str, name: str) -> None:
     alike = defaultdict(list)
     for known in names:
         key = re.sub(r"\s+", " ", known).casefold()
-        alike[str(float(key)) if re.fullmatch(r"[-+]?\d[\d.]{0,300}(e\d{1,3})?", key) and _is_float(key) else key].append(known)
+        alike[
+            str(float(key)) if re.fullmatch(r"[-+]?\d[\d.]{0,300}(e\d{1,3})?", key) and _is_float(key) else key
+        ].append(known)
     for same in alike.values():
         if len(same) > 1:
             shown_ = ", ".join(map(repr, same[:5]))

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from cnncli.core.errors import ConfigError
 from cnncli.core.spec import Split
 
 SYNONYMS: dict[str, Split] = {
@@ -83,3 +84,14 @@ def _plain(name: str) -> str:
         return f"{float(name):g}" if "_" not in name else name.casefold()
     except ValueError:
         return " ".join(name.casefold().split())
+
+
+def compile_pattern(option: str, pattern: str) -> re.Pattern[str]:
+    """``pattern`` as a regular expression with a group; raises ``ConfigError`` naming the ``option``."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"{option} '{pattern}': is no regular expression ({error})") from error
+    if compiled.groups < 1:
+        raise ConfigError(f"{option} '{pattern}': put what is meant into parentheses, for example '([a-z]+)'")
+    return compiled

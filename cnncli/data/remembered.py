@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cnncli.core.errors import DataError
@@ -14,12 +15,14 @@ from cnncli.core.notices import notice
 from cnncli.core.spec import Split
 from cnncli.data.contract import Remembered
 
+Flags = NDArray[np.bool_]
+
 FEW_DISTINCT = 0.5  # of the training rows are different: below, equal rows say little
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What lies there now: names ``[N]``, or none, and hashes of the content ``[N]``; ``what`` and ``where`` in words."""
+    """What lies there now: names ``[N]``, or none, hashes of the content ``[N]``; ``what`` and ``where`` in words."""
 
     names: Sequence[str]
     content: Ids
@@ -36,7 +39,7 @@ def members_of(by: str, samples: Samples, parts: dict[Split, Tensor], targets: T
     codes, order = in_order({split: rows.numpy() for split, rows in parts.items()})
     names = tuple(samples.names[row] for row in order) if len(samples.names) else ()
     learned = targets[parts["train"]].numpy()
-    if learned.dtype == np.int64 and learned.size and 0 <= learned.min() and learned.max() < 2**15:
+    if learned.dtype == np.int64 and learned.size and learned.min() >= 0 and learned.max() < 2**15:
         learned = learned.astype(np.int16)
     members = Members(by, codes, samples.content[order], names, targets=learned)  # type: ignore[arg-type]
     members.check()
@@ -72,19 +75,6 @@ def find_parts(remembered: Remembered, samples: Samples) -> dict[Split, Tensor]:
     return parts
 
 
-def require_training(remembered: Remembered, samples: Samples, parts: dict[Split, Tensor]) -> None:
-    """Raise ``DataError`` where training cannot go on because some of what it learns from is gone."""
-    members = remembered.members
-    gone = len(members.of("train")) - len(parts["train"])
-    if gone:
-        found = _match(members, samples)
-        lost = [_member(members, int(row)) for row in members.of("train") if found[row] < 0]
-        raise DataError(
-            f"{samples.where}: {gone:,} of the training {samples.what} are gone ({few(lost)}); put them back, or "
-            "start a new run from the weights with train.start_from"
-        )
-
-
 def _member(members: Members, position: int) -> str:
     return members.names[position] if members.names else f"row {position + 1} of the run"
 
@@ -113,7 +103,7 @@ def _match(members: Members, samples: Samples) -> Ids:
     return found
 
 
-def _by_content(members: Members, samples: Samples, found: Ids, free: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
+def _by_content(members: Members, samples: Samples, found: Ids, free: Flags) -> None:
     """Fill ``found`` with positions of equal content, each used once."""
     lost = np.flatnonzero(found < 0)
     wanted = set(members.content[lost].tolist())
@@ -135,7 +125,7 @@ def _changed(members: Members, samples: Samples, found: Ids) -> Ids:
     return there[samples.content[found[there]] != members.content[there]]
 
 
-def _leaked(members: Members, samples: Samples, found: Ids) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _leaked(members: Members, samples: Samples, found: Ids) -> Flags:
     """Which members ``[N]`` would be judged though training has seen what is there now, by name or by content."""
     leaked = np.zeros(len(found), dtype=bool)
     if members.by == "content":
@@ -157,7 +147,8 @@ def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
     if members.by == "content" and len(np.unique(members.content[train])) < FEW_DISTINCT * len(train):
         equal = int(np.isin(samples.content, members.content[train]).sum())
         if equal:
-            notice("equal_rows", f"{samples.where}: {equal:,} {samples.what} are equal to rows of training; judged as well")
+            text = f"{equal:,} {samples.what} are equal to rows of training; they are judged as well"
+            notice("equal_rows", f"{samples.where}: {text}")
         return torch.arange(len(samples.content))
     seen = np.zeros(len(samples.content), dtype=bool)
     names = {members.names[row] for row in train} if members.names else set()
@@ -176,12 +167,15 @@ def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
     return torch.from_numpy(np.flatnonzero(~seen))
 
 
-def _tell(members: Members, samples: Samples, found: Ids, changed: Ids, leaked: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
+def _tell(members: Members, samples: Samples, found: Ids, changed: Ids, leaked: Flags) -> None:
     """Count and name what is new, gone, changed, or known from training."""
     used = np.zeros(len(samples.content), dtype=bool)
     used[found[found >= 0]] = True
     groups = {
-        "new": ("are new since the run began and are not used", [samples.called(int(row)) for row in np.flatnonzero(~used)]),
+        "new": (
+            "are new since the run began and are not used",
+            [samples.called(int(row)) for row in np.flatnonzero(~used)],
+        ),
         "gone": ("that the run knew are gone", [_member(members, int(row)) for row in np.flatnonzero(found < 0)]),
         "changed": ("have another content than in the run", [samples.called(int(found[row])) for row in changed]),
         "trained_on": (

@@ -9,16 +9,17 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.members import Members
 from cnncli.core.notices import notice
 from cnncli.core.series_parts import SeriesPart
 from cnncli.core.spec import DataSpec, Series, Split, Wants
-from cnncli.data.contract import Opened, Track
+from cnncli.data.contract import Opened, Remembered, Track
+from cnncli.data.remembered import tell_unknown
 from cnncli.data.series_file import Array, Found, Stretch
 from cnncli.data.sources import ArraySource, Source
+from cnncli.data.spans import Bounds, as_members, find_bounds, spans_of
 from cnncli.data.times import Moments
 from cnncli.data.windows import make_windows, scaled, spec_of, transformed, with_scale
-
-Bounds = dict[Split, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,14 @@ class SeriesData:
         val = round(test * (1 - val_fraction))
         return {"train": (0, val), "val": (val, test), "test": (test, steps)}
 
-    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+    def open(
+        self,
+        config: DatasetConfig,
+        wants: Wants,
+        track: Track,
+        spec: DataSpec | None,
+        remembered: Remembered | None = None,
+    ) -> Opened:
         """Windows ``[N, T, F]`` and targets ``[N, H, K, 4]`` (see ``make_windows``), fitted on the training part.
 
         A window belongs to the split that its targets lie in; its inputs may reach back into the one before. Of
@@ -70,13 +78,32 @@ class SeriesData:
         """
         if config.normalize != "dataset":
             raise ConfigError("dataset.normalize: a series is always scaled by its training part; leave it out")
-        bounds = [self.bounds(stretch, config.val_fraction) for stretch in self.stretches]
+        if spec is not None and remembered is None:
+            tell_unknown(self.name)
+        bounds = [self._found(stretch, config.val_fraction, remembered) for stretch in self.stretches]
         if spec is None:
             spec = self._fit([each["train"][1] for each in bounds])
         self._require_same(spec)
-        if len(bounds) == 1:
-            return Opened(spec, self._one(spec, bounds[0]))
-        return Opened(spec, self._several(spec, bounds))
+        sources = self._one(spec, bounds[0]) if len(bounds) == 1 else self._several(spec, bounds)
+        return Opened(spec, sources, self._members(bounds) if remembered is None else remembered.members)
+
+    def _found(self, stretch: Stretch, val_fraction: float, remembered: Remembered | None) -> Bounds:
+        """The parts of one series: remembered, or cut by time."""
+        if remembered is None:
+            return self.bounds(stretch, val_fraction)
+        values = self.values[stretch.begin : stretch.end]
+        return find_bounds(remembered, values, self.name, self._times_of(stretch), stretch.id)
+
+    def _times_of(self, stretch: Stretch) -> Moments | None:
+        return None if self.times is None else self.times[stretch.begin : stretch.end]
+
+    def _members(self, bounds: list[Bounds]) -> Members:
+        spans = [
+            span
+            for stretch, own in zip(self.stretches, bounds, strict=True)
+            for span in spans_of(self.values[stretch.begin : stretch.end], own, self._times_of(stretch), stretch.id)
+        ]
+        return as_members(spans)
 
     def _one(self, spec: DataSpec, bounds: Bounds) -> dict[Split, Source]:
         inputs, targets, starts = make_windows(self.values, self._spec_of(spec, self.stretches[0]))
@@ -111,7 +138,7 @@ class SeriesData:
         inputs = torch.cat(pieces).unfold(0, self.window, 1).transpose(1, 2)
         sources: dict[Split, Source] = {}
         for split, found in rows.items():
-            wanted = max(own[split][1] - own[split][0] for own in bounds)
+            wanted = max((own[split][1] - own[split][0] for own in bounds if split in own), default=0)
             if count := sum(map(len, found)):
                 sources[split] = ArraySource(inputs, torch.cat(targets[split]), torch.cat(found))
             elif wanted > 0 or split == "train":

@@ -12,7 +12,7 @@ from cnncli.data.series import SeriesData
 from cnncli.data.series_file import Footer, Reading, read_series
 
 
-@datasets.register("series_csv", suggests={"task": "forecasting"})
+@datasets.register("series_csv", suggests={"task": "forecasting"}, places=("file",))
 def series_csv(
     file: str,
     columns: list[str] | None = None,

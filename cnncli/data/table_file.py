@@ -221,9 +221,7 @@ class _Reading:
             self.content = self.content.replaced("\n".join(map(split_blanks, lines)))
             return "\t"
         if not delimiter.isascii():
-            self.content = self.content.replaced(
-                self.content.bytes().decode("utf-8-sig").replace(delimiter, "\x1f")
-            )
+            self.content = self.content.replaced(self.content.bytes().decode("utf-8-sig").replace(delimiter, "\x1f"))
             return "\x1f"
         return delimiter
 
@@ -396,4 +394,3 @@ def _regular(content: Content, delimiter: bytes, width: int) -> int | None:
     if not ends and carried != width - 1:
         return None
     return lines + (not ends) if width > 1 else None
-

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.members import Members
 from cnncli.core.spec import DataSpec, Numbers, Split, Table, Wants
 from cnncli.data.columns import (
     Rules,
@@ -22,11 +23,13 @@ from cnncli.data.columns import (
     refuse,
     texts,
 )
-from cnncli.data.contract import Opened, Track
+from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.labels import encode_labels
 from cnncli.data.number_forms import PLAIN
+from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.splits import carve
+from cnncli.data.table_rows import groups_of, keys_of, row_hashes, tell_equal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +63,7 @@ class TableData:
     key: str | None = None
     group: str | None = None
     rules: Rules = field(default_factory=Rules)
+    changes: bool = False  # between runs, as files do
 
     @property
     def offers(self) -> tuple[Wants, ...]:
@@ -69,7 +73,14 @@ class TableData:
         form = choose_form(self.frame[self.targets[0]], self.rules)
         return ("classes",) if form is None else ("classes", "numbers")
 
-    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+    def open(
+        self,
+        config: DatasetConfig,
+        wants: Wants,
+        track: Track,
+        spec: DataSpec | None,
+        remembered: Remembered | None = None,
+    ) -> Opened:
         """Splits of float32 rows ``[N, F]`` with int64 classes ``[N]`` or float64 numbers ``[N, K]``.
 
         Raises ``DataError`` naming line and column of what cannot be learned from.
@@ -85,16 +96,41 @@ class TableData:
             na = missing_in(table, self.rules.na_values)
             classes, codes = encode_labels(frame[self.targets[0]], names, self.name, na, before)
             targets = torch.from_numpy(codes)
-        parts = self._parts(frame, targets, config)
+        parts = self._parts(frame, targets, config) if remembered is None or not self.changes else {}
         if table is None:
             self._require_classes(classes, targets[parts["train"]])
             table = self._fit(frame.iloc[parts["train"].numpy()], config)
         inputs = encode_rows(frame, table, self.name)
-        sources: dict[Split, Source] = {split: ArraySource(inputs[rows], targets[rows]) for split, rows in parts.items()}
+        parts, members = self._known(frame, inputs, targets, parts, spec, remembered)
+        sources: dict[Split, Source] = {
+            split: ArraySource(inputs[rows], targets[rows]) for split, rows in parts.items()
+        }
         if spec is None:
             numbers = self._scale(targets[parts["train"]]) if wants == "numbers" else None
             spec = DataSpec(sources["train"].shape, classes, table, tuple(targets.shape[1:]), numbers)
-        return Opened(spec, sources)
+        return Opened(spec, sources, members)
+
+    def _known(
+        self,
+        frame: "pd.DataFrame",
+        inputs: Tensor,
+        targets: Tensor,
+        parts: dict[Split, Tensor],
+        spec: DataSpec | None,
+        remembered: Remembered | None,
+    ) -> tuple[dict[Split, Tensor], Members | None]:
+        """The parts, found again if they are remembered, and what a run remembers of them."""
+        if not self.changes:
+            return parts, None
+        keys = keys_of(frame, self.key, self.name)
+        samples = Samples(keys, row_hashes(inputs, targets), "rows", self.name)
+        if remembered is not None:
+            return find_parts(remembered, samples), remembered.members
+        if spec is not None:
+            tell_unknown(self.name)
+        elif self.group is None:
+            tell_equal(samples.content, parts, self.name)
+        return parts, members_of("key" if keys else "content", samples, parts, targets)
 
     def _scale(self, targets: Tensor) -> Numbers:
         """Mean and standard deviation of the training part's numbers ``[N, K]``."""
@@ -144,14 +180,16 @@ class TableData:
     def _parts(self, frame: "pd.DataFrame", targets: Tensor, config: DatasetConfig) -> dict[Split, Tensor]:
         """The positions of every split's rows, int64 ``[n]`` each."""
         parts: dict[Split, Tensor] = {"train": torch.arange(len(frame))}
+        groups = groups_of(frame, self.group, self.name)
         if self.split_column is not None:
             parts = self._told_parts(frame[self.split_column])
         elif self.test_fraction > 0:
-            kept, taken = carve(targets, self.test_fraction, 0, "test_fraction")
+            kept, taken = carve(targets, self.test_fraction, 0, "test_fraction", groups)
             parts = {"train": kept, "test": taken}
         if "val" not in parts and config.val_fraction > 0:
             train = parts["train"]
-            kept, taken = carve(targets[train], config.val_fraction, config.split_seed, "val_fraction")
+            of_train = None if groups is None else groups[train]
+            kept, taken = carve(targets[train], config.val_fraction, config.split_seed, "val_fraction", of_train)
             parts |= {"train": train[kept], "val": train[taken]}
         return parts
 

@@ -3,6 +3,7 @@
 import sys
 import sysconfig
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,9 +17,11 @@ from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.numbers import Count, Fraction, Steps
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Split, Text, Wants
-from cnncli.data.contract import Opened, Track
+from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.find import find_data
+from cnncli.data.remembered import tell_unknown
 from cnncli.data.sources import ArraySource, Source
+from cnncli.data.spans import Bounds, as_members, find_bounds, spans_of
 
 UNKNOWN = "\ufffd"  # id 0: every character that the training part does not have
 
@@ -31,13 +34,22 @@ class TextData:
     text: str
     block: int
     test_fraction: float
+    changes: bool = False  # between runs, as files do
     offers: ClassVar[tuple[Wants, ...]] = ("characters",)
 
-    def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
+    def open(
+        self,
+        config: DatasetConfig,
+        wants: Wants,
+        track: Track,
+        spec: DataSpec | None,
+        remembered: Remembered | None = None,
+    ) -> Opened:
         """Blocks ``[N, T]`` of ids and of the ids one character later; the vocabulary is the training part's."""
         if config.normalize != "dataset":
             raise ConfigError("dataset.normalize: characters are not scaled; leave it out")
-        parts = self._parts(config.val_fraction)
+        bounds = self._bounds(config.val_fraction, spec, remembered)
+        parts = {split: self.text[begin:end] for split, (begin, end) in bounds.items()}
         for split, part in parts.items():
             if len(part) <= self.block:
                 raise DataError(
@@ -66,13 +78,25 @@ class TextData:
         for split, part in parts.items():
             ids = codes[np.frombuffer(part.encode("utf-32-le"), dtype=np.uint32)]
             sources[split] = blocks(torch.from_numpy(ids), self.block)
-        return Opened(spec, sources)
+        if not self.changes:
+            return Opened(spec, sources)
+        members = as_members(spans_of(self._signs, bounds)) if remembered is None else remembered.members
+        return Opened(spec, sources, members)
 
-    def _parts(self, val_fraction: float) -> dict[Split, str]:
+    @cached_property
+    def _signs(self) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
+        return np.frombuffer(self.text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+
+    def _bounds(self, val_fraction: float, spec: DataSpec | None, remembered: Remembered | None) -> Bounds:
+        """The first and the last character (not included) of each part."""
+        if self.changes and remembered is not None:
+            return find_bounds(remembered, self._signs, self.name)
+        if self.changes and spec is not None:
+            tell_unknown(self.name)
         test = round(len(self.text) * (1 - self.test_fraction))
         val = round(test * (1 - val_fraction))
-        parts: dict[Split, str] = {"train": self.text[:val], "val": self.text[val:test], "test": self.text[test:]}
-        return {split: part for split, part in parts.items() if part or split == "train"}
+        bounds: Bounds = {"train": (0, val), "val": (val, test), "test": (test, len(self.text))}
+        return {split: (begin, end) for split, (begin, end) in bounds.items() if begin < end or split == "train"}
 
 
 def blocks(ids: Tensor, size: int) -> ArraySource:
@@ -81,7 +105,7 @@ def blocks(ids: Tensor, size: int) -> ArraySource:
     return ArraySource(windows[:, :-1], windows[:, 1:])
 
 
-@datasets.register("text", suggests={"task": "language_modeling"})
+@datasets.register("text", suggests={"task": "language_modeling"}, places=("path",))
 def text(
     path: str,
     pattern: str = "*.txt",
@@ -97,7 +121,7 @@ def text(
     files = sorted(file for file in found.rglob(pattern) if file.is_file()) if found.is_dir() else [found]
     if not files:
         raise DataError(f"{found}: no file matches {pattern}; set dataset.pattern")
-    return TextData(path, "\n".join(_read(file, encoding) for file in files), block, test_fraction)
+    return TextData(path, "\n".join(_read(file, encoding) for file in files), block, test_fraction, True)
 
 
 @datasets.register("python_stdlib", suggests={"task": "language_modeling"})

@@ -3,10 +3,17 @@
 from dataclasses import dataclass
 from typing import Any, get_args
 
+import torch
+from torch import Tensor
+
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import ConfigError, Interrupted, did_you_mean
+from cnncli.core.members import Members
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
+from cnncli.data import DataBundle
+from cnncli.data.contract import Remembered
+from cnncli.data.places import placed
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import with_counts
 from cnncli.training.build import open_data
@@ -38,16 +45,40 @@ class Evaluation:
         return {**about, "metrics": with_counts(self.metrics, self.samples), **self.report.to_json()}
 
 
-def evaluate(predictor: Predictor, split: Split, display: Display) -> Evaluation:
-    """Metrics, details of each class and the baseline of a trained network on one split of its data."""
-    data = open_data(predictor.config, display.track, predictor.spec)
-    predictor.task.fit(data.sources["train"].targets)
+def evaluate(predictor: Predictor, split: Split, display: Display, place: str | None = None) -> Evaluation:
+    """Metrics, details of each class and the baseline of a trained network on one split of its data.
+
+    The split is the one that the run remembers, wherever the data lie now; at another ``place`` it is all that training
+    has not seen.
+    """
+    if place is None:
+        remembered = None if predictor.members is None else Remembered(predictor.members)
+        data = open_data(predictor.config, display.track, predictor.spec, remembered)
+        training = data.sources["train"].targets
+    else:
+        split = "test"
+        data, training = _elsewhere(predictor, place, display)
+    predictor.task.fit(training)
     with StopSignal() as stop:
         report = report_split(predictor.model, data, split, predictor.task, predictor.runtime, display, stop)
     if report is None:
         assert stop.signum is not None
         raise Interrupted("stopped before the evaluation was done", stop.signum)
     return Evaluation(str(predictor.path), report, predictor.views)
+
+
+def _elsewhere(predictor: Predictor, place: str, display: Display) -> tuple[DataBundle, Tensor]:
+    """All labelled samples at ``place`` but those of training, and the targets of training, for the baseline."""
+    members, config = predictor.members or Members("path"), predictor.config
+    section = placed(config.dataset, predictor.spec, place)
+    moved = config.model_copy(update={"dataset": section})
+    data = open_data(moved, display.track, predictor.spec, Remembered(members, elsewhere=True))
+    if len(members.targets):
+        training = torch.from_numpy(members.targets)
+        return data, training.long() if training.dtype == torch.int16 else training
+    if predictor.spec.kind.only == "windows":  # whose baselines need nothing of training
+        return data, torch.zeros(0)
+    return data, open_data(config, display.track, predictor.spec).sources["train"].targets
 
 
 def parse_split(text: str) -> Split:

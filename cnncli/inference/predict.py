@@ -49,7 +49,9 @@ def answer_rows(predictor: Predictor, path: Path | str, form: str) -> str:
         return format_frame(_as_written(file).assign(**answers), form)
     header = _csv_line([*file.names, *answers])
     cells = zip(*(map(format_cell, values) for values in answers.values()), strict=True)
-    ends = (_csv_line(row) if any("," in cell or '"' in cell for cell in row) else ",".join(row) + "\n" for row in cells)
+    ends = (
+        _csv_line(row) if any("," in cell or '"' in cell for cell in row) else ",".join(row) + "\n" for row in cells
+    )
     if file.plain and file.delimiter == ",":
         return header + "".join(f"{line},{end}" for line, end in zip(file.lines(), ends, strict=True))
     return header + "".join(f"{_csv_line(row)[:-1]},{end}" for row, end in zip(file.rows(), ends, strict=True))

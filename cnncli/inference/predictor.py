@@ -34,6 +34,7 @@ class Predictor:
 
     def __init__(self, checkpoint: Checkpoint, config: Config, views: bool = False) -> None:
         self.path, self.spec, self.metrics = checkpoint.path, checkpoint.spec, checkpoint.metrics
+        self.members = checkpoint.members
         self.config, self.classes, self.views = config, checkpoint.spec.classes, views
         network = restore(checkpoint, config)  # first: what does not go together in the file is nobody else's fault
         self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute)

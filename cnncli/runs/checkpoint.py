@@ -1,8 +1,9 @@
 """Checkpoint files: written whole or not at all, hashed, plain types only, loaded with ``weights_only=True``.
 
 A file is a dict: ``format``, ``cnncli`` (version), ``config``, ``spec``, ``model`` (the weights to use), ``metrics``
-(of its epoch), ``calibration`` (what was chosen on validation), ``training`` (what resuming needs, or None) and
-``sha256`` over all of these. All of it is checked when it is read: nobody else has to ask for types or ranges.
+(of its epoch), ``calibration`` (what was chosen on validation), ``training`` (what resuming needs, or None), perhaps
+``members`` (which samples were in which split) and ``sha256`` over all of these. All of it is checked when it is read:
+nobody else has to ask for types or ranges.
 """
 
 import hashlib
@@ -23,10 +24,12 @@ from cnncli.config.sections import Config
 from cnncli.core.checks import first_fault
 from cnncli.core.errors import CheckpointError
 from cnncli.core.files import write_atomically
+from cnncli.core.members import Members
 from cnncli.core.results import Values
 from cnncli.core.spec import DataSpec
 from cnncli.runs.archive import load_archive
 from cnncli.runs.forms import not_finite
+from cnncli.runs.kept_members import from_entry, to_entry
 
 FORMAT = 2
 _TYPED = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -65,6 +68,7 @@ class Checkpoint:
     metrics: Values
     calibration: dict[str, Any]
     training: TrainingState | None = None
+    members: Members | None = None  # None where the data never change, and in files of before
     path: Path = Path()
     format: int = FORMAT
     version: str = __version__
@@ -82,6 +86,7 @@ class _Content:
     metrics: dict[str, _Number]
     calibration: dict[str, Any]
     training: TrainingState | None
+    members: dict[str, Any] | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -97,6 +102,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "calibration": checkpoint.calibration,
         "training": None if training is None else dict(vars(training)),
     }
+    if checkpoint.members is not None:
+        content["members"] = to_entry(checkpoint.members)
     content["sha256"] = digest(content)
 
     def write(file: BinaryIO) -> None:
@@ -129,6 +136,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         spec = DataSpec.from_dict(typed.spec)
     except (ValidationError, TypeError, ValueError) as error:
         _refuse(path, _named(error, typed.spec, "spec"), error)
+    try:
+        members = None if typed.members is None else from_entry(typed.members)
+    except (ValidationError, TypeError, ValueError) as error:
+        _refuse(path, _named(error, typed.members or {}, "members"), error)
     if fault := _unfinished(typed):
         _refuse(path, fault)
     return Checkpoint(
@@ -138,6 +149,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         typed.metrics,
         typed.calibration,
         typed.training,
+        members,
         path,
         typed.format,
         typed.cnncli,
@@ -145,7 +157,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _named(error: Exception, values: dict[str, Any], entry: str) -> str:
-    return first_fault(error, values, entry) if isinstance(error, ValidationError) else f"{entry}: {error}"
+    if isinstance(error, ValidationError):
+        return first_fault(error, values, entry)
+    return str(error) if str(error).startswith(entry) else f"{entry}: {error}"
 
 
 def _unfinished(content: _Content) -> str | None:

@@ -14,12 +14,12 @@ from cnncli.compute.failures import explained
 from cnncli.compute.runtime import Runtime, make_runtime
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
-from cnncli.core.errors import ConfigError, Fault, did_you_mean
+from cnncli.core.errors import ConfigError, DataError, Fault, did_you_mean
 from cnncli.core.files import user_path
 from cnncli.core.registry import losses, tasks, transforms
 from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
-from cnncli.data.contract import Track
+from cnncli.data.contract import Remembered, Track
 from cnncli.data.loaders import Loader
 from cnncli.models.pretrained import Transfer
 from cnncli.models.whitening import fit_whitening, samples_needed, whitens
@@ -84,7 +84,7 @@ def build_experiment(
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"):
-        data = open_data(config, track, None if resumed is None else resumed.spec)
+        data = _data(config, track, resumed)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, "val" in data.sources)
     model, strategy, transfer = _network(loaded, data.spec, runtime, restored)
@@ -107,6 +107,24 @@ def build_experiment(
         schedule = build_schedule(config.scheduler, optimizer, config.train.epochs, steps, mode)
     state = _state(config, model, optimizer, schedule, runtime)
     return Experiment(config, runtime, data, task, state, mode, strategy, transfer, choice.reason)
+
+
+def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundle:
+    """The data, those of a ``resumed`` run as it knew them; raises ``DataError`` where some of training are gone."""
+    if resumed is None:
+        return open_data(config, track)
+    data = open_data(config, track, resumed.spec, as_remembered(resumed))
+    known = 0 if resumed.members is None else len(resumed.members.targets)
+    if gone := known - min(len(data.sources["train"]), known):
+        cause = f"{gone:,} of the run's {known:,} training samples are gone"
+        advice = "put them back, or start a new run from its weights with train.start_from"
+        raise DataError(f"{config.dataset.name}: {cause}; {advice}")
+    return data
+
+
+def as_remembered(checkpoint: Checkpoint, elsewhere: bool = False) -> Remembered | None:
+    """The splits that a checkpoint remembers; None where it has none."""
+    return None if checkpoint.members is None else Remembered(checkpoint.members, elsewhere)
 
 
 def _network(
@@ -209,10 +227,12 @@ def _check_mixing(config: Config) -> None:
         raise ConfigError(Fault("", "dataset.augment", f"{cause}cannot take; use classification with cross_entropy"))
 
 
-def open_data(config: Config, track: Track, spec: DataSpec | None = None) -> DataBundle:
-    """The data of the config as its task wants them; with the ``spec`` of a checkpoint its preprocessing is used."""
+def open_data(
+    config: Config, track: Track, spec: DataSpec | None = None, remembered: Remembered | None = None
+) -> DataBundle:
+    """The data of the config as its task wants them; of a checkpoint its preprocessing and its splits are used."""
     task = task_class(config)
-    data = build_data(config.dataset, track, spec, task.wants)
+    data = build_data(config.dataset, track, spec, task.wants, remembered)
     if task.output_shape is not None:
         data.spec = replace(data.spec, output_shape=task.output_shape)
     return data

@@ -241,6 +241,7 @@ class Fit:
             metrics=self.record,
             calibration=task.calibration.to_dict(),
             training=training,
+            members=self.experiment.data.members,
         )
 
     def _interrupt(self, signum: int) -> None:

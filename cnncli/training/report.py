@@ -16,6 +16,8 @@ from cnncli.tasks.protocol import Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
 
+MOST_COEFFICIENTS = 1000  # more are no table that anyone reads
+
 
 def report_split(
     model: nn.Module,
@@ -69,8 +71,13 @@ def coefficients(model: nn.Module, spec: DataSpec, task: Task) -> list[Block]:
     if len(layers) != 1 or not isinstance(layers[0], nn.Linear):
         return []
     # a row of raw zeros gives the intercept, one with a single 1 the weight added to it
-    zero = [v for c in table.columns for v in ([-c.mean / c.std] if c.categories is None else [0.0] * len(c.inputs))]
-    step = [v for c in table.columns for v in ([1 / c.std] if c.categories is None else [1.0] * len(c.inputs))]
+    zero, step = [], []
+    for column in table.columns:  # of a date the first input, its year, has a unit
+        rest = len(column.inputs) - (column.categories is None)
+        zero += [*([-column.mean / column.std] * (column.categories is None)), *([0.0] * rest)]
+        step += [*([1 / column.std] * (column.categories is None)), *([1.0] * rest)]
+    if len(zero) > MOST_COEFFICIENTS:
+        return []
     rows = torch.tensor(
         [zero, *([*zero[:i], zero[i] + step[i], *zero[i + 1 :]] for i in range(len(zero)))], dtype=torch.float64
     )

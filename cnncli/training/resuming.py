@@ -8,6 +8,7 @@ from pathlib import Path
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
 from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.data.places import places_of
 from cnncli.optim.schedulers import is_smooth
 from cnncli.runs.checkpoint import FORMAT, Checkpoint, load_checkpoint
 from cnncli.runs.differences import differences
@@ -15,9 +16,9 @@ from cnncli.runs.run_folder import RunFolder
 from cnncli.training.configs import restore_config
 from cnncli.training.network import restore
 
-RESUMABLE = ("name", "device", "train.epochs", "checkpoint.every", "logging", "dataset.workers", "dataset.memory",
-             "dataset.cache", "dataset.eval_batch_size", "compute.threads", "compute.keep_freed_memory",
-             "plugins")  # fmt: skip
+RESUMABLE = ("name", "device", "train.epochs", "train.early_stopping", "checkpoint.every", "logging",
+             "dataset.workers", "dataset.memory", "dataset.cache", "dataset.eval_batch_size", "compute.threads",
+             "compute.keep_freed_memory", "plugins")  # fmt: skip
 """What may differ when a run is resumed: everything else would make it another experiment.
 
 More epochs are only for schedules that do not depend on how many there are.
@@ -63,7 +64,7 @@ def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
     plugins = [Path(plugin) for plugin in wanted.config.plugins]
     own = restore_config(checkpoint, plugins=plugins).config
     chosen = replace(wanted, config=_as_chosen(own, wanted.config))
-    free = set(RESUMABLE)
+    free = {*RESUMABLE, *(f"dataset.{place}" for place in places_of(chosen.config.dataset))}
     if is_smooth(chosen.config.scheduler.name):
         free.remove("train.epochs")  # the schedule was laid out over the run's epochs
     faults = [

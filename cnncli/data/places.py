@@ -1,0 +1,45 @@
+"""Where data lie: no part of an experiment, so that the same network can judge data elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+from cnncli.config.sections import DatasetConfig
+from cnncli.core.errors import ConfigError
+from cnncli.core.registry import datasets
+from cnncli.core.spec import PICTURES, DataSpec
+from cnncli.data.find import find_data
+
+_PICTURES = ("image_size", "resize", "fit", "interpolation", "channels", "value_range")  # of folders and tables alike
+_TOLD = ("split_column", "group")  # columns of the training table that others need not have
+
+
+def places_of(config: DatasetConfig) -> tuple[str, ...]:
+    """The arguments of a data set that say where it lies."""
+    return datasets.get(config.name).places
+
+
+def placed(config: DatasetConfig, spec: DataSpec, place: str) -> DatasetConfig:
+    """The section for data of the same kind at ``place``; raises ``ConfigError`` for sets that lie nowhere."""
+    found = find_data(place, "file or folder")
+    if spec.kind is PICTURES:
+        name, args = _pictures(config, spec, found)
+    else:
+        places = places_of(config)
+        if not places:
+            raise ConfigError(f"--data {place}: {config.name} is a fixed data set; leave --data out")
+        name = config.name
+        args = {key: value for key, value in config.args.items() if key not in _TOLD} | {places[0]: place}
+    own = {key: value for key, value in config.model_dump().items() if key not in config.args}
+    return DatasetConfig.model_validate({**own, **args, "name": name})
+
+
+def _pictures(config: DatasetConfig, spec: DataSpec, found: Path) -> tuple[str, dict[str, Any]]:
+    """A folder, or a table of pictures, read as the network's training pictures were."""
+    name = "image_folder" if found.is_dir() else "image_csv"
+    if config.name == name:
+        kept = {key: value for key, value in config.args.items() if key not in _TOLD and key not in places_of(config)}
+    else:
+        channels, height, width = spec.input_shape
+        seen = {"image_size": [height, width], "channels": channels}
+        kept = seen | {key: value for key, value in config.args.items() if key in _PICTURES}
+    return name, kept | {datasets.get(name).places[0]: str(found)}
