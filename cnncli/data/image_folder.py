@@ -47,10 +47,11 @@ def picture_files(
 ) -> PictureData:
     """The splits that there are; without one for the test, ``test_fraction`` of the training part is set aside."""
     train, test = sources["train"], sources.get("test")
-    if test is None and test_fraction > 0:
+    carved = test is None and test_fraction > 0
+    if carved:
         kept, taken = carve(train.targets, test_fraction, seed=0, key="test_fraction")
         train, test = train.subset(kept), train.subset(taken)
-    return PictureData(classes, train=train, val=sources.get("val"), test=test, seen=seen)
+    return PictureData(classes, train=train, val=sources.get("val"), test=test, seen=seen, test_carved=carved)
 
 
 def decoding(

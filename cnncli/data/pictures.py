@@ -13,7 +13,7 @@ from cnncli.data.contract import Opened, Track
 from cnncli.data.decoded import decoded, in_memory
 from cnncli.data.ranges import with_range
 from cnncli.data.sources import ArraySource, FileSource, Source
-from cnncli.data.splits import carve
+from cnncli.data.splits import LEFT, carve
 
 STATISTICS_SAMPLES = 2_000  # pictures looked at for 'normalize: dataset' when they are too many for memory
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -33,6 +33,7 @@ class PictureData:
     test: Source | None = None
     seen: tuple[int, int] | None = None
     numbers: tuple[str, ...] = ()
+    test_carved: bool = False  # out of the training part
     offers: ClassVar[tuple[Wants, ...]] = ("classes",)
 
     def open(self, config: DatasetConfig, wants: Wants, track: Track, spec: DataSpec | None) -> Opened:
@@ -81,7 +82,9 @@ class PictureData:
         if self.val is not None:
             sources["val"] = self.val
         elif config.val_fraction > 0:
-            kept, taken = carve(self.train.targets, config.val_fraction, config.split_seed)
+            kept, taken = carve(
+                self.train.targets, config.val_fraction, config.split_seed, LEFT if self.test_carved else "val_fraction"
+            )
             sources |= {"train": self.train.subset(kept), "val": self.train.subset(taken)}
         if self.test is not None:
             sources["test"] = self.test
