@@ -17,6 +17,7 @@ from cnncli.core.spec import DataSpec, Decode, Pictures
 from cnncli.data import build_data
 from cnncli.data.bundle import DataBundle
 from cnncli.data.decode import open_image, read_image
+from cnncli.data.sources import FileSource
 from tests.conftest import Answer
 
 fill_registries()
@@ -37,7 +38,7 @@ def save(path: Path, values: Values) -> Path:
 def bundle(root: Path, **settings: Any) -> DataBundle:
     config = DatasetConfig(name="image_folder", **{"root": str(root), "image_size": 16, "channels": 1, "workers": 0,
                                                    "val_fraction": 0.25, "normalize": "none", **settings})  # fmt: skip
-    return build_data(config, "classes")
+    return build_data(config, lambda items, _total, _what: items)
 
 
 def decode_of(data: DataBundle) -> Decode:
@@ -103,8 +104,9 @@ def test_a_set_of_any_depth_keeps_what_tells_its_classes_apart(
         assert difference.abs().min() > 0.5
     again = DataSpec.from_dict(data.spec.to_dict())
     assert again == data.spec
-    path = next((tmp_path / "set").rglob(f"*{ending}"))
-    assert torch.equal(read_image(path, decode_of(data)), data.sources["train"][0])
+    files = bundle(tmp_path / "set", memory="never").sources["train"]
+    assert isinstance(files, FileSource)
+    assert torch.equal(read_image(files.paths[0], decode_of(data)), data.sources["train"][0])
 
 
 def test_levels_of_a_range_are_known_numbers(tmp_path: Path) -> None:
@@ -203,7 +205,9 @@ def test_arrays_of_more_channels_are_read_where_they_are_asked_for(tmp_path: Pat
     path = save(tmp_path / "a.npy", values)
     planes = torch.from_numpy(values if shape[0] == 5 else np.moveaxis(values, 2, 0).copy())
     assert torch.equal(read_image(path, Decode((8, 8), 5)), planes)
-    with pytest.raises(DataError, match=r"a\.npy: has 5 channels where dataset\.channels is 3; set dataset.channels: 5"):
+    with pytest.raises(
+        DataError, match=r"a\.npy: has 5 channels where dataset\.channels is 3; set dataset.channels: 5"
+    ):
         read_image(path, Decode((8, 8), 3))
     assert open_image(path, stretched=True).size == (8, 8)
 
@@ -244,7 +248,9 @@ def test_pickled_and_impossible_arrays_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "b.npy", np.zeros(5))
     (tmp_path / "c.npy").write_bytes((tmp_path / "b.npy").read_bytes()[:100])
     for name in "abc":
-        with pytest.raises(DataError, match=rf"{name}\.npy: cannot be read as a picture \(.+\); fix or remove the file"):
+        with pytest.raises(
+            DataError, match=rf"{name}\.npy: cannot be read as a picture \(.+\); fix or remove the file"
+        ):
             read_image(tmp_path / f"{name}.npy", Decode((8, 8), 1))
 
 
