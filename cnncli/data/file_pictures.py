@@ -15,7 +15,7 @@ from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.pictures import PictureSet
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
 from cnncli.data.sources import FileSource, Source
-from cnncli.data.splits import carve
+from cnncli.data.splits import LEFT, carve
 
 ORDER: tuple[Split, ...] = ("train", "val", "test")
 
@@ -69,6 +69,8 @@ class FilePictures:
             "val": (config.val_fraction, config.split_seed, "val_fraction"),
         }
         wanted = [split for split, (fraction, *_) in fractions.items() if split not in parts and fraction > 0]
+        if "test" in wanted:
+            fractions["val"] = (config.val_fraction, config.split_seed, LEFT)
         if not wanted:
             return parts
         train = self.parts["train"]

@@ -105,7 +105,7 @@ def split_folders(root: Path, passed: Passed | None = None, to_judge: bool = Fal
             "call it train, val or test, or move it away"
         )
     found: dict[Split, Path] = {}
-    for name, split in sorted(named.items(), key=lambda item: ("train", "val", "test").index(item[1])):
+    for name, split in sorted(named.items(), key=lambda item: (("train", "val", "test").index(item[1]), item[0])):
         if split in found:
             raise DataError(f"{root}: '{found[split].name}' and '{name}' are both {split} folders; join or rename them")
         found[split] = root / name
@@ -172,7 +172,7 @@ def _read_part(root: Path, folder: Path, passed: Passed) -> Part:
         if len(by_class[name]) > 1:
             notice("joined_classes", f"{folder}: {len(by_class[name])} folders are called '{name}' to the eye; joined")
         for path in by_class[name]:
-            _must_not_hold_splits(path)
+            _must_not_hold_splits(path, alone=len(by_class) == 1)
         pictures = [item for path in by_class[name] for item in walk(path, passed, f"{above}{name}/")]
         found += [(label, item) for item in sorted(pictures, key=lambda item: (item.name.split("/"), item.path))]
     names = tuple(item.name for _, item in found)
@@ -207,22 +207,22 @@ def _must_agree(part: Part, train: Part) -> None:
 def _must_differ(folders: Iterable[Path]) -> None:
     """Raise ``DataError`` where two of the folders are one, by a link."""
     seen: dict[tuple[int, int], Path] = {}
-    for folder in folders:
+    for folder in sorted(folders, key=lambda path: (path.is_symlink(), path)):
         found = os.stat(folder)
         other = seen.setdefault((found.st_dev, found.st_ino), folder) if found.st_ino else folder
         if other != folder:
             raise DataError(f"{folder}: is the same folder as '{other.name}', by a link; remove one of them")
 
 
-def _must_not_hold_splits(folder: Path) -> None:
+def _must_not_hold_splits(folder: Path, alone: bool) -> None:
     """Raise ``DataError`` for a class folder that holds splits: all would be mixed."""
     inner = {entry.name: split_of(entry.name) for entry in _listed(folder) if _is_folder(entry)}
     if len({split for split in inner.values() if split is not None}) > 1:
         names = [name for name, split in sorted(inner.items()) if split is not None]
-        raise DataError(
-            f"{folder}: holds {_quoted(names)}, which look like splits; put them above the classes, as in "
-            f"{names[-1]}/{folder.name}"
-        )
+        advice = f"put them above the classes, as in {names[-1]}/{folder.name}"
+        if alone:
+            advice = f"name the folder {folder}"
+        raise DataError(f"{folder}: holds {_quoted(names)}, which look like splits; {advice}")
 
 
 def _pass_over_beside(root: Path, named: set[str], passed: Passed) -> None:

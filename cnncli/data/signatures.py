@@ -56,8 +56,10 @@ def sign(path: Path) -> Signature:
     try:
         digest = blake2b(path.read_bytes(), digest_size=16).digest()
         image = open_image(path, (4 * SIDE, 4 * SIDE), stretched=True)
-        with Image.open(path) as header:
-            (width, height), mode, form = header.size, header.mode, header.format or ""
+        (width, height), mode, form = image.size, "array", "NPY"
+        if path.suffix.lower() != ".npy":
+            with Image.open(path) as header:
+                (width, height), mode, form = header.size, header.mode, header.format or ""
     except DataError as error:
         return Signature(error=str(error).removeprefix(f"{path}: ").partition(";")[0])
     except OSError as error:

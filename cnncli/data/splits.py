@@ -9,6 +9,17 @@ from cnncli.core.errors import DataError
 from cnncli.core.notices import notice
 from cnncli.core.seeding import derive_seed
 
+LEFT = "test_fraction, which leaves too few for validation"  # the key that is to blame where test was carved before
+_NO_VALIDATION = "dataset.val_fraction: 0 and checkpoint.monitor: train/loss"
+
+
+def _advice(key: str) -> str:
+    """What helps where ``key`` asked for a part and there is none to take."""
+    if key == LEFT:
+        return "lower dataset.test_fraction, or set dataset.test_fraction: 0"
+    others = f"dataset.{key}: 0, " if key != "val_fraction" else ""  # what has no test part has no validation part
+    return f"add more, or set {others}{_NO_VALIDATION}"
+
 
 def stratified_split(
     targets: Tensor, fraction: float, seed: int, key: str = "val_fraction", groups: Tensor | None = None
@@ -28,7 +39,7 @@ def stratified_split(
     kept, taken = taking.result(len(targets), key)
     if len(taken) == 0:
         cause = "each class is one group of samples" if taking.too_large else "no class has two samples"
-        raise DataError(f"{cause}, so no part of them can be split off; set {key}: 0")
+        raise DataError(f"{cause}, so no part of them can be split off; {_advice(key)}")
     return kept, taken
 
 
@@ -46,14 +57,14 @@ def random_split(
 ) -> tuple[Tensor, Tensor]:
     """The same without classes: ``fraction`` of all samples, at least one on each side. Raises ``DataError``."""
     if samples < 2:
-        raise DataError(f"{samples} samples cannot be split in two; add more, or set {key}: 0")
+        raise DataError(f"{samples} samples cannot be split in two; {_advice(key)}")
     generator = torch.Generator().manual_seed(derive_seed(seed, "split"))
     taking = _Taking(groups)
     count = min(max(round(fraction * samples), 1), samples - 1)
     taking.take(torch.randperm(samples, generator=generator), count)
     kept, taken = taking.result(samples, key)
     if len(taken) == 0:
-        raise DataError(f"all samples belong together, so no part of them can be split off; set {key}: 0")
+        raise DataError(f"all samples belong together, so no part of them can be split off; {_advice(key)}")
     return kept, taken
 
 

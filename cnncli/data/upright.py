@@ -27,7 +27,8 @@ def upright(image: "Image", orientation: int | None = None) -> "Image":
 def orientation_of(image: "Image") -> int:
     """1 to 8; 1, upright, where nothing can be read."""
     try:
-        value = image.getexif().get(ORIENTATION)
+        tags = getattr(image, "tag_v2", None)  # those of a TIFF file itself
+        value = (image.getexif() if tags is None or image.format != "TIFF" else tags).get(ORIENTATION)
     except Exception:  # Pillow raises nearly anything for damaged metadata; the bytes are looked at instead
         value = orientation_in(image.info.get("exif", b""))
     return _plain(value)

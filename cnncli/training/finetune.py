@@ -59,6 +59,7 @@ def complete(document: Document) -> None:
         cause = f"is {given.get('name')}, the weights are of {model['name']}; leave model out"
         raise ConfigError(document.fault(("model", "name"), cause))
     document.data["model"] = {**model, **(given or {})}
+    _channels_must_fit(document, pictures.get("channels"), pretrained)
     name = dataset.get("name")
     known = datasets.get(name).arguments.model_fields if isinstance(name, str) and name in datasets else {}
     if "image_size" in dataset or "resize" in dataset:
@@ -67,6 +68,14 @@ def complete(document: Document) -> None:
         if key in known or key == "normalize":
             dataset.setdefault(key, value)
     section["completed"] = True
+
+
+def _channels_must_fit(document: Document, channels: Any, pretrained: str) -> None:
+    """Raise ``ConfigError`` where a config asks for another number of channels than a checkpoint has learned from."""
+    said = document.data["dataset"].get("channels", channels)
+    if channels is not None and said != channels:
+        cause = f"is {said}, the network of {pretrained} has learned from {channels}; set {channels}, or leave it out"
+        raise ConfigError(document.fault(("dataset", "channels"), cause))
 
 
 def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:

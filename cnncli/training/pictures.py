@@ -71,7 +71,7 @@ def sample_grid(images: list[Tensor], labels: list[str]) -> "Image":
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         row, column = divmod(number, side)
         left, top = column * tile, row * (tile + CAPTION)
-        pixels = image.expand(3, -1, -1).permute(1, 2, 0).numpy()
+        pixels = (image[:3] if len(image) > 2 else image[:1]).expand(3, -1, -1).permute(1, 2, 0).numpy()
         height, width = image.shape[-2:]
         factor = max((tile - 4) // max(height, width), 1)
         shown = Image.fromarray(pixels).resize((width * factor, height * factor), Image.Resampling.NEAREST)
