@@ -57,7 +57,7 @@ def _parsed(found: "pd.Series[Any]", form: str) -> "pd.Series[Any]":
 
 
 def date_parts(column: "pd.Series[Any]", form: str) -> tuple[Numbers, Flags]:
-    """Year, and month, weekday and hour as sine and cosine, float64 ``[N, 7]``; which rows have no such date ``[N]``."""
+    """Year, and month, weekday and hour as sine and cosine, float64 ``[N, 7]``; and which have no date ``[N]``."""
     given = texts(column)
     times = _parsed(given, form)
     wrong = times.isna().to_numpy()

@@ -11,18 +11,9 @@ from torch import Tensor
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.spec import DataSpec, Numbers, Split, Table, Wants
-from cnncli.data.columns import (
-    Rules,
-    choose_form,
-    encode_rows,
-    fit_table,
-    mean_and_std,
-    missing_in,
-    numbers,
-    refuse,
-    texts,
-)
+from cnncli.data.columns import encode_rows, mean_and_std, missing_in, numbers, refuse, texts
 from cnncli.data.contract import Opened, Track
+from cnncli.data.fitting import Rules, choose_form, fit_table
 from cnncli.data.labels import encode_labels
 from cnncli.data.number_forms import PLAIN
 from cnncli.data.sources import ArraySource, Source

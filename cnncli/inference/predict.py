@@ -20,6 +20,8 @@ from cnncli.inference.rows import check_format, format_cell, format_rows
 if TYPE_CHECKING:
     import pandas as pd
 
+_TO_QUOTE = set("\"'\r\n ")  # rarely there, and then csv knows better
+
 
 def predict_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd.DataFrame":
     """The rows ``[N]`` with a column ``prediction`` and, for classes, ``probability_…``; ``-`` is standard input.
@@ -49,15 +51,16 @@ def answer_rows(predictor: Predictor, path: Path | str, form: str) -> str:
         return format_frame(_as_written(file).assign(**answers), form)
     header = _csv_line([*file.names, *answers])
     cells = zip(*(map(format_cell, values) for values in answers.values()), strict=True)
-    ends = (
-        _csv_line(row) if any("," in cell or '"' in cell for cell in row) else ",".join(row) + "\n" for row in cells
-    )
+    ends = map(_csv_line, cells)
     if file.plain and file.delimiter == ",":
         return header + "".join(f"{line},{end}" for line, end in zip(file.lines(), ends, strict=True))
     return header + "".join(f"{_csv_line(row)[:-1]},{end}" for row, end in zip(file.rows(), ends, strict=True))
 
 
 def _csv_line(cells: Iterable[str]) -> str:
+    line = ",".join(cells := list(cells))
+    if not (set(line) & _TO_QUOTE) and line.count(",") == len(cells) - 1 and line:
+        return f"{line}\n"
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
