@@ -46,27 +46,26 @@ def csv(
 ) -> TableData:
     """Your own table (CSV, Parquet or Excel): `target` is the column to learn, by name or position (-1: the last).
 
-    Columns of numbers are standardised, columns of texts (and those in `categorical`) become a 0/1 input for each
-    text. Test is the part that `split_column` (train, val or test in every row) says, else a fixed `test_fraction`.
+    Columns of numbers are standardised, each text of the others (and of `categorical`) becomes an input of 0 and 1.
+    `split_column` tells each row's part (train, val or test), else a fixed `test_fraction` is for testing.
     """
     targets = target if isinstance(target, list) else [target]
     alone = [name for name in (split_column, key, group) if name is not None]
-    text = _plain([*targets, *categorical, *dates, *alone])
-    table = open_table(path := find_data(file), header, delimiter, encoding, decimal, na_values, text)
+    as_text = _plain(*targets, *categorical, *dates, *alone)
+    table = open_table(path := find_data(file), header, delimiter, encoding, decimal, na_values, as_text)
     columns = _Columns(table, path.name)
     learned = columns.targets(targets)
-    chosen = columns.features(features, {*learned, *columns.find_all([*alone, *ignore])}, delimiter)
+    chosen = columns.features(features, {*learned, *columns.find_all([*alone, *ignore])}, table.delimiter)
     rules = Rules(
-        (), columns.find_all(dates, chosen), date_format, rare=rare, na_values=na_values, decimal=table.decimal,
-        thousands=thousands, delimiter=table.delimiter, name=path.name,
+        (), columns.find_all(dates, chosen), date_format, True, False, rare, na_values, table.decimal, thousands,
+        table.delimiter, path.name,
     )  # fmt: skip
     return TableData(
         table.frame, learned, chosen, frozenset(columns.find_all(categorical, chosen)), columns.one(split_column),
-        test_fraction, missing, None, path.name, columns.one(key), columns.one(group), rules,
-    )  # fmt: skip
+        test_fraction, missing, None, path.name, columns.one(key), columns.one(group), rules)  # fmt: skip
 
 
-def _plain(names: Sequence[Name]) -> list[Name]:
+def _plain(*names: Name) -> list[Name]:
     return [normalize("NFC", name) if isinstance(name, str) else name for name in names]
 
 
@@ -110,7 +109,7 @@ class _Columns:
             raise DataError(f"{self.table}: {cause}; name each target once")
         return found
 
-    def features(self, given: Sequence[Name] | None, apart: set[str], delimiter: str | None) -> tuple[str, ...]:
+    def features(self, given: Sequence[Name] | None, apart: set[str], delimiter: str) -> tuple[str, ...]:
         """The names of what is told: ``given``, or all that are not ``apart``."""
         if given is None:
             chosen = [name for name in self.names if name not in apart and name != self.unnamed]
@@ -125,7 +124,7 @@ class _Columns:
                 "choose one"
             )
         if not chosen:
-            shown = f"delimiter '{delimiter or ','}'"
+            shown = f"delimiter '{delimiter}'"
             cause = f"no feature column is left of {', '.join(self.names)}"
             raise DataError(f"{self.table}: {cause}; are {shown} and ignore right?")
         return tuple(chosen)

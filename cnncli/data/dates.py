@@ -62,6 +62,6 @@ def date_parts(column: "pd.Series[Any]", form: str) -> tuple[Numbers, Flags]:
     times = _parsed(given, form)
     wrong = times.isna().to_numpy()
     hours = times.dt.hour + times.dt.minute / 60
-    turns = [(times.dt.month - 1) / 12, times.dt.weekday / 7, hours / 24]
+    turns = [(times.dt.month - 1) / 12, times.dt.day_of_week / 7, hours / 24]
     circles = [part(2 * np.pi * turn.to_numpy(np.float64)) for turn in turns for part in (np.sin, np.cos)]
     return np.stack([times.dt.year.to_numpy(np.float64), *circles], axis=1), wrong
