@@ -116,7 +116,7 @@ def test_the_form_is_remembered_for_new_rows() -> None:
     assert encode_rows(frame, table).flatten().tolist() == [1234, 2.5]
     wrong = read_table(Path(write('x\n"12.34"\n')), text=["x"])
     with pytest.raises(
-        DataError, match="has '12.34' where a number with a decimal comma and with '.' between thousands"
+        DataError, match=r"has '12.34' where a number with a decimal comma and with '.' between thousands"
     ):
         encode_rows(wrong, table, "new.csv")
 
@@ -339,5 +339,5 @@ def test_parquet_excel_and_gzip_are_read_as_the_csv_is() -> None:
         assert [str(label) for label in raw.frame["y"]] == expected.frame["y"].tolist()
     for name in ("bad.parquet", "bad.xlsx"):
         Path(name).write_bytes(b"no such thing")
-        with pytest.raises(DataError, match="cannot be read as .*save it anew, or as CSV"):
+        with pytest.raises(DataError, match=r"cannot be read as .*save it anew, or as CSV"):
             datasets.build("csv", file=name, target="y")
