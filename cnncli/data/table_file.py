@@ -178,7 +178,7 @@ class _Reading:
         if told in ("utf-8", "utf8", "utf-8-sig") and is_utf8(self.content):
             return
         text, _ = encodings.decode(self.content.whole(), self.encoding, self.name)
-        self.content = Content(data=text.encode())
+        self.content = self.content.replaced(text)
 
     def _first_lines(self) -> list[str]:
         text = self.content.head().decode("utf-8-sig", "replace")
@@ -258,7 +258,8 @@ class _Reader:
         names, header = self.head.names, int(self.head.header)
         try:
             frame = self._guessed(texts) if len(names) <= GUESSED else self._parsed(dict.fromkeys(texts, object))
-            late = [n for n in range(len(names)) if n not in texts and frame[n].dtype.kind not in "iuf"]
+            kinds = [dtype.kind for dtype in frame.dtypes]
+            late = [n for n, kind in enumerate(kinds) if n not in texts and kind not in "iuf"]
             if late:  # a text below the first rows
                 again = self._parsed(dict.fromkeys([*texts, *late], object), late)
                 for n in late:
