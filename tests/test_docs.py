@@ -79,3 +79,31 @@ def test_the_commands_for_ones_own_photos_run_in_a_row(pets: Path, cnncli: Calla
 def test_its_pictures_are_there() -> None:
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", PAGE):
         assert (ROOT / "docs" / picture).is_file(), picture
+
+
+TABLES = (ROOT / "docs" / "tables.md").read_text()
+
+
+def test_the_commands_for_tables_run_in_a_row(tmp_path: Path, cnncli: Callable[..., Answer]) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", TABLES, re.DOTALL):
+        name = re.match(r"# (\S+\.yaml)\n", block)
+        assert name is not None
+        (tmp_path / name[1]).write_text(block)
+    towns = ["Oslo", "Rome", "Bern", "Lima"] * 30 + ["Bonn", "Gent"]
+    rows = [f"{n};{20 + n % 70},5;{town};{300 + 9 * (n % 70)}" for n, town in enumerate(towns)]
+    (tmp_path / "flats.csv").write_text("\n".join(["id;area;town;rent", *rows]) + "\n")
+    (tmp_path / "new-flats.csv").write_text("id;area;town\n1;34,5;Oslo\n2;50,5;Rome\n")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", TABLES, re.DOTALL) for line in block.splitlines()]
+    assert len(lines) > 3
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        answer = cnncli(*words, *(["dataset.split_seed=1", "train.epochs=1"] if words[0] == "train" else []))
+        assert answer.code == 0, f"{line}\n{answer.err}"
+    assert (tmp_path / "rents.csv").read_text().splitlines()[0] == "id,area,town,prediction"
+
+
+def test_the_page_on_tables_has_every_key() -> None:
+    from cnncli.core.registry import datasets
+
+    keys = set(re.findall(r"`(\w+)`", TABLES.partition("## All keys")[2]))
+    assert set(datasets.get("csv").arguments.model_fields) <= keys

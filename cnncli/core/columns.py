@@ -1,6 +1,7 @@
 """How a column of a table becomes inputs of a network: a part of ``DataSpec`` that a checkpoint stores."""
 
-from typing import Annotated, Literal
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -41,6 +42,14 @@ class Column:
     unseen: Literal["missing", "error", "own"] = "missing"
     form: Form = Form()
     date: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its values as plain types, without those that are the defaults."""
+        return {
+            known.name: asdict(value) if isinstance(value, Form) else value
+            for known in fields(self)  # type: ignore[arg-type]
+            if (value := getattr(self, known.name)) != known.default
+        }
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -277,8 +277,11 @@ class DataSpec:
         return self.preprocess
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types only, as a checkpoint stores them."""
-        return asdict(self)
+        """Plain types only, as a checkpoint stores them; of columns, which may be many, what is not the default."""
+        values = asdict(self)
+        if isinstance(self.preprocess, Table):
+            values["preprocess"]["columns"] = [column.to_dict() for column in self.preprocess.columns]
+        return values
 
     @classmethod
     def from_dict(cls, values: Any) -> "DataSpec":

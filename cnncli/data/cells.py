@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnncli.core.columns import Form
 from cnncli.core.errors import DataError
-from cnncli.data.number_forms import PLAIN, find_forms, read_number
+from cnncli.data.number_forms import PLAIN, find_forms, read_number, tidy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,8 @@ def _read(given: list[str | None], form: Form) -> tuple[Numbers, Flags]:
     import pandas as pd
 
     if form == PLAIN:
-        found = pd.to_numeric(pd.Series(given, dtype=object), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        tidied = [None if text is None else tidy(text) for text in given]
+        found = pd.to_numeric(pd.Series(tidied, dtype=object), errors="coerce").to_numpy(np.float64, na_value=np.nan)
     else:
         found = np.array([np.nan if text is None else read_number(text, form) for text in given], dtype=np.float64)
     without = np.array([text is None or text.lower() == "nan" for text in given], dtype=bool)

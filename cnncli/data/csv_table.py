@@ -10,9 +10,9 @@ from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
-from cnncli.data.columns import Rules
 from cnncli.data.find import find_data
-from cnncli.data.table_file import Header, open_table, read_table, read_texts
+from cnncli.data.fitting import Rules
+from cnncli.data.table_file import Header, TableFile, open_table, read_table, read_texts
 from cnncli.data.tables import TableData
 
 __all__ = ["Delimiter", "Header", "csv", "read_table", "read_texts"]
@@ -46,43 +46,39 @@ def csv(
 ) -> TableData:
     """Your own table (CSV, Parquet or Excel): `target` is the column to learn, by name or position (-1: the last).
 
-    Columns of numbers are standardised, columns of texts (and those in `categorical`) become a 0/1 input for each
-    text. Test is the part that `split_column` (train, val or test in every row) says, else a fixed `test_fraction`.
+    Columns of numbers are standardised, each text of the others (and of `categorical`) becomes an input of 0 and 1.
+    `split_column` tells each row's part (train, val or test), else a fixed `test_fraction` is for testing.
     """
-    path = find_data(file)
     targets = target if isinstance(target, list) else [target]
-    as_text = [*targets, *categorical, *dates, *(name for name in (split_column, key, group) if name is not None)]
-    table = open_table(
-        path, header, delimiter, encoding=encoding, decimal=decimal, na_values=na_values, text=_plain(as_text)
-    )
-    columns = _Columns(list(table.frame.columns), path.name, table.unnamed)
-    rules = Rules(
-        dates=columns.find_all(dates), date_format=date_format, rare=rare, na_values=tuple(na_values),
-        decimal=table.decimal, thousands=thousands,
-        delimiter=table.delimiter, name=path.name,
-    )  # fmt: skip
+    alone = [name for name in (split_column, key, group) if name is not None]
+    as_text = _plain(*targets, *categorical, *dates, *alone)
+    table = open_table(path := find_data(file), header, delimiter, encoding, decimal, na_values, as_text)
+    columns = _Columns(table, path.name)
     learned = columns.targets(targets)
-    told, names_row, together = (
-        columns.find_all(() if name is None else (name,)) for name in (split_column, key, group)
-    )
-    apart = {*learned, *told, *names_row, *together, *columns.find_all(ignore)}
-    chosen = columns.features(features, apart, delimiter)
-    return TableData(
-        table.frame, learned, chosen, frozenset(columns.find_all(categorical, chosen)), next(iter(told), None),
-        test_fraction, missing, name=path.name, key=next(iter(names_row), None), group=next(iter(together), None),
-        rules=rules, changes=True,
+    chosen = columns.features(features, {*learned, *columns.find_all([*alone, *ignore])}, table.delimiter)
+    rules = Rules(
+        (), columns.find_all(dates, chosen), date_format, True, False, rare, na_values, table.decimal, thousands,
+        table.delimiter, path.name,
     )  # fmt: skip
+    return TableData(
+        table.frame, learned, chosen, frozenset(columns.find_all(categorical, chosen)), columns.one(split_column),
+        test_fraction, missing, None, path.name, columns.one(key), columns.one(group), rules, True)  # fmt: skip
 
 
-def _plain(names: Sequence[Name]) -> list[Name]:
+def _plain(*names: Name) -> list[Name]:
     return [normalize("NFC", name) if isinstance(name, str) else name for name in names]
 
 
 class _Columns:
     """The names of a table's columns, and those that a config names among them."""
 
-    def __init__(self, names: list[str], table: str, unnamed: str | None) -> None:
-        self.names, self.table, self.unnamed, self._known = names, table, unnamed, set(names)
+    def __init__(self, table: TableFile, name: str) -> None:
+        self.names, self.unnamed, self.table = list(table.frame.columns), table.unnamed, name
+        self._known = set(self.names)
+
+    def one(self, given: Name | None) -> str | None:
+        """The name of a column that need not be given."""
+        return None if given is None else self.find(given)
 
     def find(self, given: Name, what: str = "column", among: Sequence[str] | None = None) -> str:
         """The column's name; raises ``DataError`` where there is none."""
@@ -113,7 +109,7 @@ class _Columns:
             raise DataError(f"{self.table}: {cause}; name each target once")
         return found
 
-    def features(self, given: Sequence[Name] | None, apart: set[str], delimiter: str | None) -> tuple[str, ...]:
+    def features(self, given: Sequence[Name] | None, apart: set[str], delimiter: str) -> tuple[str, ...]:
         """The names of what is told: ``given``, or all that are not ``apart``."""
         if given is None:
             chosen = [name for name in self.names if name not in apart and name != self.unnamed]
@@ -128,7 +124,7 @@ class _Columns:
                 "choose one"
             )
         if not chosen:
-            shown = f"delimiter '{delimiter or ','}'"
+            shown = f"delimiter '{delimiter}'"
             cause = f"no feature column is left of {', '.join(self.names)}"
             raise DataError(f"{self.table}: {cause}; are {shown} and ignore right?")
         return tuple(chosen)

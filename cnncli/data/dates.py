@@ -57,11 +57,11 @@ def _parsed(found: "pd.Series[Any]", form: str) -> "pd.Series[Any]":
 
 
 def date_parts(column: "pd.Series[Any]", form: str) -> tuple[Numbers, Flags]:
-    """Year, and month, weekday and hour as sine and cosine, float64 ``[N, 7]``; which rows have no such date ``[N]``."""
+    """Year, and month, weekday and hour as sine and cosine, float64 ``[N, 7]``; and which have no date ``[N]``."""
     given = texts(column)
     times = _parsed(given, form)
     wrong = times.isna().to_numpy()
     hours = times.dt.hour + times.dt.minute / 60
-    turns = [(times.dt.month - 1) / 12, times.dt.weekday / 7, hours / 24]
+    turns = [(times.dt.month - 1) / 12, times.dt.day_of_week / 7, hours / 24]
     circles = [part(2 * np.pi * turn.to_numpy(np.float64)) for turn in turns for part in (np.sin, np.cos)]
     return np.stack([times.dt.year.to_numpy(np.float64), *circles], axis=1), wrong

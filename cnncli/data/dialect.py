@@ -74,15 +74,13 @@ def read_head(rows: list[list[str]], header: bool | str, where: str) -> Head:
         return _named(first, below, where)
     if first in ([str(n) for n in range(len(first))], [str(n) for n in range(1, len(first) + 1)]) and len(first) > 1:
         return _named(first, below, where)  # as pandas writes a table without names
+    line = where.rpartition(":")[2]
     numeric = [n for n in range(len(first)) if _holds_numbers(below, n)]
     if numeric and all(is_number(first[n]) for n in numeric):
-        raise DataError(
-            f"{where}: line {where.rpartition(':')[2]} is numbers; set header: false (or header: true if they are names)"
-        )
+        raise DataError(f"{where}: line {line} is numbers; set header: false (or header: true if they are names)")
     if not numeric and len(below) > 2 * len(first) and _recurs(first, below):
-        raise DataError(
-            f"{where}: line {where.rpartition(':')[2]} is like the lines below it; set header: false (or header: true if it holds the names)"
-        )
+        cause = f"line {line} is like the lines below it"
+        raise DataError(f"{where}: {cause}; set header: false (or header: true if it holds the names)")
     return _named(first, below, where)
 
 

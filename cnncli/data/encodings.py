@@ -52,11 +52,13 @@ def detect(content: bytes) -> str | None:
     if b"\0" in content:
         return None
     words = list(dict.fromkeys(re.findall(rb"[^\x00-\x20,;|\"]*[\x80-\xff][^\x00-\x20,;|\"]*", content)))
-    best = from_bytes(b"\n".join(words)[:_WORDS], cp_isolation=_USUAL).best()
+    found = from_bytes(b"\n".join(words)[:_WORDS], cp_isolation=_USUAL)
+    best = found.best()
+    as_good = [] if best is None else [one.encoding for one in found if one.coherence == best.coherence]
     order = [] if best is None else [best.encoding]
-    if len(words) < _FEW and best is not None and best.encoding in ("euc_kr", "big5") and _common_chinese(words):
+    if len(words) < _FEW and order and order[0] in ("euc_kr", "big5") and _common_chinese(words):
         order.insert(0, "gb18030")
-    if best is None or (best.encoding.startswith("cp125") and _as_in_cp1252(words, best.encoding)):
+    if not order or (order[0].startswith("cp125") and "cp1252" in as_good and _western(words)):
         order.insert(0, "cp1252")
     return next((encoding for encoding in (*order, "latin_1") if _fits(content, encoding)), None)
 
@@ -69,9 +71,11 @@ def _fits(content: bytes, encoding: str) -> bool:
     return not any("\x7f" <= sign <= "\x9f" for sign in set(text))
 
 
-def _as_in_cp1252(words: list[bytes], encoding: str) -> bool:
-    """Whether Western Europe's encoding reads the same."""
-    return all(word.decode("cp1252", "replace") == word.decode(encoding, "replace") for word in words)
+def _western(words: list[bytes]) -> bool:
+    """Whether all are words in Western Europe's encoding: letters, none large after a small one."""
+    texts = [re.sub(r"[^\w]|\d", "", word.decode("cp1252", "replace")) for word in words]
+    whole = all(sign.isalpha() or sign < "\x80" for word in words for sign in word.decode("cp1252", "replace"))
+    return whole and all(text.isupper() or text[1:] == text[1:].lower() for text in texts)
 
 
 def _common_chinese(words: list[bytes]) -> bool:

@@ -82,7 +82,7 @@ def encode_labels(
     """
     text = texts(column, na)
     if before:
-        values, bad = numbers(column, na=na)
+        _, bad = numbers(column, na=na)
         if not bad.any():
             text = text.map(lambda value: str(int(float(value))) if float(value).is_integer() else value)
     else:

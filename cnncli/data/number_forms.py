@@ -11,7 +11,7 @@ from cnncli.core.columns import Form
 PLAIN = Form()
 _FORMS = [
     PLAIN, Form(".", ","), Form(","), Form(",", "."), Form(".", " "), Form(",", " "), Form(".", "'"), Form(",", "'"),
-    Form(".", "_"),
+    Form(".", "_"), Form(",", "_"),
 ]  # fmt: skip
 _CODES = (
     "USD|EUR|GBP|CHF|JPY|CNY|RMB|INR|KRW|RUB|BRL|MXN|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|ZAR|SGD|HKD|TWD|THB|ILS"
@@ -108,8 +108,10 @@ def allowed_forms(decimal: str | None, thousands: str | None) -> list[Form]:
     """The forms that agree with what is stated."""
     return [
         form
-        for form in [*_FORMS, *([Form(decimal or ".", thousands)] if thousands else [])]
-        if (decimal is None or form.decimal == decimal) and form.thousands in ("", thousands or form.thousands)
+        for form in _FORMS
+        if form.decimal in ((decimal,) if decimal else (".", ","))
+        and form.decimal != thousands
+        and form.thousands in ("", thousands or form.thousands)
     ]
 
 

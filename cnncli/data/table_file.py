@@ -1,16 +1,12 @@
 """Tables in files, read column by column: pandas reads the values, and what it would pass over is refused."""
 
-import codecs
-import csv
-import gzip
 import io
-import sys
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,9 +14,10 @@ from cnncli.core.errors import DataError
 from cnncli.core.notices import notice
 from cnncli.data import encodings
 from cnncli.data.cells import LINE, texts
+from cnncli.data.content import Content, is_utf8, regular_lines
 from cnncli.data.dialect import BLANKS, INDEX, SAMPLE, Head, is_number, parse, read_head, sniff_delimiter, split_blanks
 from cnncli.data.number_forms import shows_decimal_comma
-from cnncli.data.workbooks import WORKBOOKS, read_parquet, workbook_as_csv
+from cnncli.data.workbooks import read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
 Header = bool | Literal["auto"]
 Every = Literal["every column"]
 EVERY: Every = "every column"
-CHUNK = 2**22
-_HEAD, _LONGEST_HEAD = 2**20, 2**26
 GUESSED = 1000  # with more columns it takes pandas longer
 _SHOWN = {"\t": "tab", BLANKS: "blanks"}
 
@@ -66,7 +61,6 @@ def open_table(
     source: Path | Literal["-"],
     header: Header = "auto",
     delimiter: str | None = None,
-    *,
     encoding: str | None = None,
     decimal: str | None = None,
     na_values: Collection[str] = (),
@@ -102,7 +96,7 @@ class TableFile:
     def lines(self) -> Iterator[str]:
         """Every row below the header as its line, where the table is ``plain``."""
         assert self.content is not None
-        with io.TextIOWrapper(self.content.open(), encoding="utf-8-sig") as stream:  # type: ignore[type-var]
+        with io.TextIOWrapper(self.content.open(), encoding="utf-8-sig") as stream:
             yield from islice((line.rstrip("\n") for line in stream), 1 if self.header else 0, None)
 
     def rows(self) -> Iterator[list[str]]:
@@ -118,64 +112,6 @@ class TableFile:
     def names(self) -> list[str]:
         """What the columns of ``rows`` are called."""
         return list(self.header) or [str(name) for name in self.frame.columns]
-
-
-@dataclass
-class Content:
-    """A file on the disk, or bytes that were made of one."""
-
-    path: Path | None = None
-    data: bytes = b""
-    name: str = ""
-
-    @classmethod
-    def of(cls, source: Path | Literal["-"], suffix: str, name: str) -> "Content":
-        if source == "-":
-            return cls(data=sys.stdin.buffer.read(), name=name)
-        if suffix in WORKBOOKS:
-            return cls(data=workbook_as_csv(source), name=name)
-        if suffix == ".gz":
-            return cls(data=gzip.decompress(source.read_bytes()), name=name)
-        return cls(source, name=name)
-
-    def replaced(self, text: str) -> "Content":
-        """Other bytes in its place."""
-        return Content(data=text.encode(), name=self.name)
-
-    def open(self) -> IO[bytes]:
-        return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
-
-    def bytes(self) -> bytes:
-        return self.data if self.path is None else self.path.read_bytes()
-
-    def chunks(self) -> Iterator[bytes]:
-        with self.open() as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-
-    def head(self) -> bytes:
-        """At least two lines, where there are two."""
-        with self.open() as file:
-            content = file.read(_HEAD)
-            while content.count(b"\n") < 2 and len(content) < _LONGEST_HEAD and (more := file.read(_HEAD)):
-                content += more
-            return content if not file.read(1) or b"\n" not in content else content[: content.rindex(b"\n") + 1]
-
-    def rows(self, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-        """Every row that is not blank, read strictly, and the line that it begins in."""
-        limit, begins = csv.field_size_limit(2**31 - 1), 1
-        with io.TextIOWrapper(self.open(), encoding="utf-8-sig", newline="") as stream:  # type: ignore[type-var]
-            try:
-                rows = csv.reader(stream, delimiter=delimiter, strict=True)
-                for row in rows:
-                    if len(row) > 1 or (row and (row[0].strip() or not row[0])):
-                        yield begins, row
-                    begins = rows.line_num + 1
-            except csv.Error as error:
-                cause = f"cannot be read as CSV ({error})"
-                raise DataError(f"{self.name}:{begins}: {cause}; fix the quotes of this line") from error
-            finally:
-                csv.field_size_limit(limit)
 
 
 @dataclass
@@ -217,11 +153,11 @@ class _Reading:
     def _one_byte(self, delimiter: str) -> str:
         """Make the delimiter one that pandas' reader takes: one byte, no run of blanks."""
         if delimiter == BLANKS:
-            lines = self.content.bytes().decode("utf-8-sig").splitlines()
+            lines = self.content.whole().decode("utf-8-sig").splitlines()
             self.content = self.content.replaced("\n".join(map(split_blanks, lines)))
             return "\t"
         if not delimiter.isascii():
-            self.content = self.content.replaced(self.content.bytes().decode("utf-8-sig").replace(delimiter, "\x1f"))
+            self.content = self.content.replaced(self.content.whole().decode("utf-8-sig").replace(delimiter, "\x1f"))
             return "\x1f"
         return delimiter
 
@@ -239,10 +175,10 @@ class _Reading:
         """Turn a file of another encoding into bytes of UTF-8."""
         told = encodings.marked(self.content.head()[:4]) or self.encoding or "utf-8"
         told = told.lower().replace("_", "-")
-        if told in ("utf-8", "utf8", "utf-8-sig") and _is_utf8(self.content):
+        if told in ("utf-8", "utf8", "utf-8-sig") and is_utf8(self.content):
             return
-        text, _ = encodings.decode(self.content.bytes(), self.encoding, self.name)
-        self.content = Content(data=text.encode())
+        text, _ = encodings.decode(self.content.whole(), self.encoding, self.name)
+        self.content = self.content.replaced(text)
 
     def _first_lines(self) -> list[str]:
         text = self.content.head().decode("utf-8-sig", "replace")
@@ -280,12 +216,12 @@ class _Reading:
         """
         import pandas as pd
 
-        count = _regular(self.content, delimiter.encode(), len(head.names))
+        count = regular_lines(self.content, delimiter.encode(), len(head.names))
         if count is not None:
-            index: pd.Index[int] = pd.RangeIndex(1 + head.header, count + 1, name=LINE)
+            index: pd.Index[int] = pd.RangeIndex(1 + int(head.header), count + 1, name=LINE)
         else:
             index = pd.Index(np.fromiter(self._irregular(delimiter, len(head.names)), dtype=np.int64), name=LINE)
-            index = index[int(head.header) :]
+            index = pd.Index(index[int(head.header) :], name=LINE)
         if not len(index):
             raise DataError(f"{self.name}: has a header but no rows; add some, or set header: false")
         return index, count is not None
@@ -322,7 +258,8 @@ class _Reader:
         names, header = self.head.names, int(self.head.header)
         try:
             frame = self._guessed(texts) if len(names) <= GUESSED else self._parsed(dict.fromkeys(texts, object))
-            late = [n for n in range(len(names)) if n not in texts and frame[n].dtype.kind not in "iuf"]
+            kinds = [dtype.kind for dtype in frame.dtypes]
+            late = [n for n, kind in enumerate(kinds) if n not in texts and kind not in "iuf"]
             if late:  # a text below the first rows
                 again = self._parsed(dict.fromkeys([*texts, *late], object), late)
                 for n in late:
@@ -348,7 +285,7 @@ class _Reader:
         except (ValueError, OverflowError):  # a text below the first rows
             return self._parsed(dict.fromkeys(texts, object))
 
-    def _parsed(self, types: dict[int, type], only: list[int] | None = None) -> "pd.DataFrame":
+    def _parsed(self, types: dict[int, Any], only: list[int] | None = None) -> "pd.DataFrame":
         import pandas as pd
 
         with self.content.open() as source, warnings.catch_warnings():
@@ -359,38 +296,3 @@ class _Reader:
                 index_col=False, engine="c", keep_default_na=False, na_values=["", *self.na_values],
                 encoding="utf-8", decimal=self.decimal or ".",
             )  # fmt: skip
-
-
-def _is_utf8(content: Content) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for chunk in content.chunks():
-            if not chunk.isascii() or decoder.getstate()[0]:
-                decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _regular(content: Content, delimiter: bytes, width: int) -> int | None:
-    """How many lines there are, where each is a row of so many cells without quotes; else None."""
-    lines, carried, ends = 0, 0, True
-    for chunk in content.chunks():
-        if b'"' in chunk or b"\0" in chunk or chunk.count(b"\r") != chunk.count(b"\r\n") or b"\n\n" in chunk:
-            return None
-        values = np.frombuffer(chunk, np.uint8)
-        newlines, cuts = np.flatnonzero(values == 10), np.flatnonzero(values == delimiter[0])
-        before = np.searchsorted(cuts, newlines)
-        counts = np.diff(before, prepend=0)
-        if len(counts):
-            counts[0] += carried
-            if (counts != width - 1).any():
-                return None
-            carried = 0
-        lines += len(newlines)
-        carried += len(cuts) - (int(before[-1]) if len(before) else 0)
-        ends = chunk.endswith(b"\n")
-    if not ends and carried != width - 1:
-        return None
-    return lines + (not ends) if width > 1 else None

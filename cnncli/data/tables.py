@@ -12,18 +12,9 @@ from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.members import Members
 from cnncli.core.spec import DataSpec, Numbers, Split, Table, Wants
-from cnncli.data.columns import (
-    Rules,
-    choose_form,
-    encode_rows,
-    fit_table,
-    mean_and_std,
-    missing_in,
-    numbers,
-    refuse,
-    texts,
-)
+from cnncli.data.columns import encode_rows, mean_and_std, missing_in, numbers, refuse, texts
 from cnncli.data.contract import Opened, Remembered, Track
+from cnncli.data.fitting import Rules, choose_form, fit_table
 from cnncli.data.labels import encode_labels
 from cnncli.data.number_forms import PLAIN
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown

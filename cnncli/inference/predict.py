@@ -2,7 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from cnncli.inference.rows import check_format, format_cell, format_rows
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ROWS = 10_000  # at a time
 
 
 def predict_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd.DataFrame":
@@ -47,19 +51,32 @@ def answer_rows(predictor: Predictor, path: Path | str, form: str) -> str:
     answers = _answers(predictor, table, file.frame, name)
     if form != "csv":
         return format_frame(_as_written(file).assign(**answers), form)
-    header = _csv_line([*file.names, *answers])
-    cells = zip(*(map(format_cell, values) for values in answers.values()), strict=True)
-    ends = (
-        _csv_line(row) if any("," in cell or '"' in cell for cell in row) else ",".join(row) + "\n" for row in cells
-    )
-    if file.plain and file.delimiter == ",":
-        return header + "".join(f"{line},{end}" for line, end in zip(file.lines(), ends, strict=True))
-    return header + "".join(f"{_csv_line(row)[:-1]},{end}" for row, end in zip(file.rows(), ends, strict=True))
+    file = replace(file, frame=file.frame[:0])  # of a large table only one copy is needed at a time
+    return "".join(_csv_parts(file, answers))
 
 
-def _csv_line(cells: Iterable[str]) -> str:
+def _csv_parts(file: TableFile, answers: dict[str, list[Any]]) -> Iterator[str]:
+    """The header, then some thousand rows at a time: the cells of the file as they are written, and the answers."""
+    yield _csv_text([[*file.names, *answers]])
+    untouched = file.plain and file.delimiter == ","
+    starts = file.lines() if untouched else (_csv_text([row])[:-1] for row in file.rows())
+    for first in range(0, len(next(iter(answers.values()))), ROWS):
+        columns = [_csv_cells(values[first : first + ROWS]) for values in answers.values()]
+        rows = zip(islice(starts, ROWS), *columns, strict=True)
+        yield "\n".join(map(",".join, rows)) + "\n"
+
+
+def _csv_cells(values: list[Any]) -> list[str]:
+    """Values as cells of a CSV file."""
+    if isinstance(values[0], float):
+        return [f"{value:.7g}" for value in values]
+    cells = {value: _csv_text([[format_cell(value), ""]])[:-2] for value in set(values)}
+    return [cells[value] for value in values]
+
+
+def _csv_text(rows: Iterable[Iterable[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

@@ -54,12 +54,16 @@ def test_another_delimiter_quotes_blanks_and_a_byte_order_mark_are_read() -> Non
         (b"a,y\n", {}, "rows.csv: has a header but no rows"),
         (b"a,y\n1,p\n2\n", {}, "rows.csv:3: has 1 values where 2 columns are expected; fix the line"),
         (b"a,y\n1,p,3\n", {}, "rows.csv:2: has 3 values where 2 columns are expected; fix the line"),
-        (b"a,y\n1,\xe9\n", {}, "rows.csv: cannot be read as CSV (it is not UTF-8); save it as CSV in UTF-8"),
-        (b'a,y\n"1,p\n', {}, "rows.csv: cannot be read as CSV (unexpected end of data)"),
+        (b"a,y\n1,\xc3\xa9\n2,\xc3\xa9\xc3\xa8\n3,\xc3\n", {}, "rows.csv:4: is not UTF-8; save it in UTF-8, or"),
+        (b"a,y\n1,\xe9\n", {"encoding": "utf-8"}, "rows.csv:2: cannot be read as utf-8; correct dataset.encoding"),
+        (b"a,y\n1,\xe9\n", {"encoding": "utf-9"}, "rows.csv: there is no encoding 'utf-9'; correct dataset.encoding"),
+        (b"a,y\n1,\0\n", {}, "rows.csv: holds NUL bytes"),
+        (b'a,y\n"1,p\n', {}, "rows.csv:2: cannot be read as CSV (unexpected end of data)"),
+        (b'a,y\n1,p\n"5" pipe,p\n', {}, "rows.csv:3: cannot be read as CSV (',' expected after"),
         (b"a,a,y\n1,2,p\n", {}, "rows.csv:1: two columns are called 'a'; rename one"),
         (b"a,,y\n1,2,p\n", {}, "rows.csv:1: column 2 has no name"),
         (b"a,label\n1,p\n", {"target": "labels"}, "rows.csv: there is no target column 'labels'; did you mean 'label'"),
-        (b"a;y\n1;p\n", {}, "rows.csv: there is no target column 'y'; known: a;y"),
+        (b"a;y\n1;p\n", {"delimiter": ","}, "rows.csv: there is no target column 'y'; known: a;y"),
         (b"y\np\nq\n", {}, "rows.csv: no feature column is left of y; are delimiter ',' and ignore right?"),
         (b"a,y\n1,p\n", {"features": ["b"]}, "rows.csv: there is no column 'b'; known: a, y"),
         (b"a,y\n1,p\n", {"features": ["y"]}, "rows.csv: 'y' is among the features and also the target"),
@@ -79,7 +83,7 @@ def test_a_file_that_is_no_table_is_refused_in_one_line(content: bytes, options:
 def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no such file"):
         datasets.build("csv", file="nowhere.csv", target="y")
-    with pytest.raises(DataError, match="cannot be read as CSV"):
+    with pytest.raises(DataError, match="cannot be read \\(Is a directory\\)"):
         datasets.build("csv", file=str(tmp_path), target="y")
     (tmp_path / "store").mkdir()
     write(PEOPLE, "store/people.csv")

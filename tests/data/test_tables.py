@@ -11,6 +11,7 @@ import torch
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import CnncliError, ConfigError, DataError
+from cnncli.core.notices import collecting
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Column, DataSpec, Pictures, Table, Wants
 from cnncli.data.contract import Opened
@@ -216,7 +217,7 @@ def test_every_class_is_in_the_training_part() -> None:
     assert "no training row has the class 'new'" in message
 
 
-@pytest.mark.parametrize(("text", "where"), [("1,Oslo,p\n,Rome,q\n", "age"), ("1,Oslo,p\n2,NA,q\n", "town")])
+@pytest.mark.parametrize(("text", "where"), [("1,Oslo,p\n,Rome,q\n", "age"), ("1,Oslo,p\n2,,q\n", "town")])
 def test_a_missing_value_is_an_error_unless_chosen_otherwise(text: str, where: str) -> None:
     message = failure("age,town,y\n" + "3,Rome,p\n" * 3 + text, target="y", test_fraction=0.0, val_fraction=0.0)
     assert message.startswith(f"rows.csv:6: column '{where}' has no value; ")
@@ -224,7 +225,7 @@ def test_a_missing_value_is_an_error_unless_chosen_otherwise(text: str, where: s
 
 
 def test_rows_with_missing_values_are_dropped() -> None:
-    text = PEOPLE + ",Oslo,1.7,cook\n40,,1.7,cook\n40,Oslo,1.7,\n41,Oslo,nan,poet\n"
+    text = PEOPLE + ",Oslo,1.7,cook\n40,,1.7,cook\n40,Oslo,1.7,\n41,Oslo,,poet\n"
     answer, whole = opened(text, target="job", missing="drop"), opened(PEOPLE, target="job")
     assert answer.spec == whole.spec
     assert "no row has all its values" in failure("a,y\n,p\n,q\n", target="y", missing="drop")
@@ -232,14 +233,16 @@ def test_rows_with_missing_values_are_dropped() -> None:
 
 def test_missing_values_are_filled_with_the_training_mean_or_a_category_of_their_own() -> None:
     train = ["1,Oslo,p", "3,Rome,q", ",Oslo,p", "8,,q"]
-    answer = opened(told(train, [",Paris,p"]), target="y", split_column="part", missing="fill", val_fraction=0.0)
+    answer = opened(told(train, [",,p"]), target="y", split_column="part", missing="fill", val_fraction=0.0)
     age, town = table_of(answer).columns
     assert age.fill == age.mean == 4
     assert age.std == pytest.approx(np.std([1, 3, 8]))
     assert town.inputs == ("town=Oslo", "town=Rome", "town=(missing)")
     assert rows_of(answer, "train").inputs[2].tolist() == [0, 1, 0, 0]
     assert rows_of(answer, "train").inputs[3, 1:].tolist() == [0, 0, 1]
-    assert rows_of(answer, "test").inputs[0].tolist() == [0, 0, 0, 1], "a town never seen is like none"
+    assert rows_of(answer, "test").inputs[0].tolist() == [0, 0, 0, 1]
+    message = failure(told(train, ["1,Paris,p"]), target="y", split_column="part", missing="fill", val_fraction=0.0)
+    assert "column 'town' has 'Paris', unknown in training" in message, "a town never seen is not like none"
 
 
 @pytest.mark.parametrize("missing", ["error", "fill"])
@@ -249,11 +252,26 @@ def test_a_missing_target_is_never_filled(missing: str) -> None:
     )
 
 
-def test_a_column_that_never_changes_divides_by_one() -> None:
-    text = "a,b,y\n" + "0.1,1,p\n0.1,2,q\n0.1,3,p\n" * 5
-    column = table_of(opened(text, target="y")).columns[0]
-    assert column.std == 1
-    assert column.mean == pytest.approx(0.1)
+def test_a_column_that_never_changes_is_ignored_with_a_notice_and_said_when_it_moves() -> None:
+    text = "a,c,b,y\n" + "0.1,EUR,1,p\n0.1,EUR,2,q\n0.1,EUR,3,p\n" * 5
+    with collecting() as found:
+        table = table_of(opened(text, target="y"))
+    assert [column.name for column in table.columns] == ["b"]
+    assert [(constant.name, float(constant.value)) for constant in table.constants[:1]] == [("a", 0.1)]
+    assert [notice.kind for notice in found] == ["constant"]
+    assert "'a' (0.1), 'c' (EUR)" in found[0].text
+    with collecting() as found:
+        same = encode_rows(read_table(Path(write("a,c,b\n0.1,EUR,1\n"))), table)
+    assert not found
+    with collecting() as found:
+        moved = encode_rows(read_table(Path(write("a,c,b\n0.1,USD,1\n0.2,EUR,1\n0.3,EUR,1\n"))), table)
+    assert torch.equal(moved[:1], same)
+    assert [notice.kind for notice in found] == ["moved", "moved"]
+    assert "column 'a' was 0.1 in all training rows" in found[0].text
+    assert "2 rows have another, first 0.2" in found[0].text
+    assert "1 row has another, first USD" in found[1].text
+    assert encode_rows(read_table(Path(write("b\n1\n"))), table).shape == (1, 1), "it is not needed"
+    assert "every feature has one value in all training rows" in failure("a,y\n" + "1,p\n1,q\n" * 9, target="y")
 
 
 def test_numbers_can_stay_as_they_are() -> None:
@@ -314,7 +332,7 @@ def test_the_order_of_columns_does_not_matter_and_others_are_passed_over() -> No
         ("town,age\nOslo,1\nRome,old\n", "rows.csv:3: column 'age' has 'old' where a number is expected; fix it"),
         ("town,age\nOslo,1\nRome,-inf\n", "rows.csv:3: column 'age' has '-inf' where a number is expected; fix it"),
         ("town,age\nOslo,1\n\nParis,2\n", "rows.csv:4: column 'town' has 'Paris', unknown in training "
-                                          "(known: Oslo, Rome); fix it, or set missing: fill"),
+                                          "(known: Oslo, Rome); fix it, or set dataset.rare"),
         ("town,age\nOslo,\n", "rows.csv:2: column 'age' has no value; give one, or set missing: fill or drop"),
         ("town,age\n ,1\n", "rows.csv:2: column 'town' has no value; give one, or set missing: fill or drop"),
     ],
@@ -344,5 +362,5 @@ def test_a_slip_among_numbers_is_no_category() -> None:
 def test_texts_that_are_all_different_are_not_made_categories_unasked() -> None:
     text = "name,x,y\n" + "".join(f"n{n},{n},{n % 2}\n" for n in range(150))
     options: dict[str, Any] = {"target": "y", "test_fraction": 0.0, "val_fraction": 0.0}
-    assert "column 'name' has 150 different texts; name it in ignore" in failure(text, **options)
+    assert "column 'name' has 150 different texts in 150 rows; name it in ignore" in failure(text, **options)
     assert opened(text, **options, categorical=["name"]).spec.input_shape == (151,)
