@@ -74,7 +74,7 @@ class SeriesData:
         if spec is None:
             spec = self._fit([each["train"][1] for each in bounds])
         self._require_same(spec)
-        if len(bounds) == 1:
+        if not spec.require(Series, "this data set").parts:
             return Opened(spec, self._one(spec, bounds[0]))
         return Opened(spec, self._several(spec, bounds))
 
@@ -178,11 +178,12 @@ class SeriesData:
                 raise DataError(f"{self.name}: {which} has {end} steps, less than one period{advice}")
             parts.append(self._part(stretch.id, self.values[stretch.begin : stretch.begin + end]))
         self._tell_undefined(parts)
+        by = () if self.found is None else self.found.by
         means = [np.mean([getattr(part, key) for part in parts], axis=0).tolist() for key in ("mean", "std")]
         naive = np.mean([part.naive_error for part in parts], axis=0).tolist()
         series = Series(
             self.columns, self.targets, self.period, self.log, self.difference,
-            tuple(means[0]), tuple(means[1]), tuple(naive), tuple(parts) if len(parts) > 1 else (),
+            tuple(means[0]), tuple(means[1]), tuple(naive), tuple(parts) if by else (), by,
         )  # fmt: skip
         shape = (self.window, len(self.columns))
         return DataSpec(shape, (), series, output_shape=(self.horizon, len(self.targets)))

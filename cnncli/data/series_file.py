@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +71,7 @@ class Found:
     moments: Moments | None = None
     step: Step | None = None
     local: bool = False  # whether ``moments`` are what a clock on the spot showed
+    by: tuple[str, ...] = ()  # the columns that tell the series apart
 
     def after(self, stretch: Stretch, steps: int) -> list[str] | None:
         """The times of the ``steps`` after the end of a series, in the form that was read; None where unknown."""
@@ -101,7 +102,7 @@ def read_series(path: Path, reading: Reading) -> Found:
     if times is None:
         _lie_as_they_are(table, reading)
     values = np.stack([_values(table, column, reading) for column in columns], axis=1)
-    return regular_series(table, values, tuple(columns), times, ids, reading)
+    return replace(regular_series(table, values, tuple(columns), times, ids, reading), by=tuple(ids))
 
 
 def regular_series(

@@ -27,10 +27,15 @@ def transformed(values: Array, log: bool) -> Array:
 def spec_of(spec: DataSpec, id: str, name: str) -> DataSpec:
     """The spec of one of several series; raises ``DataError`` for one that was not there in training."""
     series = spec.require(Series, f"{name}: this data set", "use the data it was trained on")
-    own = series.of(id)
-    if own is None:
+    if not series.parts:
+        return spec
+    if not id:
+        raise DataError(f"{name}: holds one series without a name; set dataset.series: {', '.join(series.by)}")
+    part = next((part for part in series.parts if part.id == id), None)
+    if part is None:
         known = [part.id for part in series.parts]
         raise DataError(f"{name}: the series '{id}' was not there in training; {did_you_mean(id, known)}")
+    own = replace(series, mean=part.mean, std=part.std, naive_error=part.naive_error, parts=(), by=())
     return replace(spec, preprocess=own)
 
 

@@ -108,6 +108,8 @@ def _known(predictor: Predictor, series: Series, csv: Path | None) -> tuple[str,
         read = {field.name for field in fields(Reading)}
         given = {key: value for key, value in config.args.items() if key in read}
         given["na_values"] = tuple(given.get("na_values", ()))
+        if series.by:
+            given["series"] = list(series.by)
         reading = Reading(**(given | {"columns": list(series.columns)}))
         return str(csv), read_series(find_data(str(csv)), reading)
     data: SeriesData = datasets.build(config.name, **config.args)
