@@ -13,7 +13,8 @@ from cnncli.core.notices import notice
 from cnncli.core.series_parts import SeriesPart
 from cnncli.core.spec import DataSpec, Series, Split, Wants
 from cnncli.data.contract import Opened, Track
-from cnncli.data.series_file import Array, Found, Stretch
+from cnncli.data.gaps import Array, Stretch
+from cnncli.data.series_file import Found
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.times import Moments
 from cnncli.data.windows import make_windows, scaled, spec_of, transformed, with_scale

@@ -18,7 +18,7 @@ from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.data.columns import refuse
 from cnncli.data.csv_table import read_table
-from cnncli.data.gaps import Gaps, clock_of, closed, filled, require_different, tell
+from cnncli.data.gaps import Array, Gaps, Stretch, clock_of, closed, filled, require_different, tell
 from cnncli.data.time_columns import Table, find_series, find_times
 from cnncli.data.time_steps import Step
 from cnncli.data.times import Moments, Times
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Footer = Annotated[int, Field(ge=0, le=1000)]
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,6 @@ class Reading:
     header: bool = True
     footer: int = 0
     encoding: str | None = None
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """One series of a file: the rows ``begin`` to ``end``; ``id`` is empty where there is but one."""
-
-    id: str
-    begin: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -143,7 +133,9 @@ def _on_time(
     require_different(clock, stretches)
     if clock.step is None and longest.end - longest.begin > 2:
         notice("uneven", f"{name}: the times of '{times.column}' have no common step; every line is taken as one step")
-    whole, moments, found = [], [], []
+    whole: list[Array] = []
+    moments: list[Moments] = []
+    found: list[Stretch] = []
     count = 0
     for each in stretches:
         here, when = closed(clock, values, each, gaps)

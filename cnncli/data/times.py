@@ -182,7 +182,8 @@ def _wall(text: "pd.Series[Any]", form: Form, values: Moments) -> Moments | None
     if len(known) == 1:
         return None
     shifts = np.array([_microseconds(str(each)) for each in known] + [0])
-    return values + shifts[codes].astype("timedelta64[us]")
+    wall: Moments = values + shifts[codes].astype("timedelta64[us]")
+    return wall
 
 
 def located(values: Moments, zone: str, column: str, name: str) -> Moments:

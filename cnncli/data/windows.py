@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.spec import DataSpec, Series
-from cnncli.data.series_file import Array
+from cnncli.data.gaps import Array
 
 BLOCK = 2**16  # targets that are computed at once
 

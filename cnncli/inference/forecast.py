@@ -13,8 +13,9 @@ from cnncli.core.notices import notice
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.find import find_data
+from cnncli.data.gaps import Array, Stretch
 from cnncli.data.series import SeriesData
-from cnncli.data.series_file import Array, Found, Reading, Stretch, read_series
+from cnncli.data.series_file import Found, Reading, read_series
 from cnncli.data.windows import offsets_at, spec_of, transformed, window_inputs
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.plots import draw_forecast

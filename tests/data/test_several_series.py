@@ -13,8 +13,9 @@ from cnncli.core.errors import DataError
 from cnncli.core.notices import collecting
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.contract import Opened
+from cnncli.data.gaps import Stretch
 from cnncli.data.series import SeriesData
-from cnncli.data.series_file import Found, Stretch
+from cnncli.data.series_file import Found
 from cnncli.data.sources import ArraySource
 from cnncli.data.windows import make_windows, spec_of
 from cnncli.tasks.forecasting import Forecasting
@@ -130,8 +131,8 @@ def test_short_series_are_counted_and_unknown_ones_refused() -> None:
     assert "1 of 4 series are too short for a window of the train part" in told[0].text
     with pytest.raises(DataError, match="the series 'tiny' was not there in training; known: small, large, middle"):
         opened(longer, opened(data).spec)
+    short = Found(values[:229], ("a", "b"), (*data.stretches, Stretch("tiny", 225, 229)), by=("id",))
     with pytest.raises(DataError, match="the training part of series 'tiny' has 2 steps, less than one period"):
-        short = Found(values[:229], ("a", "b"), (*data.stretches, Stretch("tiny", 225, 229)), by=("id",))
         opened(replace(longer, values=values[:229], found=short))
 
 
