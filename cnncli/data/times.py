@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,14 @@ class Times:
     wall: Moments | None = None
     offset: str = ""
     shift: int = 0
+
+    @cached_property
+    def different(self) -> bool:
+        """Whether no time is there twice."""
+        later = np.diff(self.values).astype(np.int64)
+        if (later > 0).all() or (later < 0).all():
+            return True
+        return len(np.unique(self.values)) == len(self.values)
 
     def text(self, moments: Moments, local: bool = False) -> list[str]:
         """``moments`` in the form that was read; ``local``: they are of ``wall`` already."""

@@ -10,8 +10,7 @@ from torch import Tensor
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.gaps import Array
-
-BLOCK = 2**16  # targets that are computed at once
+from cnncli.data.lazy_targets import Ahead, LazyTargets
 
 
 def transformed(values: Array, log: bool) -> Array:
@@ -93,19 +92,8 @@ def make_windows(values: Array, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]
             + " need more: lower them"
         )
     chosen = [series.columns.index(name) for name in series.targets]
-    own = values[:, chosen]
-    level = transformed(own, series.log)
-    mean, std = np.array(series.mean)[chosen], np.array(series.std)[chosen]
-    seasons = torch.tensor([h - series.period * ceil((h + 1) / series.period) for h in range(horizon)])
-    targets = torch.empty(len(starts), horizon, len(chosen), 4, dtype=torch.float64)
-    for begin in range(0, len(starts), max(BLOCK // horizon, 1)):  # never all of them twice
-        here = slice(begin, begin + max(BLOCK // horizon, 1))
-        end, block = starts[here] + window, targets[here].numpy()
-        ahead = (end[:, None] + torch.arange(horizon)).numpy()
-        offsets = offsets_at(level, end, horizon, series)
-        block[..., 0] = (level[ahead] - offsets - mean) / std
-        block[..., 1] = offsets
-        block[..., 2] = own[(end - 1).numpy()][:, None]
-        back = (end[:, None] + seasons).numpy()
-        block[..., 3] = np.where(back[..., None] >= 0, own[np.maximum(back, 0)], np.nan)
-    return window_inputs(values, spec)[: len(starts)], targets, starts
+    own = np.ascontiguousarray(values[:, chosen])
+    level = torch.from_numpy(transformed(own, series.log))
+    scale = [torch.tensor([each[i] for i in chosen], dtype=torch.float64) for each in (series.mean, series.std)]
+    ahead = Ahead(torch.from_numpy(own), level, *scale, starts + window, horizon, series.period, series.difference)
+    return window_inputs(values, spec)[: len(starts)], LazyTargets(ahead), starts

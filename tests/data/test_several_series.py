@@ -14,6 +14,7 @@ from cnncli.core.notices import collecting
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.contract import Opened
 from cnncli.data.gaps import Stretch
+from cnncli.data.lazy_targets import LazyTargets
 from cnncli.data.series import SeriesData
 from cnncli.data.series_file import Found
 from cnncli.data.sources import ArraySource
@@ -146,15 +147,24 @@ def test_the_spec_survives_a_checkpoint() -> None:
     assert series.parts == ()
 
 
-def test_targets_are_computed_in_blocks_as_in_one() -> None:
+def test_targets_are_computed_when_they_are_asked_for() -> None:
     spec = opened(data_of("large")).spec
-    values = values_of("large")
-    before = make_windows(values, spec)[1]
-    import cnncli.data.windows as windows
-
-    size = windows.BLOCK
-    try:
-        windows.BLOCK = 7
-        assert torch.equal(make_windows(values, spec)[1].nan_to_num(-1), before.nan_to_num(-1))
-    finally:
-        windows.BLOCK = size
+    lazy = make_windows(values_of("large"), spec)[1]
+    plain = lazy.clone()
+    assert isinstance(lazy, LazyTargets)
+    assert type(plain) is torch.Tensor
+    assert (lazy.shape, lazy.dtype, len(lazy)) == (plain.shape, plain.dtype, len(plain))
+    part = lazy[5:40]
+    assert isinstance(part, LazyTargets)
+    rows = torch.tensor([3, 0, 7])
+    for found, expected in (
+        (part[rows], plain[5:40][rows]),
+        (lazy[..., 0], plain[..., 0]),
+        (lazy.isnan(), plain.isnan()),
+        (lazy[plain[:, 0, 0, 3] > 0], plain[plain[:, 0, 0, 3] > 0]),
+        (torch.cat([lazy, lazy]), torch.cat([plain, plain])),
+        (lazy.to(torch.device("cpu"))[rows], plain[rows]),
+        (lazy.float(), plain.float()),
+    ):
+        assert type(found) is torch.Tensor
+        torch.testing.assert_close(found, expected, equal_nan=True, rtol=0, atol=0)
