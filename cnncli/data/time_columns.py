@@ -86,7 +86,7 @@ def find_times(
 
 def _one(table: Table, column: str, day_first: bool | None, zone: str | None, named: bool = False) -> Times | None:
     if table.is_numeric(column):
-        return numbers_as_times(table.frame[column], table.numbers(column)[0], named)
+        return numbers_as_times(table.frame[column], table.numbers(column)[0], named, table.name)
     return read_times(table.frame[column], table.name, day_first, zone)
 
 

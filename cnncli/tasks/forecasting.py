@@ -253,8 +253,5 @@ class ForecastMeter(SummingMeter):
             "rmse": (self.sums["squared"] / n) ** 0.5,
             "smape": self.sums["percent"] / n,
         }
-        if self.task.series.parts:
-            comparable = self.sums["comparable"]
-        else:
-            comparable = n * self.task.comparable
+        comparable = self.sums["comparable"] if self.task.series.parts else n * self.task.comparable
         return {**values, "mase": self.sums["scaled"] / comparable} if comparable else values
