@@ -1,7 +1,7 @@
 """What the data tells the model: the only thing that data and models know of each other."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -158,6 +158,7 @@ class Series:
     std: tuple[Spread, ...]
     naive_error: tuple[NaiveError, ...]
     parts: tuple[SeriesPart, ...] = ()
+    by: tuple[str, ...] = ()  # the columns that tell them apart
     kind: Literal["series"] = "series"
     about: ClassVar[Kind] = SERIES
 
@@ -173,11 +174,6 @@ class Series:
         answers = spec.output_shape
         require(len(answers) == 2 and answers[1] == len(self.targets), "output_shape: is not steps × targets")
         require(answers[0] <= MAX_STEPS, f"output_shape: has more than {MAX_STEPS:,} steps")
-
-    def of(self, id: str) -> "Series | None":
-        """The description of one of several series; itself where there is one; None for one that it has not."""
-        part = next((part for part in self.parts if part.id == id), None if self.parts else self)
-        return part and replace(self, mean=part.mean, std=part.std, naive_error=part.naive_error, parts=())
 
     def learned(self, classes: tuple[str, ...]) -> str:
         """What there is to learn, in a few words."""

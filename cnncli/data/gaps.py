@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,19 @@ from cnncli.core.notices import notice
 from cnncli.data.time_steps import DAY, Step, find_step
 from cnncli.data.times import Moments, Times
 
-if TYPE_CHECKING:
-    from cnncli.data.series_file import Array, Stretch
-
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Gaps = Literal["error", "interpolate", "previous", "ignore"]
 HOUR = DAY // 24
 MOST = 20  # steps for each line, in a series whose gaps are filled; more are a wrong time
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One series of a file: the rows ``begin`` to ``end``; ``id`` is empty where there is but one."""
+
+    id: str
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ def _regular(moments: Moments, step: Step | None) -> bool:
     return not off.any() and bool((np.diff(positions) == 1).all())
 
 
-def require_different(clock: Clock, stretches: Sequence["Stretch"]) -> None:
+def require_different(clock: Clock, stretches: Sequence[Stretch]) -> None:
     """Raise ``DataError`` with both lines where a time is there twice in one series."""
     again = np.flatnonzero(clock.moments[1:] == clock.moments[:-1])
     starts = np.array([stretch.begin for stretch in stretches])
@@ -94,7 +101,7 @@ def _put_back(clock: Clock, moment: np.datetime64) -> bool:
     return month in (3, 4, 9, 10, 11) and hour <= 3 and (int(day.astype(np.int64)) + 3) % 7 == 6
 
 
-def closed(clock: Clock, values: "Array", stretch: "Stretch", gaps: Gaps) -> tuple["Array", Moments]:
+def closed(clock: Clock, values: Array, stretch: Stretch, gaps: Gaps) -> tuple[Array, Moments]:
     """The values and moments of one series with its gaps filled, or as they are; raises ``DataError`` for gaps."""
     here = slice(stretch.begin, stretch.end)
     values, moments = values[here], clock.moments[here]
@@ -123,7 +130,7 @@ def closed(clock: Clock, values: "Array", stretch: "Stretch", gaps: Gaps) -> tup
     return filled, whole
 
 
-def _gap(clock: Clock, stretch: "Stretch", missing: NDArray[np.int64]) -> DataError:
+def _gap(clock: Clock, stretch: Stretch, missing: NDArray[np.int64]) -> DataError:
     rows = np.flatnonzero(missing) + 1 + stretch.begin
     row, count = int(rows[0]), int(missing.max(initial=0) and missing[missing > 0][0])
     lines = ", ".join(str(clock.lines[each]) for each in rows[1:6]) + (", …" if len(rows) > 6 else "")
@@ -146,14 +153,14 @@ def _gap(clock: Clock, stretch: "Stretch", missing: NDArray[np.int64]) -> DataEr
     )
 
 
-def filled(name: str, values: "Array", columns: Sequence[str], gaps: Gaps, series: str = "") -> "Array":
+def filled(name: str, values: Array, columns: Sequence[str], gaps: Gaps, series: str = "") -> Array:
     """``values`` ``[L, F]`` without NaN: on a line between their neighbours, or as the value before."""
     lost = np.isnan(values)
     if not lost.any():
         return values
     values = values.copy()
     places = np.arange(len(values))
-    for column in np.flatnonzero(lost.any(0)):
+    for column in np.flatnonzero(lost.any(0)).tolist():
         known = ~lost[:, column]
         if not known.any() or (gaps == "previous" and not known[0]):
             where = f" of series '{series}'" if series else ""

@@ -14,8 +14,9 @@ from cnncli.core.notices import notice
 from cnncli.core.series_parts import SeriesPart
 from cnncli.core.spec import DataSpec, Series, Split, Wants
 from cnncli.data.contract import Opened, Remembered, Track
+from cnncli.data.gaps import Array, Stretch
 from cnncli.data.remembered import tell_unknown
-from cnncli.data.series_file import Array, Found, Stretch
+from cnncli.data.series_file import Found
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.spans import Bounds, as_members, find_bounds, spans_of
 from cnncli.data.times import Moments
@@ -84,7 +85,8 @@ class SeriesData:
         if spec is None:
             spec = self._fit([each["train"][1] for each in bounds])
         self._require_same(spec)
-        sources = self._one(spec, bounds[0]) if len(bounds) == 1 else self._several(spec, bounds)
+        series = spec.require(Series, "this data set")
+        sources = self._several(spec, bounds) if series.parts else self._one(spec, bounds[0])
         return Opened(spec, sources, self._members(bounds) if remembered is None else remembered.members)
 
     def _found(self, stretch: Stretch, val_fraction: float, remembered: Remembered | None) -> Bounds:
@@ -205,11 +207,12 @@ class SeriesData:
                 raise DataError(f"{self.name}: {which} has {end} steps, less than one period{advice}")
             parts.append(self._part(stretch.id, self.values[stretch.begin : stretch.begin + end]))
         self._tell_undefined(parts)
+        by = () if self.found is None else self.found.by
         means = [np.mean([getattr(part, key) for part in parts], axis=0).tolist() for key in ("mean", "std")]
         naive = np.mean([part.naive_error for part in parts], axis=0).tolist()
         series = Series(
             self.columns, self.targets, self.period, self.log, self.difference,
-            tuple(means[0]), tuple(means[1]), tuple(naive), tuple(parts) if len(parts) > 1 else (),
+            tuple(means[0]), tuple(means[1]), tuple(naive), tuple(parts) if by else (), by,
         )  # fmt: skip
         shape = (self.window, len(self.columns))
         return DataSpec(shape, (), series, output_shape=(self.horizon, len(self.targets)))

@@ -42,9 +42,7 @@ def series_csv(
     times are meant, `gaps` what becomes of missing steps. docs/series.md has all keys.
     """
     path = find_data(file)
-    for key, given in (("columns", columns), ("targets", targets)):
-        if given is not None and (not given or len(set(given)) < len(given)):
-            raise ConfigError(f"dataset.{key}: names {len(given)} columns, some twice or none; name each once")
+    _require_different(columns=columns, targets=targets)
     reading = Reading(columns, delimiter, time, series, day_first, zone, gaps, na_values, header, footer, encoding)
     found = read_series(path, reading)
     wanted = found.columns if targets is None else tuple(targets)
@@ -54,3 +52,9 @@ def series_csv(
     return SeriesData(
         file, found.values, found.columns, wanted, window, horizon, period, log, difference, test_fraction, found
     )
+
+
+def _require_different(**keys: list[str] | None) -> None:
+    for key, given in keys.items():
+        if given is not None and (not given or len(set(given)) < len(given)):
+            raise ConfigError(f"dataset.{key}: names {len(given)} columns, some twice or none; name each once")

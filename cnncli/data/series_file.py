@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +18,7 @@ from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.data.columns import refuse
 from cnncli.data.csv_table import read_table
-from cnncli.data.gaps import Gaps, clock_of, closed, filled, require_different, tell
+from cnncli.data.gaps import Array, Gaps, Stretch, clock_of, closed, filled, require_different, tell
 from cnncli.data.time_columns import Table, find_series, find_times
 from cnncli.data.time_steps import Step
 from cnncli.data.times import Moments, Times
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Footer = Annotated[int, Field(ge=0, le=1000)]
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,6 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """One series of a file: the rows ``begin`` to ``end``; ``id`` is empty where there is but one."""
-
-    id: str
-    begin: int
-    end: int
-
-
-@dataclass(frozen=True)
 class Found:
     """``values`` float64 ``[L, F]``, series after series, each in the order of time.
 
@@ -71,6 +61,7 @@ class Found:
     moments: Moments | None = None
     step: Step | None = None
     local: bool = False  # whether ``moments`` are what a clock on the spot showed
+    by: tuple[str, ...] = ()  # the columns that tell the series apart
 
     def after(self, stretch: Stretch, steps: int) -> list[str] | None:
         """The times of the ``steps`` after the end of a series, in the form that was read; None where unknown."""
@@ -101,7 +92,7 @@ def read_series(path: Path, reading: Reading) -> Found:
     if times is None:
         _lie_as_they_are(table, reading)
     values = np.stack([_values(table, column, reading) for column in columns], axis=1)
-    return regular_series(table, values, tuple(columns), times, ids, reading)
+    return replace(regular_series(table, values, tuple(columns), times, ids, reading), by=tuple(ids))
 
 
 def regular_series(
@@ -142,7 +133,9 @@ def _on_time(
     require_different(clock, stretches)
     if clock.step is None and longest.end - longest.begin > 2:
         notice("uneven", f"{name}: the times of '{times.column}' have no common step; every line is taken as one step")
-    whole, moments, found = [], [], []
+    whole: list[Array] = []
+    moments: list[Moments] = []
+    found: list[Stretch] = []
     count = 0
     for each in stretches:
         here, when = closed(clock, values, each, gaps)

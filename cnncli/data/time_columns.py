@@ -16,6 +16,7 @@ from cnncli.data.times import Times, joined, numbers_as_times, read_times
 if TYPE_CHECKING:
     import pandas as pd
 
+SAMPLE = 1000  # values that are looked at before a whole column of text is
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?$")
 PARTS = (("year", "month", "day", "hour", "minute"), ("yr", "mo", "dy", "hr", "mi"))
 CALENDAR = frozenset(["year", "quarter", "month", "week", "weekday", "day", "hour", "minute", "second", "time", "date"])
@@ -38,6 +39,10 @@ class Table:
 
     def is_numeric(self, column: str) -> bool:
         """Whether at least half of what a column holds are numbers."""
+        if column not in self.known and len(self.frame) > 2 * SAMPLE and self.frame[column].dtype.kind not in "iufb":
+            some = self.frame[column].iloc[:: len(self.frame) // SAMPLE]  # words are slow to look at as numbers
+            if not numbers(some)[0].size or np.isnan(numbers(some)[0]).mean() > 0.9:
+                return False
         values, bad = self.numbers(column)
         return int((np.isnan(values) & bad).sum()) <= int((~np.isnan(values)).sum())
 
@@ -81,7 +86,7 @@ def find_times(
 
 def _one(table: Table, column: str, day_first: bool | None, zone: str | None, named: bool = False) -> Times | None:
     if table.is_numeric(column):
-        return numbers_as_times(table.frame[column], table.numbers(column)[0], named)
+        return numbers_as_times(table.frame[column], table.numbers(column)[0], named, table.name)
     return read_times(table.frame[column], table.name, day_first, zone)
 
 
@@ -116,7 +121,7 @@ def _with_clock(
     table: Table, times: Times, used: set[str], day_first: bool | None, zone: str | None
 ) -> tuple[Times, set[str]]:
     """Dates joined with the time of the day from a column of its own, where there is one."""
-    if times.form.clock or times.form.dayless or len(np.unique(times.values)) == len(times.values):
+    if times.form.clock or times.form.dayless or times.different:
         return times, used
     for column in table.free:
         if column in used:
@@ -158,7 +163,7 @@ def find_series(table: Table, wanted: str | list[str] | None, times: Times | Non
         names = [wanted] if isinstance(wanted, str) else list(wanted)
         table.require(names, "series")
         return names
-    if times is None or len(np.unique(times.values)) == len(times.values):
+    if times is None or times.different:
         return []
     fit = [column for column in table.free if column not in used and column.strip().lower() not in CALENDAR]
     fit = [column for column in fit if _explains(table, column, times)]

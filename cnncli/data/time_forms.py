@@ -57,6 +57,16 @@ class Form:
         return bool(self.unit) or "%H" in self.format or "%I" in self.format
 
     @property
+    def numeric(self) -> bool:
+        """Whether day and month are numbers before the year, so that their order is a question."""
+        return self.format.startswith(("%d", "%m")) and "%m" in self.format and "%d" in self.format
+
+    @property
+    def day_first(self) -> bool:
+        """Whether the day comes before the month."""
+        return self.format.find("%d") < self.format.find("%m")
+
+    @property
     def dayless(self) -> bool:
         """Whether months or years are all that is told."""
         return not self.unit and "%d" not in self.format

@@ -125,9 +125,9 @@ def _day_of(months: NDArray[np.datetime64], kind: Days, anchor: int) -> NDArray[
     first = months.astype("datetime64[D]")
     last = (months + 1).astype("datetime64[D]") - 1
     if kind == "same":
-        return np.minimum(first + (anchor - 1), last)
+        return np.asarray(np.minimum(first + (anchor - 1), last))
     if kind == "last":
-        return last
+        return np.asarray(last)
     if kind == "last business":
         return np.asarray(np.busday_offset(last, 0, roll="backward"))
     return np.asarray(np.busday_offset(first, 0, roll="forward"))

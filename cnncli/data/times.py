@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Moments = NDArray[np.datetime64]  # datetime64[us]
 SAMPLE = 64  # values that a form is tried on before the whole column
 CENTURY = 2040  # two digits of a year later than this are of the century before
-MOSTLY = 0.9  # of the values: the others are errors in a column of times, not words in another
+MOSTLY = 0.5  # of the values: the others are errors in a column of times, not words in another
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ class Times:
     wall: Moments | None = None
     offset: str = ""
     shift: int = 0
+
+    @cached_property
+    def different(self) -> bool:
+        """Whether no time is there twice."""
+        later = np.diff(self.values).astype(np.int64)
+        if (later > 0).all() or (later < 0).all():
+            return True
+        return len(np.unique(self.values)) == len(self.values)
 
     def text(self, moments: Moments, local: bool = False) -> list[str]:
         """``moments`` in the form that was read; ``local``: they are of ``wall`` already."""
@@ -75,24 +84,28 @@ def read_times(column: "pd.Series[Any]", name: str, day_first: bool | None, zone
     Raises ``DataError`` where day and month could be exchanged, or a few values are no times.
     """
     text = column.astype(str).str.strip()
-    candidates = _candidates(text, day_first)
-    found: list[tuple[Form, Any]] = []
-    for form in candidates:
-        parsed = _parsed(text, form)
-        known = float(parsed.notna().mean())
-        if known == 1.0:
-            found.append((form, parsed))
-        elif known >= MOSTLY and len(candidates) == 1 and len(text) > 1:
-            raise _no_time(column, parsed.isna().to_numpy(), name)
+    candidates = _candidates(text)
+    parsed = [(form, _parsed(text, form)) for form in candidates]
+    found = [(form, times) for form, times in parsed if times.notna().all()]
     if not found:
-        return None
+        best = max((times for _, times in parsed), key=lambda times: times.notna().sum(), default=None)
+        if best is None or best.notna().mean() < MOSTLY or len(text) == 1:
+            return None
+        raise _no_time(column, best.isna().to_numpy(), name)
+    if day_first is not None and any(form.numeric for form, _ in found):
+        found = [(form, times) for form, times in found if form.day_first == day_first]
+        if not found:
+            told = str(day_first).lower()
+            raise DataError(
+                f"{name}: column '{column.name}' has times such as {text.iloc[0]}, which dataset.day_first: {told} "
+                "does not fit; leave it out"
+            )
     if len(found) > 1 and not found[0][1].equals(found[1][1]):
         raise DataError(
             f"{name}: column '{column.name}' has days and months that could be exchanged, such as "
             f"{text.iloc[0]}; set dataset.day_first: true or false"
         )
-    form, parsed = found[0]
-    return _placed(str(column.name), text, form, parsed, zone, name)
+    return _placed(str(column.name), text, *found[0], zone, name)
 
 
 def _no_time(column: "pd.Series[Any]", wrong: NDArray[np.bool_], name: str) -> DataError:
@@ -104,7 +117,7 @@ def _no_time(column: "pd.Series[Any]", wrong: NDArray[np.bool_], name: str) -> D
     )
 
 
-def _candidates(text: "pd.Series[Any]", day_first: bool | None) -> list[Form]:
+def _candidates(text: "pd.Series[Any]") -> list[Form]:
     """The forms that a sample of the texts could have, the flags of their zeros as any of them has it."""
     positions = np.unique(np.linspace(0, len(text) - 1, SAMPLE).astype(int))
     sample = text.iloc[positions].tolist()
@@ -121,9 +134,6 @@ def _candidates(text: "pd.Series[Any]", day_first: bool | None) -> list[Form]:
     enough = [form for key, form in known.items() if counts[key] >= MOSTLY * len(sample)]
     if not enough and known and sum(map(bool, each)) == len(each):  # with and without fractions, or zeros
         enough = [next(iter(known.values()))]
-    if day_first is not None and len(enough) > 1:
-        first = [form for form in enough if (form.format.find("%d") < form.format.find("%m")) == day_first]
-        return first or enough
     return enough
 
 
@@ -182,7 +192,8 @@ def _wall(text: "pd.Series[Any]", form: Form, values: Moments) -> Moments | None
     if len(known) == 1:
         return None
     shifts = np.array([_microseconds(str(each)) for each in known] + [0])
-    return values + shifts[codes].astype("timedelta64[us]")
+    wall: Moments = values + shifts[codes].astype("timedelta64[us]")
+    return wall
 
 
 def located(values: Moments, zone: str, column: str, name: str) -> Moments:
@@ -217,36 +228,48 @@ NAMES = YEARS | {
     "utc", "when", "yearmonth", "yyyymm", "yyyymmdd",
 }  # fmt: skip
 UNITS = (("s", 1e8, 4.2e9), ("ms", 1e11, 4.2e12), ("us", 1e14, 4.2e15), ("ns", 1e17, 4.2e18))
+DIGITS = (("%Y%m%d", 15000000, 22000000), ("%Y%m", 150000, 220000), ("%Y", 1500, 2200))
 
 
-def numbers_as_times(column: "pd.Series[Any]", values: NDArray[np.float64], named: bool) -> Times | None:
+def numbers_as_times(column: "pd.Series[Any]", values: NDArray[np.float64], named: bool, name: str) -> Times | None:
     """The times that whole numbers stand for: 20240315, 202403, 2024, seconds to nanoseconds since 1970.
 
     ``named``: the config says that they are. Else the column's own name must sound like it, or (of years and months
-    not) the numbers must never go back, or never forth.
+    not) the numbers must never go back, or never forth. Raises ``DataError`` where a few are no times.
     """
+    words = set(re.split(r"[^a-z]+", str(column.name).lower()))
+    whole = np.isfinite(values) & (values == np.floor(values))
+    for kind, least, most in (*UNITS, *DIGITS):
+        inside = whole & (values >= least) & (values <= most)
+        if not len(values) or inside.mean() < MOSTLY:
+            continue
+        steps = np.diff(values[inside])
+        ordered = len(steps) > 1 and ((steps > 0).all() or (steps < 0).all())
+        years = kind == "%Y"
+        speaks = named or bool(words & (YEARS if years else NAMES))
+        if not speaks and (years or kind == "%Y%m" or not ordered):
+            continue
+        moments = _moments(values, inside, kind)
+        known = ~np.isnat(moments)
+        if known.all():
+            return Times(str(column.name), moments, Form(kind) if "%" in kind else Form("", unit=kind))
+        if known.mean() >= MOSTLY and len(values) > 1:
+            raise _no_time(column, ~known, name)
+    return None
+
+
+def _moments(values: NDArray[np.float64], inside: NDArray[np.bool_], kind: str) -> Moments:
+    """Numbers as times, NaT where they are none."""
     import pandas as pd
 
-    if not len(values) or not np.isfinite(values).all() or (values != np.floor(values)).any():
-        return None
-    words = set(re.split(r"[^a-z]+", str(column.name).lower()))
-    speaks = named or bool(words & NAMES)
-    steps = np.diff(values)
-    ordered = len(values) > 2 and ((steps > 0).all() or (steps < 0).all())
-    low, high = values.min(), values.max()
-    for unit, least, most in UNITS:
-        if (speaks or ordered) and least <= low and high <= most:
-            moments = values.astype(np.int64).astype(f"datetime64[{unit}]").astype("datetime64[us]")
-            return Times(str(column.name), moments, Form("", unit=unit))
-    for digits, form in ((8, "%Y%m%d"), (6, "%Y%m"), (4, "%Y")):
-        if 1500 * 10 ** (digits - 4) <= low and high < 2200 * 10 ** (digits - 4):
-            if not (speaks or (ordered and digits == 8)) or (digits == 4 and not (named or words & YEARS)):
-                continue
-            text = pd.Series(values.astype(np.int64)).astype(str)
-            parsed = pd.to_datetime(text, format=form, errors="coerce")
-            if parsed.notna().all():
-                return Times(str(column.name), parsed.to_numpy().astype("datetime64[us]"), Form(form))
-    return None
+    found = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]")
+    numbers = values[inside].astype(np.int64)
+    if "%" not in kind:
+        found[inside] = numbers.astype(f"datetime64[{kind}]").astype("datetime64[us]")
+    else:
+        text = pd.Series(numbers).astype(str)
+        found[inside] = pd.to_datetime(text, format=kind, errors="coerce").to_numpy().astype("datetime64[us]")
+    return found
 
 
 def joined(frame: "pd.DataFrame", columns: Sequence[str]) -> "pd.Series[Any]":

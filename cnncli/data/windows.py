@@ -9,9 +9,8 @@ from torch import Tensor
 
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.spec import DataSpec, Series
-from cnncli.data.series_file import Array
-
-BLOCK = 2**16  # targets that are computed at once
+from cnncli.data.gaps import Array
+from cnncli.data.lazy_targets import Ahead, LazyTargets
 
 
 def transformed(values: Array, log: bool) -> Array:
@@ -27,10 +26,15 @@ def transformed(values: Array, log: bool) -> Array:
 def spec_of(spec: DataSpec, id: str, name: str) -> DataSpec:
     """The spec of one of several series; raises ``DataError`` for one that was not there in training."""
     series = spec.require(Series, f"{name}: this data set", "use the data it was trained on")
-    own = series.of(id)
-    if own is None:
+    if not series.parts:
+        return spec
+    if not id:
+        raise DataError(f"{name}: holds one series without a name; set dataset.series: {', '.join(series.by)}")
+    part = next((part for part in series.parts if part.id == id), None)
+    if part is None:
         known = [part.id for part in series.parts]
         raise DataError(f"{name}: the series '{id}' was not there in training; {did_you_mean(id, known)}")
+    own = replace(series, mean=part.mean, std=part.std, naive_error=part.naive_error, parts=(), by=())
     return replace(spec, preprocess=own)
 
 
@@ -88,19 +92,8 @@ def make_windows(values: Array, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]
             + " need more: lower them"
         )
     chosen = [series.columns.index(name) for name in series.targets]
-    own = values[:, chosen]
-    level = transformed(own, series.log)
-    mean, std = np.array(series.mean)[chosen], np.array(series.std)[chosen]
-    seasons = torch.tensor([h - series.period * ceil((h + 1) / series.period) for h in range(horizon)])
-    targets = torch.empty(len(starts), horizon, len(chosen), 4, dtype=torch.float64)
-    for begin in range(0, len(starts), max(BLOCK // horizon, 1)):  # never all of them twice
-        here = slice(begin, begin + max(BLOCK // horizon, 1))
-        end, block = starts[here] + window, targets[here].numpy()
-        ahead = (end[:, None] + torch.arange(horizon)).numpy()
-        offsets = offsets_at(level, end, horizon, series)
-        block[..., 0] = (level[ahead] - offsets - mean) / std
-        block[..., 1] = offsets
-        block[..., 2] = own[(end - 1).numpy()][:, None]
-        back = (end[:, None] + seasons).numpy()
-        block[..., 3] = np.where(back[..., None] >= 0, own[np.maximum(back, 0)], np.nan)
-    return window_inputs(values, spec)[: len(starts)], targets, starts
+    own = np.ascontiguousarray(values[:, chosen])
+    level = torch.from_numpy(transformed(own, series.log))
+    scale = [torch.tensor([each[i] for i in chosen], dtype=torch.float64) for each in (series.mean, series.std)]
+    ahead = Ahead(torch.from_numpy(own), level, *scale, starts + window, horizon, series.period, series.difference)
+    return window_inputs(values, spec)[: len(starts)], LazyTargets(ahead), starts

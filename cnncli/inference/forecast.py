@@ -13,8 +13,9 @@ from cnncli.core.notices import notice
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.find import find_data
+from cnncli.data.gaps import Array, Stretch
 from cnncli.data.series import SeriesData
-from cnncli.data.series_file import Array, Found, Reading, Stretch, read_series
+from cnncli.data.series_file import Found, Reading, read_series
 from cnncli.data.windows import offsets_at, spec_of, transformed, window_inputs
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.plots import draw_forecast
@@ -108,6 +109,8 @@ def _known(predictor: Predictor, series: Series, csv: Path | None) -> tuple[str,
         read = {field.name for field in fields(Reading)}
         given = {key: value for key, value in config.args.items() if key in read}
         given["na_values"] = tuple(given.get("na_values", ()))
+        if series.by:
+            given["series"] = list(series.by)
         reading = Reading(**(given | {"columns": list(series.columns)}))
         return str(csv), read_series(find_data(str(csv)), reading)
     data: SeriesData = datasets.build(config.name, **config.args)

@@ -1,5 +1,6 @@
 """The next values of a series, in the data's own unit."""
 
+import math
 from math import ceil
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from cnncli.tasks.losses import plain_loss, refuse_class_weights
 from cnncli.tasks.metrics import SummingMeter, wide_type
 from cnncli.tasks.protocol import Calibration
 
+BLOCK = 2**16  # windows that baselines are computed of at once
+LONGEST = 20_000  # windows of a picture
 LEVEL = 0.9  # of the intervals: nine of ten values lie inside
 
 
@@ -60,6 +63,8 @@ class Forecasting:
         self.mean = torch.tensor([self.series.mean[i] for i in chosen], device=device, dtype=wide)
         self.std = torch.tensor([self.series.std[i] for i in chosen], device=device, dtype=wide)
         self.naive_error = torch.tensor(self.series.naive_error, device=device, dtype=wide)
+        # the share of the targets that MASE is defined for; of several series each window has its own
+        self.comparable = math.nan if self.series.parts else (self.naive_error > 0).double().mean().item()
         refuse_class_weights(loss, "forecasting has no classes")
         self.loss_fn, self.eval_loss_fn = plain_loss("forecasting", loss, "numbers", device)
         self.calibration = Interval()
@@ -124,14 +129,17 @@ class Forecasting:
         """The value one period before, and the last known value."""
         found = []
         kinds = {f"seasonal naive ({self.series.period})": 3, "naive": 2}
-        reaching = ~targets.isnan().flatten(1).any(1)  # the first windows of a series have no season before them
-        if reaching.any():
-            targets = targets[reaching]
-        else:
-            kinds = {"naive": 2}
-        for name, column in kinds.items():
-            meter = self.meter()
-            meter.add_forecast(targets[..., column].to(self.device), targets.to(self.device))
+        meters = {name: self.meter() for name in kinds}
+        whole = self.meter()  # the naive forecast of all windows, also those that have no season before them
+        for begin in range(0, len(targets), BLOCK):
+            block = targets[begin : begin + BLOCK].to(self.device)
+            reaching = block[~block.isnan().flatten(1).any(1)]
+            whole.add_forecast(block[..., 2], block)
+            for name, column in kinds.items():
+                meters[name].add_forecast(reaching[..., column], reaching)
+        if not meters["naive"].samples:
+            meters = {"naive": whole}
+        for name, meter in meters.items():
             values = meter.compute()
             found.append(
                 Baseline(name, {key: values[key] for key in ("mae", "rmse", "smape", "mase") if key in values})
@@ -157,13 +165,17 @@ class Forecasting:
         return TableBlock("backtest", title, columns, rows, shape="by_column", facts=facts, notes=notes)
 
     def _lines(self, true: Tensor, predicted: Tensor) -> LinesBlock:
-        """The first target of windows ``[N, H, K]`` that follow each other: one step ahead, and the last window."""
-        truth = true[:, 0, 0].tolist() + true[-1, 1:, 0].tolist()
+        """The first target of windows ``[N, H, K]`` that follow each other: one step ahead, and the last window.
+
+        Of very many windows the last ``LONGEST`` are shown.
+        """
+        begin = max(len(true) - LONGEST, 0)
+        truth = true[begin:, 0, 0].tolist() + true[-1, 1:, 0].tolist()
         last = predicted[-1, :, 0].tolist()
         lines = (
-            Line("true", "true", tuple(truth)),
-            Line("one_step", "one step ahead", tuple(predicted[:, 0, 0].tolist())),
-            Line("last", "last window", tuple(last), start=len(truth) - len(last) + 1),
+            Line("true", "true", tuple(truth), start=begin + 1),
+            Line("one_step", "one step ahead", tuple(predicted[begin:, 0, 0].tolist()), start=begin + 1),
+            Line("last", "last window", tuple(last), start=begin + len(truth) - len(last) + 1),
         )
         return LinesBlock("forecasts", self.series.targets[0], "step of the test part", lines)
 
@@ -216,6 +228,8 @@ class ForecastMeter(SummingMeter):
     def _scaled(self, error: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The sum over windows of errors over naive errors; of several series also the share that have one."""
         _, _, naive_error = self.task.scale_of(targets)
+        if self.task.comparable == 1.0:
+            return {"scaled": (error / naive_error).mean((1, 2)).sum()}
         defined = naive_error > 0
         scaled = torch.where(defined, error / naive_error.where(defined, 1.0), 0.0).mean((1, 2)).sum()
         if not self.task.series.parts:
@@ -239,8 +253,5 @@ class ForecastMeter(SummingMeter):
             "rmse": (self.sums["squared"] / n) ** 0.5,
             "smape": self.sums["percent"] / n,
         }
-        if self.task.series.parts:
-            comparable = self.sums["comparable"]
-        else:
-            comparable = n * (self.task.naive_error > 0).double().mean().item()
+        comparable = self.sums["comparable"] if self.task.series.parts else n * self.task.comparable
         return {**values, "mase": self.sums["scaled"] / comparable} if comparable else values

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.notices import collecting
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.contract import Opened
@@ -346,9 +347,11 @@ def test_a_blank_line_is_a_gap_and_infinity_is_no_number() -> None:
         written("sold\n3\ninf\n4\n5\n")
 
 
-def test_dates_that_go_back_are_named_with_their_line() -> None:
-    with pytest.raises(DataError, match=r"s\.csv:4: column 'day' has '2001-01', not after"):
-        written("day,sold\n2001-02,3\n2001-03,4\n2001-01,5\n")
+def test_dates_that_go_back_are_sorted() -> None:
+    with collecting() as told:
+        data = written("day,sold\n2001-02,3\n2001-03,4\n2001-01,5\n")
+    assert data.values[:, 0].tolist() == [5, 3, 4]
+    assert [each.kind for each in told] == ["sorted"]
 
 
 def test_a_line_of_numbers_is_no_header_and_a_decimal_comma_no_column() -> None:

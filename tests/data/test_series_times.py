@@ -150,6 +150,24 @@ def test_days_and_months_that_could_be_exchanged_are_asked_for(form: str) -> Non
     assert str(months.found and months.found.step) == "month"
 
 
+def test_an_order_of_day_and_month_that_does_not_fit_is_refused() -> None:
+    write([[f"{d:%m/%d/%Y}", str(v)] for d, v in zip(DAYS, VALUES, strict=True)])
+    with pytest.raises(DataError, match=r"dataset\.day_first: true does not fit; leave it out"):
+        build(day_first=True)
+    assert build(day_first=False)[0].values.tolist() == build()[0].values.tolist()
+    write([[f"{d}", str(v)] for d, v in zip(DAYS, VALUES, strict=True)])
+    assert ahead(build(day_first=True)[0]) == ["2024-03-09", "2024-03-10"], "it says nothing of other forms"
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%m/%d/%Y", "%Y%m%d"])
+def test_one_wrong_time_of_an_ambiguous_form_is_named_too(form: str) -> None:
+    rows = [[f"{d:{form}}", str(v)] for d, v in zip(DAYS, VALUES, strict=True)]
+    rows[5][0] = "soon"
+    write(rows)
+    with pytest.raises(DataError, match=r"s\.csv:7: column 'when' has 'soon', no time in the form of the others"):
+        build()
+
+
 def test_a_time_that_is_none_among_times_is_named() -> None:
     rows = [[f"{day}", str(value)] for day, value in zip(DAYS, VALUES, strict=True)]
     rows[20][0] = "2024-02-30"
