@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -139,10 +139,15 @@ def forecast_rows(found: Forecast, times: Sequence[str] | None) -> list[dict[str
     return rows if times is None else [{"time": time, **row} for time, row in zip(times, rows, strict=True)]
 
 
-def draw(found: Forecast, path: Path) -> None:
-    """The picture of the first target; raises ``ConfigError`` for a file name that stands for no picture."""
+def plot_format(path: Path) -> str:
+    """The form of a picture by its file name; raises ``ConfigError`` for a name that stands for none."""
     if path.suffix.lower() not in (".png", ".svg", ".pdf", ".jpg"):
         raise ConfigError(f"--plot {path}: end the name in .png, .svg, .pdf or .jpg")
+    return path.suffix.lower().removeprefix(".")
+
+
+def draw(found: Forecast, file: BinaryIO, form: str) -> None:
+    """The picture of the first target."""
     shown = found.history[-max(4 * len(found.values), 100) :, 0].tolist()
     interval = (found.lower[:, 0].tolist(), found.upper[:, 0].tolist()) if found.level else None
-    draw_forecast(shown, found.values[:, 0].tolist(), interval, found.targets[0], path)
+    draw_forecast(shown, found.values[:, 0].tolist(), interval, found.targets[0], file, form)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.spec import Table
@@ -27,10 +28,20 @@ def predict_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd
     if not isinstance(table, Table):  # of the other kinds each has a command of its own
         raise ConfigError(f"{predictor.path}: it learned from {kind.name}; use cnncli {kind.command} with {kind.name}")
     frame, name = _read(predictor, rows) if isinstance(rows, str | Path) else (rows, "rows")
-    if "prediction" in frame.columns:
-        raise DataError(f"{name}: has a column 'prediction' already; rename it")
+    _check_names(predictor, frame, table, name)
     outputs = predictor.logits(encode_rows(frame, table, name))
     return frame.assign(**predictor.task.predictions(outputs))
+
+
+def _check_names(predictor: Predictor, frame: "pd.DataFrame", table: Table, name: str) -> None:
+    """Raise ``DataError`` for a column that has the name of an answer."""
+    answers = predictor.task.predictions(torch.zeros(1, *predictor.spec.outputs))
+    for taken in frame.columns:
+        if taken in answers and any(column.name == taken for column in table.columns):
+            cause = f"the column '{taken}', which the network needs, has the name of an answer"
+            raise DataError(f"{name}: {cause}; rename it in the training data and train again")
+        if taken in answers:
+            raise DataError(f"{name}: has a column '{taken}' already; rename it")
 
 
 def _read(predictor: Predictor, rows: Path | str) -> tuple["pd.DataFrame", str]:

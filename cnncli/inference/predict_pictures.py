@@ -1,7 +1,6 @@
 """Answers of a trained network for pictures that it has not seen."""
 
 import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from cnncli.compute.failures import explained
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.printable import json_text
 from cnncli.core.spec import Decode, Pictures
 from cnncli.data.contract import Track
 from cnncli.data.decode import read_image
@@ -180,4 +180,4 @@ def _as_json(answers: Answers) -> str:
         records.append({"path": answer.path, **answer.columns, **({"top": top} if top else {})})
     failed = [{"path": path, "error": cause} for path, cause in answers.errors.items()]
     about = {} if answers.threshold is None else {"threshold": answers.threshold, "answered": answers.answered}
-    return json.dumps({**about, "predictions": records, "errors": failed}, indent=1, ensure_ascii=False) + "\n"
+    return json_text({**about, "predictions": records, "errors": failed}, indent=1) + "\n"

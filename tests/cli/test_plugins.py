@@ -190,6 +190,7 @@ def test_what_a_plug_in_suggests_is_checked(cnncli: Cli, write_config: Callable[
     assert "loss.name: 3 should be a valid string" in first
     assert "checkpoint.every: 'x' should be a valid integer" in second
 
+
 CONFIG = (
     "plugins: [{}]\ndataset: digits\nmodel: {}\ntrain: {{epochs: 1}}\n"
     "logging: {{tensorboard: false, samples: false, pictures: false}}\n"

@@ -21,7 +21,6 @@ from cnncli.data.workers import ReadAhead
 from tests.conftest import ROOT, make_pictures
 
 
-
 class Numbers(Dataset[Tensor]):
     """Tensors of 40 kB; a negative key does something to the worker that reads it."""
 
