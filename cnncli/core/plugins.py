@@ -53,8 +53,8 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         told = f" ({error})" if str(error) and not str(error).isdigit() else ""
         return (
-            f"the plug-in ends the program{told} while it is read, by sys.exit or by reading the command line; put what "
-            "is only for its own command under: if __name__ == '__main__':"
+            f"the plug-in ends the program{told} while it is read, by sys.exit or by reading the command line; "
+            "put what is only for its own command under: if __name__ == '__main__':"
         )
     return f"the plug-in fails with {type(error).__name__}: {error}"
 

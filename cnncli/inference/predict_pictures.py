@@ -63,8 +63,8 @@ def predict_pictures(
     """The answer to every picture that can be read, in batches decoded by ``workers`` processes.
 
     With ``max_error`` the answer is "unknown" below the confidence from which on the error on the validation part
-    stays within that rate. Raises ``ConfigError`` for networks that do not learn from pictures, ``TrainingError`` when a
-    worker ends.
+    stays within that rate. Raises ``ConfigError`` for networks that do not learn from pictures,
+    ``TrainingError`` when a worker ends.
     """
     decode = decode_of(predictor)
     threshold, answered, samples = (None, 0.0, 0) if max_error is None else _threshold(predictor, max_error)

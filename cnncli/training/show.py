@@ -48,7 +48,10 @@ def show_samples(what: str, split: Split, count: int, augmented: bool, out: Writ
 
 
 def _load(what: str, augmented: bool) -> LoadedConfig:
-    overrides = ["dataset.cache=false"]  # to look at a few pictures not all of a large set need decoding
+    overrides = [
+        "dataset.cache=false",
+        "dataset.memory=never",
+    ]  # to look at a few pictures not all of a large set need decoding
     overrides += [] if augmented else ["dataset.augment=[]"]
     if Path(what).is_dir():
         return load_folder(Path(what), overrides)

@@ -55,7 +55,8 @@ def test_every_file_name_comes_back(form: str, through: str, net: Path) -> None:
         content = subprocess.run(shell, capture_output=True, check=True, env=process_env()).stdout
     if form == "json":
         found = [answer["path"] for answer in json.loads(content.decode("utf-8"))["predictions"]]
-        assert "\x1b" not in content.decode() and "\u202e" not in content.decode()
+        assert "\x1b" not in content.decode()
+        assert "\u202e" not in content.decode()
     else:
         rows = csv.DictReader(content.decode("utf-8", "surrogateescape").splitlines(keepends=True))
         found = [row["path"] for row in rows]
@@ -83,7 +84,8 @@ def test_a_name_in_an_error_steers_no_terminal(name: str, net: Path, cnncli: Cli
     answer = cnncli("predict", "--ckpt", net, "photos", name)
     assert answer.code == 3
     assert not [c for c in answer.err if c != "\n" and not c.isprintable()]
-    assert "gone\\" in answer.err and "cat" in answer.out
+    assert "gone\\" in answer.err
+    assert "cat" in answer.out
 
 
 def test_an_encoding_without_umlauts_keeps_the_bytes_of_names(net: Path) -> None:
@@ -115,7 +117,9 @@ def test_class_names_in_tables_and_headers_steer_no_terminal(
         assert (trained.code, judged.code) == (0, 0), trained.err + judged.err
         for text in (trained.err, judged.out):
             assert "\x1b[2J" not in text
-        assert "[red]a" in judged.out and r"b\x1b[2J" in judged.out and r"c\tc" in judged.out
+        assert "[red]a" in judged.out
+        assert r"b\x1b[2J" in judged.out
+        assert r"c\tc" in judged.out
 
 
 @pytest.mark.parametrize(
@@ -221,7 +225,8 @@ def test_a_table_is_not_written_over_those_that_are_read(cnncli: Cli, write_conf
         Path("taken.csv").write_text(f"x,{name}\n1,2\n")
         answer = cnncli("predict", "--ckpt", "runs/t/1", "taken.csv")
         assert answer.code == 3
-        assert f"'{name}'" in answer.err and "rename it" in answer.err
+        assert f"'{name}'" in answer.err
+        assert "rename it" in answer.err
         Path("taken.csv").write_text(f"x,my_{name}\n1,2\n")
         assert cnncli("predict", "--ckpt", "runs/t/1", "taken.csv").code == 0
 

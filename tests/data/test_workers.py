@@ -65,7 +65,8 @@ def test_without_shared_memory_the_same_goes_through_pipes(monkeypatch: pytest.M
         got = list(ReadAhead(Numbers(), Keys(*range(9)), 2))
     for key, (inputs, targets) in enumerate(got):
         expected, _ = Numbers()[key]
-        assert torch.equal(inputs, expected) and inputs.stride() == expected.stride()
+        assert torch.equal(inputs, expected)
+        assert inputs.stride() == expected.stride()
         assert int(targets) == key
     assert [notice.kind for notice in found] == ["shared_memory"]
 
