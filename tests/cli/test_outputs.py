@@ -17,8 +17,8 @@ from tests.conftest import Answer, make_pictures
 
 Cli = Callable[..., Answer]
 QUIET = "logging: {tensorboard: false, samples: false, pictures: false}\n"
-ODD = ["a b.png", "c,d.png", "über.png", "line\nbreak.png", "[1].png", "x.PNG", 'quote".png', "=1+1.png", "esc\x1b[2J.png",
-       "[red]x.png", ":smile:.png", "turn\u202e.png", "csi\x9b2J.png"]  # fmt: skip
+ODD = ["a b.png", "c,d.png", "über.png", "line\nbreak.png", "[1].png", "x.PNG", 'quote".png', "=1+1.png",
+       "esc\x1b[2J.png", "[red]x.png", ":smile:.png", "turn\u202e.png", "csi\x9b2J.png"]  # fmt: skip
 
 
 @pytest.fixture
@@ -181,7 +181,8 @@ def series(tmp_path: Path, cnncli: Cli, write_config: Callable[..., Path]) -> Pa
     (tmp_path / "live.csv").write_text("sales\n" + "".join(f"{i % 7}\n" for i in range(100)))
     shutil.copy(tmp_path / "live.csv", tmp_path / "mine.csv")
     path = write_config(
-        f"dataset: {{name: series_csv, file: live.csv, window: 8, horizon: 3}}\nmodel: linear\ntrain: {{epochs: 1}}\n{QUIET}"
+        "dataset: {name: series_csv, file: live.csv, window: 8, horizon: 3}\nmodel: linear\n"
+        f"train: {{epochs: 1}}\n{QUIET}"
     )
     answer = cnncli("train", path, "--name", "s/1", "--json")
     assert answer.code == 0, answer.err
