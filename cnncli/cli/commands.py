@@ -73,7 +73,7 @@ def finetune(
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
-    """Train on from a pretrained network, with a new head for other classes; without a config by the packaged recipe."""
+    """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
     from cnncli.cli import tables
     from cnncli.training import experiment, plan
     from cnncli.training.configs import load_finetune

@@ -74,28 +74,15 @@ def predict(
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
     from cnncli.core.spec import PICTURES
     from cnncli.inference import predict as rows
-    from cnncli.inference import predict_pictures as pictures
-    from cnncli.inference.gather import gather
     from cnncli.inference.predictor import load_predictor
     from cnncli.inference.rows import check_format
-    from cnncli.training.display import Display
 
     check_format(form or "csv")
-    output = (
-        None
-        if out is None
-        else Output("--out", out, [*_own(ckpt, plugin), *(file for word in what for file in named_files(word))])
-    )
+    output = _output("--out", out, ckpt, plugin, what)
     predictor, errors = load_predictor(ckpt, plugins=plugin or [], views=tta), dict[str, str]()
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
-        track = Display(quiet=not sys.stderr.isatty()).track
-        asked = gather(what)
-        if output is not None:
-            output.keep_apart(asked.paths)
-        answers = pictures.predict_pictures(predictor, asked, track, top_k=top_k, max_error=max_error, workers=workers)
-        _tell_threshold(answers)
-        text, errors = pictures.format_answers(answers, form or "table"), answers.errors
+        text, errors = _pictures(predictor, what, output, form or "table", top_k, max_error, workers)
     elif len(what) > 1:
         raise ConfigError(f"'{what[1]}' is a second table; give one")
     else:
@@ -107,6 +94,24 @@ def predict(
     _end_with(errors)
 
 
+def _pictures(
+    predictor: "Predictor", what: list[str], output: Output | None, form: str, top_k: int, max_error: float | None,
+    workers: int | None,
+) -> tuple[str, dict[str, str]]:  # fmt: skip
+    """The answers as text, and path → cause for files that could not be read."""
+    from cnncli.inference import predict_pictures as pictures
+    from cnncli.inference.gather import gather
+    from cnncli.training.display import Display
+
+    asked = gather(what)
+    if output is not None:
+        output.keep_apart(asked.paths)
+    track = Display(quiet=not sys.stderr.isatty()).track
+    answers = pictures.predict_pictures(predictor, asked, track, top_k=top_k, max_error=max_error, workers=workers)
+    _tell_threshold(answers)
+    return pictures.format_answers(answers, form), answers.errors
+
+
 def _tell_threshold(answers: "Answers") -> None:
     if answers.threshold is None:
         return
@@ -116,9 +121,14 @@ def _tell_threshold(answers: "Answers") -> None:
     warn(f"note: {note} {answers.samples:,} of them{few}")
 
 
-def _own(ckpt: Path, plugins: list[Path] | None) -> list[Path]:
-    """What a command with a checkpoint reads besides its data."""
-    return [ckpt, ckpt / "best.pt", *(plugins or [])]
+def _output(
+    option: str, path: Path | None, ckpt: Path, plugins: list[Path] | None, what: Iterable[str], text: bool = True
+) -> Output | None:
+    """The file that ``option`` names, none of those that a command with a checkpoint and such data reads."""
+    if path is None:
+        return None
+    read = [ckpt, ckpt / "best.pt", *(plugins or []), *(file for word in what for file in named_files(word))]
+    return Output(option, path, read, text=text)
 
 
 def _keep_training_files(output: Output | None, predictor: "Predictor") -> None:
@@ -188,18 +198,19 @@ def forecast(
     from cnncli.inference.predictor import load_predictor
     from cnncli.inference.rows import format_rows
 
-    read = [*_own(ckpt, plugin), *([] if csv is None else named_files(str(csv)))]
-    table = None if out is None else Output("--out", out, read)
-    picture = None if plot is None else (Output("--plot", plot, read, text=False), forecasting.plot_format(plot))
-    if table is not None and picture is not None and table.same_as(picture[0]):
+    given = [] if csv is None else [str(csv)]
+    table = _output("--out", out, ckpt, plugin, given)
+    picture = _output("--plot", plot, ckpt, plugin, given, text=False)
+    plot_format = "" if plot is None else forecasting.plot_format(plot)
+    if table is not None and picture is not None and table.same_as(picture):
         raise ConfigError(f"--plot {plot}: is --out as well; choose another name")
     predictor = load_predictor(ckpt, plugins=plugin or [])
-    for output in (table, picture[0] if picture else None):
+    for output in (table, picture):
         _keep_training_files(output, predictor)
     found = forecasting.forecast(predictor, steps, csv)
     rows = forecasting.forecast_rows(found, forecasting.future_times(predictor, steps, csv))
     if picture is not None:
-        picture[0].write(lambda file: forecasting.draw(found, file, picture[1]))
+        picture.write(lambda file: forecasting.draw(found, file, plot_format))
     if table is not None:
         table.write_text(format_rows(rows, "csv", digits=""))
     if json_:

@@ -34,8 +34,8 @@ class Display:
     """Header, progress bar, a line an epoch; ``quiet`` shows nothing but warnings."""
 
     def __init__(self, quiet: bool = False) -> None:
-        options = {"highlight": False, "emoji": False, "soft_wrap": not sys.stderr.isatty()}
-        self.console = _Progressing(stderr=True, **options)
+        wraps = not sys.stderr.isatty()
+        self.console = _Progressing(stderr=True, highlight=False, emoji=False, soft_wrap=wraps)
         self.quiet = quiet
 
     def line(self, text: str, *, start: str = "", end: str = "") -> None:

@@ -144,7 +144,7 @@ def test_a_process_ends_although_its_worker_was_stopped(tmp_path: Path) -> None:
         "print('done')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "done\n" and done.returncode == 0, done.stderr
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
 
 def test_lasting_workers_read_every_epoch() -> None:
