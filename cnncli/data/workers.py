@@ -82,7 +82,7 @@ def _received(read: Any) -> Any:
     notice(
         "shared_memory",
         f"{SHARED_MEMORY} has no room for what the workers read, which therefore goes through pipes (slower); enlarge "
-        "it (docker run --shm-size 1g), or set a smaller dataset.batch_size",
+        "it (docker run --shm-size 1g), or use fewer workers",
     )
     return _mapped(read.content, lambda place: _taken(*read.tensors[place.number]))
 
