@@ -62,9 +62,9 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
     given = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in given
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show '×' shows '?' instead of failing
+    for stream in (sys.stdout, sys.stderr):  # where '×' cannot be shown '?' is; the bytes of file names stay
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="as_stored")
     sys.exit(run([word for word in given if word != "--debug"], debug))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnncli.cli.console import print_table
+from cnncli.cli.console import print_table, say
 from cnncli.core.results import Block, FactsBlock, MatrixBlock, TableBlock
 
 MAX_LABELS = 20  # of a matrix; a larger one fits no screen and is in --json
@@ -23,7 +23,7 @@ def _table(block: TableBlock) -> None:
     rows = [[_cell(row[i], block.columns[i].form) for i in chosen] for row in block.rows]
     print_table(block.title, [column.heading for column in columns], rows)
     for note in block.notes:
-        print(note)
+        say(note)
 
 
 def _cell(value: Any, form: str) -> str:
@@ -32,14 +32,14 @@ def _cell(value: Any, form: str) -> str:
 
 def _matrix(block: MatrixBlock) -> None:
     if len(block.labels) > MAX_LABELS:
-        print(f"The confusion matrix of {len(block.labels)} classes is in --json.")
+        say(f"The confusion matrix of {len(block.labels)} classes is in --json.")
         return
     rows = [[label, *map(str, row)] for label, row in zip(block.labels, block.counts, strict=True)]
     print_table(block.title, ["", *block.labels], rows)
 
 
 def _facts(block: FactsBlock) -> None:
-    print(block.text)
+    say(block.text)
 
 
 _SHOWN: dict[type, Callable[[Any], None]] = {TableBlock: _table, MatrixBlock: _matrix, FactsBlock: _facts}

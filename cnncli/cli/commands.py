@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cnncli.cli.console import print_text
 from cnncli.cli.options import (
     Data,
     DryRun,
@@ -72,7 +73,7 @@ def finetune(
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
-    """Train on from a pretrained network, with a new head for your classes; without a config by the packaged recipe."""
+    """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
     from cnncli.cli import tables
     from cnncli.training import experiment, plan
     from cnncli.training.configs import load_finetune
@@ -146,4 +147,4 @@ def config(
     path, overrides = split_words(words)
     loaded = load_config(needed(path), overrides, to_build=False)
     print_notices(loaded.notices)
-    print(config_yaml(loaded.config), end="")
+    print_text(config_yaml(loaded.config))

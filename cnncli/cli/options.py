@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from cnncli.cli.console import warn
 from cnncli.core.errors import ConfigError, one_line
 from cnncli.core.files import user_path
 
-PICTURES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pt", ".pth")  # never written by --out
 Words = Annotated[
     list[str] | None,
     typer.Argument(
@@ -105,12 +105,6 @@ def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:
     return (user_path(others[0]) if others else None), overrides
 
 
-def keep_apart(out: Path, read: list[Path]) -> None:
-    """Raise ``ConfigError`` when ``out`` is one of the files that are read, or would replace a picture."""
-    if out.exists() and (out.suffix.lower() in PICTURES or any(p.exists() and p.samefile(out) for p in read)):
-        raise ConfigError(f"--out {out}: is a file that holds something else; choose another name")
-
-
 def needed(path: Path | None) -> Path:
     """``path``, or a ``ConfigError`` where none was given."""
     if path is None:
@@ -121,4 +115,4 @@ def needed(path: Path | None) -> Path:
 def print_notices(notices: list[str]) -> None:
     """What loading left out or doubts, a line each on standard error."""
     for notice in notices:
-        typer.echo(f"note: {one_line(notice)}", err=True)
+        warn(f"note: {one_line(notice)}")

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.options import Json, expand_paths, keep_apart
+from cnncli.cli.console import print_text, say, warn
+from cnncli.cli.options import Json, expand_paths
+from cnncli.cli.outputs import Output
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.files import user_path
 
@@ -55,7 +57,7 @@ def split(
     items = label_pictures(source, pattern, labels)
     groups = splitting.group(items, source, group_by, Display(quiet=json_).track)
     if unlisted := len(set(find_pictures(source)) - {item.path for item in items}):
-        typer.echo(f"note: {unlisted:,} pictures of {source} are not in {labels}; they stay where they are", err=True)
+        warn(f"note: {unlisted:,} pictures of {source} are not in {labels}; they stay where they are")
     placed = splitting.place(items, splitting.assign(items, groups, val, test, seed), groups, source)
     splitting.write(placed, destination, "link" if link else "move" if move else "copy")
     tables.print_split(splitting.summary(placed, destination), json_)
@@ -105,8 +107,8 @@ def show(
     from cnncli.inference.evaluate import parse_split
     from cnncli.training.show import show_samples
 
-    keep_apart(out, [user_path(what)])
-    print(show_samples(what, parse_split(split), count, augmented, out))
+    output = Output("--out", out, [user_path(what)], text=False)
+    say(show_samples(what, parse_split(split), count, augmented, output))
 
 
 @data.command(name="cache")
@@ -128,4 +130,4 @@ def init(
     """Look at a folder of pictures and print a commented config for it: cnncli init photos > my.yaml."""
     from cnncli.curate.propose import look, propose
 
-    print(propose(look(folder)), end="")
+    print_text(propose(look(folder)))

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnncli.cli.console import print_json, print_table
+from cnncli.cli.console import print_json, print_table, say
 
 if TYPE_CHECKING:
     from cnncli.core.results import SplitReport, Values
@@ -24,7 +24,7 @@ def print_plan(plan: dict[str, str], as_json: bool) -> None:
         print_json(plan)
         return
     for name, value in plan.items():
-        print(f"{name:<10} {value}")
+        say(f"{name:<10} {value}")
 
 
 def print_result(result: "RunResult", as_json: bool) -> None:
@@ -37,11 +37,11 @@ def print_result(result: "RunResult", as_json: bool) -> None:
         return
     _metrics_table(f"Best epoch: {result.best_epoch} of {result.epochs}", result.metrics, result.samples, result.report)
     print_blocks([block for block in result.report.blocks if isinstance(block, TableBlock) and block.brief])
-    print(f"best      {result.best}")
-    print(f"last      {result.last}")
-    print(f"look      tensorboard --logdir {result.run_dir}")
+    say(f"best      {result.best}")
+    say(f"last      {result.last}")
+    say(f"look      tensorboard --logdir {result.run_dir}")
     other = "" if result.report.split == "test" else f" --split {result.report.split}"
-    print(f"evaluate  cnncli eval --ckpt {result.best}{other}")
+    say(f"evaluate  cnncli eval --ckpt {result.best}{other}")
 
 
 def print_profile(profile: dict[str, Any], as_json: bool) -> None:
@@ -54,7 +54,7 @@ def print_profile(profile: dict[str, Any], as_json: bool) -> None:
     print_table(f"{title} (mean of {profile['steps']})", ["part", "ms a step", "share"], parts)
     operators = [[o["operator"], f"{o['milliseconds']:.3f}", f"{o['calls']:.1f}"] for o in profile["operators"]]
     print_table("Costliest operators", ["operator", "ms a step", "calls"], operators)
-    print(f"trace     {profile['trace']}   (open it in ui.perfetto.dev or chrome://tracing)")
+    say(f"trace     {profile['trace']}   (open it in ui.perfetto.dev or chrome://tracing)")
 
 
 def print_evaluation(found: "Evaluation", as_json: bool) -> None:
@@ -86,7 +86,7 @@ def _metrics_table(
         print(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
     elif not report.beats_baseline:
         metric = report.headline.replace("_", " ")
-        print(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
+        say(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
@@ -121,9 +121,9 @@ def print_split(summary: dict[str, Any], as_json: bool) -> None:
         return
     _counts_table(summary["splits"], {split: sum(counts.values()) for split, counts in summary["splits"].items()})
     if summary["kept_together"]:
-        print(f"{summary['kept_together']} pictures have duplicates or share a group: those of a kind are on one side")
-    print(f"listing   {summary['listing']}")
-    print(f"undo      cnncli data undo {summary['destination']}")
+        say(f"{summary['kept_together']} pictures have duplicates or share a group: those of a kind are on one side")
+    say(f"listing   {summary['listing']}")
+    say(f"undo      cnncli data undo {summary['destination']}")
 
 
 def _counts_table(splits: dict[str, dict[str, int]], totals: dict[str, int]) -> None:
@@ -140,16 +140,16 @@ def print_check(report: dict[str, Any], as_json: bool) -> None:
         return
     _counts_table(report["splits"], report["totals"])
     width, height = report["width"], report["height"]
-    print(f"sizes     {width['min']}×{height['min']} to {width['max']}×{height['max']}, "
+    say(f"sizes     {width['min']}×{height['min']} to {width['max']}×{height['max']}, "
           f"median {width['median']}×{height['median']}")  # fmt: skip
-    print(f"modes     {_counted(report['modes'])}; formats {_counted(report['formats'])}")
+    say(f"modes     {_counted(report['modes'])}; formats {_counted(report['formats'])}")
     for word, findings in (("notice", report["notices"]), ("fault", report["faults"])):
         for finding in findings[:MAX_FINDINGS]:
-            print(f"{word:<9} {finding['text']}")
+            say(f"{word:<9} {finding['text']}")
         if len(findings) > MAX_FINDINGS:
-            print(f"{word:<9} … and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
+            say(f"{word:<9} … and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
     faults = len(report["faults"])
-    print(f"{report['pictures']:,} pictures: " + (f"{faults} faults to fix" if faults else "nothing to fix"))
+    say(f"{report['pictures']:,} pictures: " + (f"{faults} faults to fix" if faults else "nothing to fix"))
 
 
 def _counted(counts: dict[str, int]) -> str:
@@ -166,7 +166,7 @@ def print_cache(entries: "list[Listed]", folder: Path, freed: int | None, as_jso
     cells = [[e.what, f"{e.samples:,}", _size(e.bytes), _time(e.used)] for e in entries]
     if cells:
         print_table("", ["what", "pictures", "size", "last used"], cells)
-    print(f"{_size(total)} in {folder}" if freed is None else f"{_size(freed)} freed in {folder}")
+    say(f"{_size(total)} in {folder}" if freed is None else f"{_size(freed)} freed in {folder}")
 
 
 def _size(number: int) -> str:

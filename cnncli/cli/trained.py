@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnncli.cli.console import print_text, warn
 from cnncli.cli.options import (
     Beam,
     Checkpoint,
@@ -26,13 +27,13 @@ from cnncli.cli.options import (
     Tta,
     What,
     Workers,
-    keep_apart,
 )  # fmt: skip
+from cnncli.cli.outputs import Output, named_files, trained_on
 from cnncli.core.errors import ConfigError, DataError
-from cnncli.core.files import user_path
 
 if TYPE_CHECKING:
     from cnncli.inference.predict_pictures import Answers
+    from cnncli.inference.predictor import Predictor
 
 FEW = 200  # validation pictures below which an error of a few per cent cannot be told from none
 
@@ -77,29 +78,42 @@ def predict(
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
     from cnncli.core.spec import PICTURES
     from cnncli.inference import predict as rows
-    from cnncli.inference import predict_pictures as pictures
-    from cnncli.inference.gather import gather
     from cnncli.inference.predictor import load_predictor
     from cnncli.inference.rows import check_format
-    from cnncli.training.display import Display
 
     check_format(form or "csv")
-    if out is not None:
-        keep_apart(out, [ckpt, ckpt / "best.pt", *map(user_path, what)])
+    output = _output("--out", out, ckpt, plugin, what)
     predictor, errors = load_predictor(ckpt, plugins=plugin or [], views=tta), dict[str, str]()
+    _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
-        track = Display(quiet=not sys.stderr.isatty()).track
-        answers = pictures.predict_pictures(
-            predictor, gather(what), track, top_k=top_k, max_error=max_error, workers=workers
-        )
-        _tell_threshold(answers)
-        text, errors = pictures.format_answers(answers, form or "table"), answers.errors
+        text, errors = _pictures(predictor, what, output, form or "table", top_k, max_error, workers)
     elif len(what) > 1:
         raise ConfigError(f"'{what[1]}' is a second table; give one")
     else:
         text = rows.answer_rows(predictor, what[0], form or "csv")
-    _write(text, out)
+    if output is None:
+        print_text(text)
+    else:
+        output.write_text(text)
     _end_with(errors)
+
+
+def _pictures(
+    predictor: "Predictor", what: list[str], output: Output | None, form: str, top_k: int, max_error: float | None,
+    workers: int | None,
+) -> tuple[str, dict[str, str]]:  # fmt: skip
+    """The answers as text, and path → cause for files that could not be read."""
+    from cnncli.inference import predict_pictures as pictures
+    from cnncli.inference.gather import gather
+    from cnncli.training.display import Display
+
+    asked = gather(what)
+    if output is not None:
+        output.keep_apart(asked.paths)
+    track = Display(quiet=not sys.stderr.isatty()).track
+    answers = pictures.predict_pictures(predictor, asked, track, top_k=top_k, max_error=max_error, workers=workers)
+    _tell_threshold(answers)
+    return pictures.format_answers(answers, form), answers.errors
 
 
 def _tell_threshold(answers: "Answers") -> None:
@@ -108,20 +122,29 @@ def _tell_threshold(answers: "Answers") -> None:
     share = f"{100 * answers.answered:.0f} % of the validation pictures"
     few = ", which is few" if answers.samples < FEW else ""
     note = f"answered from a confidence of {answers.threshold:.4f} on, as {share} are; this rests on"
-    typer.echo(f"note: {note} {answers.samples:,} of them{few}", err=True)
+    warn(f"note: {note} {answers.samples:,} of them{few}")
 
 
-def _write(text: str, out: Path | None) -> None:
-    if out is None:
-        print(text, end="")
-    else:
-        out.write_text(text, encoding="utf-8")
+def _output(
+    option: str, path: Path | None, ckpt: Path, plugins: list[Path] | None, what: Iterable[str], text: bool = True
+) -> Output | None:
+    """The file that ``option`` names, none of those that a command with a checkpoint and such data reads."""
+    if path is None:
+        return None
+    read = [ckpt, ckpt / "best.pt", *(plugins or []), *(file for word in what for file in named_files(word))]
+    return Output(option, path, read, text=text)
+
+
+def _keep_training_files(output: Output | None, predictor: "Predictor") -> None:
+    """Raise ``ConfigError`` when ``output`` is a file that the network was trained on."""
+    if output is not None:
+        output.keep_apart(trained_on(predictor.config.dataset))
 
 
 def _end_with(errors: dict[str, str]) -> None:
     """Name the files that could not be answered for; they make the command fail after it has done its work."""
     for path, cause in errors.items():
-        typer.echo(f"error: {path}: {cause}", err=True)
+        warn(f"error: {path}: {cause}")
     if errors:
         raise typer.Exit(DataError.exit_code)
 
@@ -153,13 +176,13 @@ def generate(
     else:
         pieces, found["log_probability"] = generation.most_probable(predictor, prompt, length, beam)
     if unknown:
-        typer.echo(f"note: the network does not know {', '.join(map(repr, unknown))}", err=True)
+        warn(f"note: the network does not know {', '.join(map(repr, unknown))}")
     if json_:
         print_json({"prompt": prompt, "text": "".join(pieces), "length": length, **found})
         return
-    print(prompt, end="", flush=stream)
+    print_text(prompt, flush=stream)
     for piece in pieces if stream else ["".join(pieces)]:
-        print(piece, end="", flush=stream)
+        print_text(piece, flush=stream)
     print()
 
 
@@ -179,14 +202,22 @@ def forecast(
     from cnncli.inference.predictor import load_predictor
     from cnncli.inference.rows import format_rows
 
+    given = [] if csv is None else [str(csv)]
+    table = _output("--out", out, ckpt, plugin, given)
+    picture = _output("--plot", plot, ckpt, plugin, given, text=False)
+    plot_format = "" if plot is None else forecasting.plot_format(plot)
+    if table is not None and picture is not None and table.same_as(picture):
+        raise ConfigError(f"--plot {plot}: is --out as well; choose another name")
     predictor = load_predictor(ckpt, plugins=plugin or [])
+    for output in (table, picture):
+        _keep_training_files(output, predictor)
     found = forecasting.forecast(predictor, steps, csv)
     rows = forecasting.forecast_rows(found)
-    if plot is not None:
-        forecasting.draw(found, plot)
-    if out is not None:
-        out.write_text(format_rows(rows, "csv", digits=""), encoding="utf-8")
+    if picture is not None:
+        picture.write(lambda file: forecasting.draw(found, file, plot_format))
+    if table is not None:
+        table.write_text(format_rows(rows, "csv", digits=""))
     if json_:
-        print(format_rows(rows, "json", about={"targets": found[0].targets, "level": found[0].level}), end="")
+        print_text(format_rows(rows, "json", about={"targets": found[0].targets, "level": found[0].level}))
     elif out is None:
-        print(format_rows(rows, "table"), end="")
+        print_text(format_rows(rows, "table"))

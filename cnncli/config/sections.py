@@ -90,6 +90,9 @@ class FinetuneConfig(Section):
         description="a network of torchvision's, timm/NAME, or a checkpoint of your own (runs/…/best.pt)"
     )
     weights: str | None = Field(None, description="a file with the weights; null: torchvision's or timm's default ones")
+    new_head: bool = Field(
+        False, description="begin with a new head even where the checkpoint has the same classes; false: keep it then"
+    )
     strategy: Literal["head", "last", "full", "gradual"] = Field(
         "full", description="what learns: the new head alone, it and the last blocks, all, or the head first, then all"
     )

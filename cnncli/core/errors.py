@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from cnncli.core.printable import printable
+
 LONGEST = 1000  # characters of a line; a value of the user's can have any number
 
 
 def one_line(text: str) -> str:
     """``text`` as one line of printable characters, the middle of a very long one left out."""
     line = " ".join(text.split())
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    line = printable(line)
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} … {line[-250:]}"
 
 

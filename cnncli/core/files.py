@@ -1,28 +1,51 @@
 """Writing files so that a reader sees the old content or the new, never half of it."""
 
+import itertools
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from cnncli.core.errors import ConfigError, StorageError
 
+_counter = itertools.count()
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+
+def _temporary(folder: Path) -> Path:
+    """A name for a file that is not yet what it will be; short, as the one that it gets may be as long as names can."""
+    return folder / f".cnncli.{os.getpid()}.{next(_counter)}.tmp"
+
+
+def try_folder(folder: Path) -> None:
+    """Raise ``OSError`` where no file can be made in ``folder``; the access rights alone do not tell."""
+    temporary = _temporary(folder)
+    try:
+        open(temporary, "xb").close()
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], advice: str = "free some space or choose --runs-dir"
+) -> None:
     """Let ``write`` fill a temporary file beside ``path``, sync it to the disk, and rename it into place.
 
-    Raises ``StorageError`` when the disk refuses; ``path`` is then as it was and the temporary file gone.
+    A file that is replaced leaves its access rights. Raises ``StorageError`` when the disk refuses; ``path`` is then
+    as it was and the temporary file gone.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path.parent)
     try:
         with open(temporary, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        if path.is_file():
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error}); free some space or choose --runs-dir") from error
+        raise StorageError(f"{path}: cannot be written ({error}); {advice}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -13,10 +13,11 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.files import real_path
 
 PLUGIN_PREFIX = "cnncli_plugin_"
+_FOLDERS: set[str] = set()  # of the plug-ins that were read
 
 
 def load_plugin(path: Path) -> None:
-    """Run a plug-in file once in this process; its decorators fill the registries.
+    """Run a plug-in file once in this process; its decorators fill the registries. It can import its neighbours.
 
     Raises ``ConfigError`` with the file and line when it is missing or fails.
     """
@@ -32,14 +33,54 @@ def load_plugin(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a user's file raises is shown where it happened
+        with _importable(path.parent):
+            spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        del sys.modules[name]
+        raise
+    except BaseException as error:  # whatever a user's file raises is shown where it happened
         del sys.modules[name]
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = frames[-1].lineno if frames else getattr(error, "lineno", None)
         where = f"{path}:{line}" if line else str(path)
-        fails = "" if isinstance(error, ConfigError) else f"the plug-in fails with {type(error).__name__}: "
-        raise ConfigError(f"{where}: {fails}{error}") from error
+        raise ConfigError(f"{where}: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """Why a plug-in cannot be used."""
+    if isinstance(error, ConfigError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        told = f" ({error})" if str(error) and not str(error).isdigit() else ""
+        return (
+            f"the plug-in ends the program{told} while it is read, by sys.exit or by reading the command line; "
+            "put what is only for its own command under: if __name__ == '__main__':"
+        )
+    return f"the plug-in fails with {type(error).__name__}: {error}"
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let a plug-in import the files beside it: before all others while it is read, after them when its parts run."""
+    place = str(folder)
+    beside = {item.stem for item in folder.iterdir() if item.suffix == ".py" or (item / "__init__.py").is_file()}
+    for name in beside & sys.modules.keys():  # of another plug-in's folder, with the same name
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and _origin(Path(file)) in _FOLDERS - {place}:
+            del sys.modules[name]
+    sys.path.insert(0, place)
+    try:
+        yield
+    finally:
+        sys.path.remove(place)
+        if place not in _FOLDERS:
+            _FOLDERS.add(place)
+            sys.path.append(place)
+
+
+def _origin(file: Path) -> str:
+    """The folder in which a module, or the package that it is, was found."""
+    return str(file.parent.parent if file.stem == "__init__" else file.parent)
 
 
 def plugin_line(error: BaseException) -> str | None:

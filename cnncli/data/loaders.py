@@ -6,16 +6,13 @@ batch holds depends on seed, epoch and position only, so an epoch can be entered
 the same batches.
 """
 
-import os
-import signal
-import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
@@ -25,12 +22,12 @@ from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source, movable
 from cnncli.data.transforms import Augment, center
+from cnncli.data.workers import ReadAhead
 
 Targets = Tensor | Shares
 Batch = tuple[Tensor, Targets]
 
 CHUNK_VALUES = 2**20  # input values that are prepared at once: as floats they still fit into a processor's cache
-PREFETCH = 2  # batches that each worker keeps ready
 
 
 class Normalizer:
@@ -158,26 +155,19 @@ class StreamLoader:
         self.order, self.normalizer, self.mix = order, normalizer, mix
         self.sampler = _KeyedBatches(order)
         self.where = f"read by {workers} workers in every epoch"
-        self.loader: DataLoader[Any] = DataLoader(
-            _Batches(source, augment),
-            batch_size=None,
-            sampler=self.sampler,
-            collate_fn=_as_it_is,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            prefetch_factor=PREFETCH if workers > 0 else None,
-            pin_memory=normalizer.device.type == "cuda",
-            worker_init_fn=_obey_parent_only,
-            generator=torch.Generator(),
-        )
+        on_gpu = normalizer.device.type == "cuda"
+        self.batches = ReadAhead(_Batches(source, augment), self.sampler, workers, lasting=True, pin=on_gpu)
 
     def __len__(self) -> int:
         return len(self.order)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of ``epoch`` from number ``start`` on; raises ``DataError`` for an unreadable picture."""
+        """The batches of ``epoch`` from number ``start`` on.
+
+        Raises ``DataError`` for an unreadable picture, ``TrainingError`` when a worker ends.
+        """
         self.sampler.epoch, self.sampler.start = epoch, start
-        for number, read in enumerate(self.loader, start):
+        for number, read in enumerate(self.batches, start):
             if isinstance(read, DataError):
                 raise read
             images, targets = read
@@ -259,33 +249,7 @@ def _stacked(images: list[Tensor]) -> Tensor:
     return torch.stack(images)
 
 
-def _as_it_is(read: Any) -> Any:
-    return read
-
-
-def _obey_parent_only(_worker: int) -> None:
-    """A signal may reach the whole process group; the main process decides when its workers end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):  # macOS has none: there a group's SIGTERM ends the workers as well
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def _wait_for_parent() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
-    os._exit(0)
-
-
 def read_pictures(source: FileSource, workers: int, batch_size: int = 256) -> Generator[Read, None, None]:
-    """Decode every picture once, in order, batch by batch."""
+    """Decode every picture once, in order, batch by batch; raises ``TrainingError`` when a worker ends."""
     order = Order(len(source), batch_size, training=False)
-    yield from DataLoader(
-        _Pictures(source),
-        batch_size=None,
-        sampler=_KeyedBatches(order),
-        collate_fn=_as_it_is,
-        num_workers=workers,
-        worker_init_fn=_obey_parent_only,
-        generator=torch.Generator(),
-    )
+    yield from ReadAhead(_Pictures(source), _KeyedBatches(order), workers)

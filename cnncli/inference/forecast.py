@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -155,16 +155,18 @@ def forecast_rows(found: Sequence[Forecast]) -> list[dict[str, Any]]:
     return [row for each in found for row in (each if timed else replace(each, times=None)).rows()]
 
 
-def draw(forecasts: Sequence[Forecast], path: Path) -> None:
-    """The picture of the first target, of the first series.
-
-    Raises ``ConfigError`` for a file name that stands for no picture.
-    """
+def plot_format(path: Path) -> str:
+    """The form of a picture by its file name; raises ``ConfigError`` for a name that stands for none."""
     if path.suffix.lower() not in (".png", ".svg", ".pdf", ".jpg"):
         raise ConfigError(f"--plot {path}: end the name in .png, .svg, .pdf or .jpg")
+    return path.suffix.lower().removeprefix(".")
+
+
+def draw(forecasts: Sequence[Forecast], file: BinaryIO, form: str) -> None:
+    """The picture of the first target, of the first series."""
     found = forecasts[0]
     if len(forecasts) > 1:
-        notice("plot", f"{path}: shows series '{found.series}', the first of {len(forecasts)}")
+        notice("plot", f"the picture shows series '{found.series}', the first of {len(forecasts)}")
     shown = found.history[-max(4 * len(found.values), 100) :, 0].tolist()
     interval = (found.lower[:, 0].tolist(), found.upper[:, 0].tolist()) if found.level else None
-    draw_forecast(shown, found.values[:, 0].tolist(), interval, found.targets[0], path)
+    draw_forecast(shown, found.values[:, 0].tolist(), interval, found.targets[0], file, form)

@@ -1,5 +1,6 @@
 """Which pictures the words of a command line mean."""
 
+import codecs
 import glob
 import io
 import os
@@ -41,7 +42,7 @@ def gather(words: Sequence[str]) -> Asked:
             if len(words) > 1:
                 raise ConfigError("a picture on standard input stands alone; leave the other paths out")
             return Asked(picture=given)
-        for line in given.splitlines():
+        for line in given.removeprefix(codecs.BOM_UTF8).splitlines():
             if line.strip():
                 _add(asked, os.fsdecode(line))
     asked.paths = list(dict.fromkeys(asked.paths))
@@ -51,7 +52,7 @@ def gather(words: Sequence[str]) -> Asked:
 def _add(asked: Asked, word: str) -> None:
     """The files that one word means."""
     path = user_path(word)
-    if path.is_dir():
+    if os.path.isdir(path):
         try:
             found = sorted(find_pictures(path))
         except DataError as error:
@@ -60,13 +61,29 @@ def _add(asked: Asked, word: str) -> None:
         asked.paths += found
         if not found:
             asked.missing[word] = "no pictures in this folder"
-    elif path.exists():
+    elif os.path.exists(path):
         asked.paths.append(path)
-    elif matches := sorted(glob.glob(str(path), recursive=True)):
+    elif os.path.lexists(path):  # which a glob would find as well
+        asked.missing[word] = "a link that leads nowhere, or in a circle"
+    elif matches := _matches(str(path)):
         for match in matches:
             _add(asked, match)
     else:
         asked.missing[word] = "no such file or folder"
+
+
+def _matches(pattern: str) -> list[str]:
+    """The paths that a pattern means; below ``**`` no link to a folder is followed, so none is followed for ever."""
+    start, parts = Path(pattern).anchor, Path(pattern).parts
+    if "**" not in parts:
+        return sorted(glob.glob(pattern))
+    first = parts.index("**")
+    found = []
+    for root in glob.glob(os.path.join(*parts[:first])) if first else [start or "."]:
+        for folder, folders, _ in os.walk(root):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += glob.glob(os.path.join(glob.escape(folder), *parts[first + 1 :] or ["*"]))
+    return sorted({os.path.normpath(path) for path in found})
 
 
 def _is_picture(content: bytes) -> bool:

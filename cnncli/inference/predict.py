@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.spec import Table
@@ -95,9 +96,19 @@ def _table(predictor: Predictor) -> Table:
 
 
 def _answers(predictor: Predictor, table: Table, frame: "pd.DataFrame", name: str) -> dict[str, list[Any]]:
-    if "prediction" in frame.columns:
-        raise DataError(f"{name}: has a column 'prediction' already; rename it")
+    _check_names(predictor, frame, table, name)
     return predictor.task.predictions(predictor.logits(encode_rows(frame, table, name)))
+
+
+def _check_names(predictor: Predictor, frame: "pd.DataFrame", table: Table, name: str) -> None:
+    """Raise ``DataError`` for a column that has the name of an answer."""
+    answers = predictor.task.predictions(torch.zeros(1, *predictor.spec.outputs))
+    for taken in frame.columns:
+        if taken in answers and any(column.name == taken for column in table.columns):
+            cause = f"the column '{taken}', which the network needs, has the name of an answer"
+            raise DataError(f"{name}: {cause}; rename it in the training data and train again")
+        if taken in answers:
+            raise DataError(f"{name}: has a column '{taken}' already; rename it")
 
 
 def _read(predictor: Predictor, table: Table, rows: Path | str) -> tuple[TableFile, str]:

@@ -1,7 +1,6 @@
 """Answers of a trained network for pictures that it has not seen."""
 
 import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cnncli.compute.failures import explained
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.printable import json_text
 from cnncli.core.spec import Decode, Pictures
 from cnncli.data.contract import Track
 from cnncli.data.decode import read_image
@@ -62,20 +63,22 @@ def predict_pictures(
     """The answer to every picture that can be read, in batches decoded by ``workers`` processes.
 
     With ``max_error`` the answer is "unknown" below the confidence from which on the error on the validation part
-    stays within that rate. Raises ``ConfigError`` for networks that do not learn from pictures.
+    stays within that rate. Raises ``ConfigError`` for networks that do not learn from pictures,
+    ``TrainingError`` when a worker ends.
     """
     decode = decode_of(predictor)
     threshold, answered, samples = (None, 0.0, 0) if max_error is None else _threshold(predictor, max_error)
     names = [str(path) for path in asked.paths] if asked.picture is None else [STANDARD_INPUT]
     errors, good, logits = dict(asked.missing), list[str](), list[Tensor]()
     done = 0
-    for read in _reads(asked, decode, workers, track):
-        batch = names[done : done + len(read.images) + len(read.errors)]
-        done += len(batch)
-        errors |= {batch[number]: _cause(batch[number], error) for number, error in read.errors.items()}
-        good += [name for number, name in enumerate(batch) if number not in read.errors]
-        if len(read.images):
-            logits.append(predictor.logits(read.images))
+    with explained():  # a worker that dies is heard of wherever the main process stands
+        for read in _reads(asked, decode, workers, track):
+            batch = names[done : done + len(read.images) + len(read.errors)]
+            done += len(batch)
+            errors |= {batch[number]: _cause(batch[number], error) for number, error in read.errors.items()}
+            good += [name for number, name in enumerate(batch) if number not in read.errors]
+            if len(read.images):
+                logits.append(predictor.logits(read.images))
     found = _answers(predictor, good, torch.cat(logits), top_k, threshold) if good else []
     return Answers(found, errors, threshold, answered, samples)
 
@@ -177,4 +180,4 @@ def _as_json(answers: Answers) -> str:
         records.append({"path": answer.path, **answer.columns, **({"top": top} if top else {})})
     failed = [{"path": path, "error": cause} for path, cause in answers.errors.items()]
     about = {} if answers.threshold is None else {"threshold": answers.threshold, "answered": answers.answered}
-    return json.dumps({**about, "predictions": records, "errors": failed}, indent=1, ensure_ascii=False) + "\n"
+    return json_text({**about, "predictions": records, "errors": failed}, indent=1) + "\n"

@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnncli.core.errors import ConfigError, did_you_mean
+from cnncli.core.printable import json_text, printable
 
 FORMATS = ("csv", "json", "table")
 Row = Mapping[str, Any]
@@ -29,14 +29,15 @@ def format_rows(
     check_format(form)
     if form == "json":
         content = list(map(dict, rows)) if about is None else {**about, "rows": list(map(dict, rows))}
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        return json_text(content, indent=1) + "\n"
     header = list(columns or (rows[0] if rows else ()))
     if form == "csv":
         text = io.StringIO()
         cells = [[format_cell(row[name], digits) for name in header] for row in rows]
         csv.writer(text, lineterminator="\n").writerows([header, *cells])
         return text.getvalue()
-    return _table([header, *([format_cell(row[name], ".5g") for name in header] for row in rows)])
+    cells = [header, *([format_cell(row[name], ".5g") for name in header] for row in rows)]
+    return _table([[printable(cell) for cell in line] for line in cells])
 
 
 def format_cell(value: Any, digits: str = ".7g") -> str:

@@ -39,10 +39,12 @@ class Transfer:
     values: int
     replaced: list[str]
     left_out: list[str]
+    head: str = ""  # what became of the head where it was kept
 
     def __str__(self) -> str:
         left_out = f"; left out: {_few(self.left_out)}" if self.left_out else ""
-        return f"{self.loaded} tensors loaded ({self.values:,} values); new: {_few(self.replaced)}{left_out}"
+        head = self.head or f"new: {_few(self.replaced)}"
+        return f"{self.loaded} tensors loaded ({self.values:,} values); {head}{left_out}"
 
 
 def model_of(name: str) -> dict[str, Any]:

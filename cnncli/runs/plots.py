@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cnncli.core.results import Block, CurveBlock, LinesBlock, ScatterBlock
 
@@ -78,9 +78,14 @@ _DRAWN: dict[type, Callable[[Any, "Axes"], None]] = {ScatterBlock: _scatter, Cur
 
 
 def draw_forecast(
-    history: list[float], values: list[float], interval: tuple[list[float], list[float]] | None, name: str, path: Path
+    history: list[float],
+    values: list[float],
+    interval: tuple[list[float], list[float]] | None,
+    name: str,
+    file: BinaryIO,
+    form: str,
 ) -> None:
-    """History, forecast and, if there is one, interval of one column; raises ``OSError`` when it cannot be written."""
+    """History, forecast and, if there is one, interval of one column, written to ``file`` in the form ``png``, …"""
     figure, axes = _figure(9.0, 4.2)
     start = len(history)
     axes.plot(range(1, start + 1), history, color=INK, label="known")
@@ -90,4 +95,4 @@ def draw_forecast(
         axes.fill_between(ahead, *interval, color=ACCENT, alpha=0.2, linewidth=0, label="interval")
     axes.set(xlabel="step", ylabel=name)
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    figure.savefig(file, dpi=120, format=form)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,7 +14,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
+from cnncli.core.printable import printable
 from cnncli.core.results import Values
 from cnncli.tasks.protocol import Meter
 
@@ -33,22 +34,24 @@ class Display:
     """Header, progress bar, a line an epoch; ``quiet`` shows nothing but warnings."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = _Progressing(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        wraps = not sys.stderr.isatty()
+        self.console = _Progressing(stderr=True, highlight=False, emoji=False, soft_wrap=wraps)
         self.quiet = quiet
 
-    def line(self, text: str, *, markup: bool = False) -> None:
-        """One line, as it is or with rich's markup."""
+    def line(self, text: str, *, start: str = "", end: str = "") -> None:
+        """One line, whose ``start`` is bold and whose ``end`` green; names in it cannot steer the terminal."""
         if not self.quiet:
-            self.console.print(text, markup=markup)
+            parts = (printable(start), "bold"), printable(text), (printable(end), "bold green")
+            self.console.print(Text.assemble(*parts))
 
     def warn(self, text: str) -> None:
         """A warning, shown even when quiet."""
-        self.console.print(f"warning: {text}", markup=False)
+        self.console.print(printable(f"warning: {text}"), markup=False)
 
     def header(self, rows: dict[str, str]) -> None:
         """What is about to run, a row each."""
         for name, value in rows.items():
-            self.line(f"[bold]{name:<10}[/bold] {escape(value)}", markup=True)
+            self.line(f" {value}", start=f"{name:<10}")
 
     def track(self, items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
         """Show progress over ``items``, of which there are ``total``."""
@@ -57,7 +60,7 @@ class Display:
             yield from items
             return
         with self._progress() as progress:
-            bar = progress.add_task(what, total=total, metrics="")
+            bar = progress.add_task(printable(what), total=total, metrics="")
             for item in items:
                 yield item
                 progress.advance(bar)
@@ -91,14 +94,14 @@ class Display:
                 parts.append(f"{split} {format_metrics(shown)}")
         seconds = record["train_seconds"] + record["eval_seconds"]
         parts += [f"lr {record['lr']:.3g}", f"{record['samples_per_second']:,.0f} {unit}/s", f"{seconds:.1f} s"]
-        self.line("  ".join(parts) + ("  [bold green]* best[/bold green]" if is_best else ""), markup=True)
+        self.line("  ".join(parts), end="  * best" if is_best else "")
 
     def _progress(self) -> Progress:
         return Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[metrics]}"),
+            TextColumn("{task.fields[metrics]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),

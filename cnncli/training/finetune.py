@@ -1,10 +1,11 @@
 """Starting from a trained network: the config that follows from it, its weights, and which of them go on learning."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
-from torch import nn
+from torch import Tensor, nn
 
 from cnncli.config.sections import Config, FinetuneConfig
 from cnncli.config.yaml_source import Document
@@ -24,7 +25,7 @@ from cnncli.models.pretrained import (
     read_weights,
     transfer,
 )
-from cnncli.runs.checkpoint import load_checkpoint
+from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.run_folder import checkpoint_path
 from cnncli.training.network import restore
 
@@ -109,6 +110,7 @@ def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
 def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfer:
     """Put the weights that ``config.finetune`` names into ``model``, all but the head.
 
+    The head of a checkpoint of your own that tells the same classes apart comes along, unless a new one is asked for.
     Raises ``StorageError`` when they cannot be had, ``CheckpointError`` when they do not fit.
     """
     settings = config.finetune
@@ -117,15 +119,46 @@ def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfe
     file = user_path(settings.weights) if settings.weights else None
     name = settings.pretrained
     if is_checkpoint(name):
-        path = file or checkpoint_path(user_path(name))
-        weights = read_weights(path) if file else restore(load_checkpoint(path)).state_dict()
-        return transfer(model, weights, head, str(path))
+        if file is not None:
+            return transfer(model, read_weights(file), head, str(file))
+        path = checkpoint_path(user_path(name))
+        checkpoint = load_checkpoint(path)
+        weights = restore(checkpoint).state_dict()
+        found = transfer(model, weights, head, str(path))
+        rows = None if settings.new_head else _same_classes(checkpoint, config, spec)
+        return found if rows is None else _keep_head(model, weights, head, rows, found)
     channels = spec.input_shape[0]
     weights = published_weights(name, file, spec.num_outputs, channels)
     if config.model.name.startswith("vit_"):
         inner = model.get_submodule(head.removesuffix("heads.head").rstrip(".")) if head != "heads.head" else model
         weights = fit_positions(weights, spec.input_shape[1], int(inner.patch_size))  # type: ignore[arg-type]
     return transfer(model, weights, head, str(file or name))
+
+
+def _same_classes(checkpoint: Checkpoint, config: Config, spec: DataSpec) -> list[int] | None:
+    """Which output of the checkpoint stands for each class of ``spec``; None unless the classes are the same."""
+    old, new = (tuple(normalize("NFC", name) for name in names) for names in (checkpoint.spec.classes, spec.classes))
+    if not new or sorted(old) != sorted(new) or checkpoint.config.task.name != config.task.name:
+        return None
+    if checkpoint.spec.outputs != spec.outputs or spec.num_outputs != len(new):
+        return list(range(spec.num_outputs)) if old == new and checkpoint.spec.outputs == spec.outputs else None
+    return [old.index(name) for name in new]
+
+
+def _keep_head(
+    model: nn.Module, weights: Mapping[str, Tensor], head: str, rows: list[int], found: Transfer
+) -> Transfer:
+    """Put the ``rows`` of the head in ``weights`` into that of ``model``, in their order."""
+    own = model.state_dict()
+    kept = {key: weights[key][rows] for key in found.replaced if key in weights}
+    if kept.keys() != set(found.replaced) or any(value.shape != own[key].shape for key, value in kept.items()):
+        return found
+    model.load_state_dict(kept, strict=False)
+    order = "" if rows == sorted(rows) else ", in another order"
+    told = f"the head {head} is kept (the same classes{order}; finetune.new_head: true begins with a new one)"
+    left_out = [key for key in found.left_out if key not in kept]
+    values = found.values + sum(value.numel() for value in kept.values())
+    return Transfer(found.loaded + len(kept), values, [], left_out, told)
 
 
 class Strategy:

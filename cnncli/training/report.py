@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.runtime import Runtime
 from cnncli.core.results import Baseline, Block, Column, SplitReport, TableBlock
@@ -29,10 +30,11 @@ def report_split(
     stop: StopSignal,
 ) -> SplitReport | None:
     """What ``model`` scores on ``split``, beside the baselines, in full; None where it was stopped."""
-    loader = data.loader(split, runtime.device)
-    meter = task.meter(detailed=True)
-    batches = display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
-    evaluate(model, batches, task, runtime, meter, stop)
+    with explained():
+        loader = data.loader(split, runtime.device)
+        meter = task.meter(detailed=True)
+        batches = display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
+        evaluate(model, batches, task, runtime, meter, stop)
     if stop.requested:
         return None
     source = data.sources[split]

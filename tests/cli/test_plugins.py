@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,7 +162,7 @@ def test_every_kind_of_part_can_be_a_plug_in(cnncli: Cli, write_config: Callable
          r"own.py:4: KeyError: .*; fix the plug-in"),
         ("models", "def own(spec, /): raise SystemExit(0)", "model: own",
          r"own.py:4: SystemExit: 0; fix the plug-in"),
-        ("models", "raise SystemExit(3)", "model: own", r"own.py:4: the plug-in fails with SystemExit: 3"),
+        ("models", "raise SystemExit(3)", "model: own", r"own.py:4: the plug-in ends the program while it is read"),
         ("models", "registry.models.register(print)", "model: own", r"own.py:4: a model is registered without a name"),
     ],
 )  # fmt: skip
@@ -188,3 +189,79 @@ def test_what_a_plug_in_suggests_is_checked(cnncli: Cli, write_config: Callable[
     first, second = answer.err.splitlines()
     assert "loss.name: 3 should be a valid string" in first
     assert "checkpoint.every: 'x' should be a valid integer" in second
+
+
+CONFIG = (
+    "plugins: [{}]\ndataset: digits\nmodel: {}\ntrain: {{epochs: 1}}\n"
+    "logging: {{tensorboard: false, samples: false, pictures: false}}\n"
+)
+NEIGHBOUR = "from torch import nn\n\n\ndef head(a, b):\n    return nn.Linear(a, b)\n"
+IMPORTING = """\
+from math import prod
+from torch import nn
+from cnncli.core import registry
+{top}
+@registry.models.register("{name}")
+def net(spec, /):
+    "A net."
+    {inside}
+    return nn.Sequential(nn.Flatten(), head(prod(spec.input_shape), spec.num_outputs))
+"""
+
+
+@pytest.mark.parametrize("where", ["top", "inside"])
+@pytest.mark.parametrize("package", [False, True])
+def test_a_plugin_imports_what_lies_beside_it(
+    where: str, package: bool, cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    name = f"beside_{where}_{package}".lower()
+    folder = tmp_path / "own parts"
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py" if package else folder / f"{name}.py").write_text(NEIGHBOUR)
+    if not package:
+        (folder / name).rmdir()
+    parts = {"top": "", "inside": ""} | {where: f"from {name} import head"}
+    (folder / "net.py").write_text(IMPORTING.format(name=name, **parts))
+    answer = cnncli("train", write_config(CONFIG.format("own parts/net.py", name)), "--json")
+    assert answer.code == 0, answer.err
+
+
+def test_each_plugin_gets_its_own_neighbour_of_a_name_that_two_have(tmp_path: Path) -> None:
+    from cnncli.core.plugins import PLUGIN_PREFIX, load_plugin
+
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "neighbour_of_two.py").write_text(f"VALUE = '{folder}'\n")
+        (tmp_path / folder / f"{folder}.py").write_text("from neighbour_of_two import VALUE\n")
+        load_plugin(tmp_path / folder / f"{folder}.py")
+    found = {m.VALUE for name, m in sys.modules.items() if name.startswith(PLUGIN_PREFIX)}
+    assert found == {"one", "two"}
+
+
+ENDING = {
+    "leave": "raise SystemExit",
+    "silent": "import sys\nsys.exit(0)",
+    "told": "import sys\nsys.exit('no gpu here')",
+    "arguments": "import argparse\nargparse.ArgumentParser().parse_args()",
+    "help": "import argparse\nargparse.ArgumentParser().parse_args(['-h'])",
+    "base": "raise BaseException('x')",
+    "zero": "1/0",
+}
+
+
+@pytest.mark.parametrize("kind", ENDING)
+def test_a_plugin_that_ends_the_program_is_named(
+    kind: str, cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin, path = tmp_path / f"{kind}.py", write_config(CONFIG.format(f"{kind}.py", "mlp"))
+    plugin.write_text(ENDING[kind] + "\n")
+    monkeypatch.setattr("sys.argv", ["cnncli", "train", str(path)])
+    answer = cnncli("train", path)
+    assert answer.code == 2
+    assert str(plugin) in answer.err.splitlines()[-1]
+    assert not (tmp_path / "runs").exists()
+    if "if __name__ == '__main__':" in answer.err:  # the advice, followed
+        code = ENDING[kind].replace("\n", "\n    ")
+        plugin.write_text(f"if __name__ == '__main__':\n    {code}\n")
+        followed = cnncli("train", path)
+        assert followed.code == 0, followed.err

@@ -18,7 +18,7 @@ from cnncli.training.build import build_experiment
 from cnncli.training.configs import load_config, load_finetune
 from cnncli.training.display import Display
 from cnncli.training.features import Extractor
-from cnncli.training.finetune import Strategy
+from cnncli.training.finetune import Strategy, load_pretrained
 from tests.conftest import Answer, make_pictures
 from tests.training.helpers import assert_same_weights, train, weights
 
@@ -300,3 +300,55 @@ def test_a_strategy_says_which_modules_stay_in_evaluation_mode() -> None:
     moving = [id(m) for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     still = [number for number, module in enumerate(moving) if module in frozen]
     assert still == [0, 1, 2], "of the stem and of the first block"
+
+
+ONE_MORE_STEP = ("optimizer.lr=1e-9", "train.epochs=1", "finetune.strategy=head", "optimizer.weight_decay=0")
+
+
+def heads(run_id: str) -> tuple[torch.Tensor, torch.Tensor]:
+    before, after = weights("before.pt"), own(run_id)
+    return before["8.weight"], after["8.weight"]
+
+
+def test_the_same_classes_keep_their_head_unless_a_new_one_is_asked_for(start: Path, cnncli: Cli) -> None:
+    answer = cnncli("train", start, "dataset.root=three", *ONE_MORE_STEP, "--name", "after/same")
+    assert answer.code == 0, answer.err
+    assert "the head 8 is kept (the same classes; finetune.new_head: true begins with a new one)" in answer.err
+    before, after = heads("same")
+    assert torch.allclose(before, after, atol=1e-5)
+    answer = cnncli("train", start, "dataset.root=three", *ONE_MORE_STEP, "finetune.new_head=true", "seed=7",
+                    "--name", "after/n")  # fmt: skip
+    assert "new: 8.bias, 8.weight" in answer.err
+    before, after = heads("n")
+    assert not torch.allclose(before, after, atol=1e-2)
+
+
+def test_the_same_classes_in_another_order_keep_their_rows(start: Path, cnncli: Cli) -> None:
+    for name in ("x", "y", "z"):  # of a table the classes stand in the order in which task or data name them
+        assert (Path("three") / name).is_dir()
+    spec = load_checkpoint(Path("before.pt")).spec
+    loaded = load_config(start, ["dataset.root=three"])
+    model = models.build("resnet8", spec, width=4)
+    turned = DataSpec(spec.input_shape, ("z", "x", "y"), spec.preprocess)
+    found = load_pretrained(model, loaded.config, turned)
+    assert "in another order" in str(found)
+    before = weights("before.pt")
+    for key in ("8.weight", "8.bias"):
+        assert torch.equal(model.state_dict()[key], before[key][[2, 0, 1]])
+
+
+@pytest.mark.parametrize("classes", [("x", "y"), ("x", "y", "w"), ("x", "y", "z", "w")])
+def test_other_classes_get_a_new_head(classes: tuple[str, ...], start: Path) -> None:
+    spec = load_checkpoint(Path("before.pt")).spec
+    other = DataSpec(spec.input_shape, classes, spec.preprocess)
+    found = load_pretrained(models.build("resnet8", other, width=4), load_config(start).config, other)
+    assert found.replaced == ["8.bias", "8.weight"]
+
+
+def test_a_checkpoint_of_the_same_classes_goes_on_where_it_stood(start: Path) -> None:
+    """More pictures of the same classes: what was learned is there from the first step on."""
+    first = train(start, "long", "dataset.root=three", "finetune.new_head=true", "train.epochs=8")
+    Path("runs/after/long/best.pt").rename("before.pt")
+    second = train(start, "on", "dataset.root=three", *ONE_MORE_STEP)
+    assert second["metrics"]["val"]["accuracy"] == first["metrics"]["val"]["accuracy"]
+    assert second["metrics"]["val"]["loss"] == pytest.approx(first["metrics"]["val"]["loss"], abs=1e-3)
