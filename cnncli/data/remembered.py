@@ -82,7 +82,7 @@ def _member(members: Members, position: int) -> str:
 def _match(members: Members, samples: Samples) -> Ids:
     """The position now of every member ``[N]``, -1 where it is gone.
 
-    First what has name and content, then the content under another name, then the name with another content. Where a
+    First what has name and content, then the content under another name, then the name with a new content. Where a
     key names the samples it alone counts; where nothing does, of equal contents those of training come first.
     """
     found = np.full(len(members.split), -1, dtype=np.int64)
@@ -97,6 +97,7 @@ def _match(members: Members, samples: Samples) -> Ids:
         _by_content(members, samples, found, free)
     if members.by == "path":
         left = np.flatnonzero((found < 0) & (named >= 0))
+        left = left[~np.isin(samples.content[named[left]], members.content)]  # another sample of the run lies there now
         for row in left[free[named[left]]]:
             if free[named[row]]:
                 found[row], free[named[row]] = named[row], False
@@ -122,7 +123,8 @@ def _by_content(members: Members, samples: Samples, found: Ids, free: Flags) -> 
 def _changed(members: Members, samples: Samples, found: Ids) -> Ids:
     """The members that are there with another content."""
     there = np.flatnonzero(found >= 0)
-    return there[samples.content[found[there]] != members.content[there]]
+    changed: Ids = there[samples.content[found[there]] != members.content[there]]
+    return changed
 
 
 def _leaked(members: Members, samples: Samples, found: Ids) -> Flags:
@@ -156,10 +158,10 @@ def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
     seen[here[here >= 0]] = True
     if members.by == "path":
         seen = np.isin(samples.content, members.content[train])
-        if any(samples.names[row] in names for row in np.flatnonzero(seen)):  # these are the run's own pictures;
+        known = [samples.called(row) for row in np.flatnonzero(seen).tolist()]
             seen |= np.array([name in names for name in samples.names])  # elsewhere names are used for others
     if seen.any():
-        known = [samples.called(int(row)) for row in np.flatnonzero(seen)]
+        known = [samples.called(row) for row in np.flatnonzero(seen).tolist()]
         text = f"{len(known):,} of {len(seen):,} {samples.what} were trained on and are left out"
         notice("trained_on", f"{samples.where}: {text} ({few(known)})")
     if seen.all():

@@ -28,7 +28,7 @@ CELLS = st.one_of(
     ),
 )
 DAMAGE = st.lists(
-    st.tuples(st.sampled_from("drop double swap insert cut quote".split()), st.integers(0, 10_000)), max_size=2
+    st.tuples(st.sampled_from(["drop", "double", "swap", "insert", "cut", "quote"]), st.integers(0, 10_000)), max_size=2
 )
 
 
