@@ -15,9 +15,7 @@ from cnncli.data.find import data_root, find_data
 from tests.conftest import Answer, make_pictures
 
 Cli = Callable[..., Answer]
-CONFIG = (
-    "dataset: {name: image_folder, root: ROOT, image_size: 8}\nmodel: simple_cnn\ntrain: {epochs: 1}\ndevice: cpu\n"
-)
+CONFIG = "dataset: {name: image_folder, root: ROOT, image_size: 8}\nmodel: simple_cnn\ntrain: {epochs: 1}\n"
 
 
 @pytest.fixture

@@ -100,9 +100,8 @@ def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode, ends
         if _is_array(file):
             values = load_array(file)
             if ends == OWN and values.ndim == 3 and not {1, 3} & set(values.shape[::2]):
-                values = values.mean(
-                    0 if values.shape[0] < values.shape[2] else 2
-                )  # to be looked at, all channels in one
+                # to be looked at, all channels in one
+                values = values.mean(0 if values.shape[0] < values.shape[2] else 2)
             return _of_array(planes_of(values, decode.channels), decode.channels, ends)
         image = _load(file, enough)
         if decode.channels in (1, 3):

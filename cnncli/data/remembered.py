@@ -158,7 +158,7 @@ def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
     seen[here[here >= 0]] = True
     if members.by == "path":
         seen = np.isin(samples.content, members.content[train])
-        known = [samples.called(row) for row in np.flatnonzero(seen).tolist()]
+        if any(samples.names[row] in names for row in np.flatnonzero(seen).tolist()):  # the run's own pictures;
             seen |= np.array([name in names for name in samples.names])  # elsewhere names are used for others
     if seen.any():
         known = [samples.called(row) for row in np.flatnonzero(seen).tolist()]

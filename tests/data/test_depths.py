@@ -162,7 +162,8 @@ def test_the_range_is_that_of_the_training_part_and_goes_with_the_checkpoint(tmp
     assert decode_of(data).value_range == pytest.approx((100, 200), abs=3)
     config = tmp_path / "c.yaml"
     config.write_text(
-        "dataset: {name: image_folder, root: set/train, image_size: 16, channels: 1, batch_size: 4, val_fraction: 0.25}\n"
+        "dataset: {name: image_folder, root: set/train, image_size: 16, channels: 1, batch_size: 4, "
+        "val_fraction: 0.25}\n"
         "model: simple_cnn\ntrain: {epochs: 6}\ndevice: cpu\n"
     )
     assert cnncli("train", config, "--name", "a/1").code == 0

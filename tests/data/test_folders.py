@@ -124,7 +124,7 @@ def test_splits_inside_classes_are_not_mixed(tmp_path: Path) -> None:
 
 def test_a_folder_that_only_wraps_another_is_told(tmp_path: Path) -> None:
     fill(tmp_path / "outer", "photos/train", "photos/test")
-    with pytest.raises(DataError, match="name the folder .*photos"):
+    with pytest.raises(DataError, match=r"name the folder .*photos"):
         read_folder(tmp_path / "outer")
     assert set(read_folder(tmp_path / "outer" / "photos")) == {"train", "test"}
 

@@ -1,0 +1,50 @@
+"""Advice about pictures names the key that was set, and helps when it is followed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Answer, make_pictures
+
+Cli = Callable[..., Answer]
+CONFIG = "dataset: {name: image_folder, root: set, image_size: 16, batch_size: 4}\nmodel: simple_cnn\ndevice: cpu\n"
+NO_VALIDATION = ["dataset.val_fraction=0", "checkpoint.monitor=train/loss"]
+
+
+@pytest.mark.parametrize(
+    ("each", "given", "said", "followed"),
+    [
+        (1, [], "set dataset.val_fraction: 0 and checkpoint.monitor: train/loss", NO_VALIDATION),
+        (1, ["dataset.test_fraction=0.3"], "dataset.test_fraction: 0, dataset.val_fraction: 0 and",
+         ["dataset.test_fraction=0", *NO_VALIDATION]),
+        (2, ["dataset.test_fraction=0.3"], "lower dataset.test_fraction, or set dataset.test_fraction: 0",
+         ["dataset.test_fraction=0"]),
+    ],
+)  # fmt: skip
+def test_a_fraction_that_leaves_nothing_is_named(
+    tmp_path: Path, cnncli: Cli, each: int, given: list[str], said: str, followed: list[str]
+) -> None:
+    make_pictures(tmp_path / "set", {"a": each, "b": each})
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    answer = cnncli("train", "c.yaml", *given, "--dry-run")
+    assert answer.code == 3
+    assert said in answer.err
+    helped = cnncli("train", "c.yaml", *followed, "--dry-run")
+    assert helped.code == 0, helped.err
+
+
+@pytest.mark.parametrize(("learned", "asked"), [(1, 3), (3, 1)])
+def test_another_number_of_channels_than_the_checkpoint_has_names_both(
+    tmp_path: Path, cnncli: Cli, learned: int, asked: int
+) -> None:
+    make_pictures(tmp_path / "set", {"a": 8, "b": 8})
+    (tmp_path / "c.yaml").write_text(CONFIG + "train: {epochs: 1}\n")
+    assert cnncli("train", "c.yaml", f"dataset.channels={learned}", "--name", "a/1").code == 0
+    tune = ["finetune", "--from", "runs/a/1/best.pt", "--data", "set", "--strategy", "head", "--dry-run"]
+    answer = cnncli(*tune, f"dataset.channels={asked}")
+    assert answer.code == 2
+    assert f"dataset.channels: is {asked}, the network of runs/a/1/best.pt has learned from {learned}" in answer.err
+    assert "normalize" not in answer.err
+    assert cnncli(*tune, f"dataset.channels={learned}").code == 0
+    assert cnncli(*tune).code == 0
