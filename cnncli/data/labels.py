@@ -56,8 +56,8 @@ def encode_category(series: "pd.Series[Any]", column: Column, name: str, na: Col
 
 def _advice() -> str:
     return (
-        "fix it, or set dataset.rare in the training config, above the number of rows of its rarest text: new texts are "
-        "then taken as rare ones"
+        "fix it, or set dataset.rare in the training config, above the number of rows of its rarest text: "
+        "new texts are then taken as rare ones"
     )
 
 
