@@ -89,7 +89,7 @@ def test_the_commands_for_tables_run_in_a_row(tmp_path: Path, cnncli: Callable[.
         name = re.match(r"# (\S+\.yaml)\n", block)
         assert name is not None
         (tmp_path / name[1]).write_text(block)
-    towns = ["Oslo", "Rome", "Bern", "Lima"] * 30 + ["Bonn", "Gent"]
+    towns = ["Oslo", "Rome", "Bern", "Lima"] * 30
     rows = [f"{n};{20 + n % 70},5;{town};{300 + 9 * (n % 70)}" for n, town in enumerate(towns)]
     (tmp_path / "flats.csv").write_text("\n".join(["id;area;town;rent", *rows]) + "\n")
     (tmp_path / "new-flats.csv").write_text("id;area;town\n1;34,5;Oslo\n2;50,5;Rome\n")

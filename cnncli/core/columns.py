@@ -47,7 +47,7 @@ class Column:
         """Its values as plain types, without those that are the defaults."""
         return {
             known.name: asdict(value) if isinstance(value, Form) else value
-            for known in fields(self)  # type: ignore[arg-type]
+            for known in fields(self)
             if (value := getattr(self, known.name)) != known.default
         }
 

@@ -275,8 +275,10 @@ class DataSpec:
     def to_dict(self) -> dict[str, Any]:
         """Plain types only, as a checkpoint stores them; of columns, which may be many, what is not the default."""
         values = asdict(self)
-        if isinstance(self.preprocess, Table):
-            values["preprocess"]["columns"] = [column.to_dict() for column in self.preprocess.columns]
+        columns = getattr(self.preprocess, "columns", ())
+        if columns:
+            plain = (column.to_dict() if isinstance(column, Column) else column for column in columns)
+            values["preprocess"]["columns"] = tuple(plain)
         return values
 
     @classmethod

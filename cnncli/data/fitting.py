@@ -67,7 +67,10 @@ def choose_form(column: "pd.Series[Any]", rules: Rules) -> Form | None:
             "dataset.decimal: ',' or dataset.thousands: ','",
         )  # fmt: skip
     (form,) = forms
-    if form != PLAIN:
+    if form not in (
+        PLAIN,
+        Form(",") if rules.decimal == "," else PLAIN,
+    ):  # a decimal comma of the whole table is told by its reader
         notice("numbers_as_text", f"{rules.name}: column '{name}' holds numbers written {written(form)}")
     rules.forms[name] = form
     return form

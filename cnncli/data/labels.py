@@ -55,7 +55,10 @@ def encode_category(series: "pd.Series[Any]", column: Column, name: str, na: Col
 
 
 def _advice() -> str:
-    return "fix it, or set dataset.rare in the training config: new texts are then taken as rare ones"
+    return (
+        "fix it, or set dataset.rare in the training config, above the number of rows of its rarest text: "
+        "new texts are then taken as rare ones"
+    )
 
 
 def code_texts(text: "pd.Series[Any]", names: Sequence[str]) -> NDArray[np.int64]:

@@ -220,8 +220,8 @@ class _Reading:
         if count is not None:
             index: pd.Index[int] = pd.RangeIndex(1 + int(head.header), count + 1, name=LINE)
         else:
-            index = pd.Index(np.fromiter(self._irregular(delimiter, len(head.names)), dtype=np.int64), name=LINE)
-            index = pd.Index(index[int(head.header) :], name=LINE)
+            numbers = np.fromiter(self._irregular(delimiter, len(head.names)), dtype=np.int64)
+            index = pd.Index(numbers[int(head.header) :], name=LINE)
         if not len(index):
             raise DataError(f"{self.name}: has a header but no rows; add some, or set header: false")
         return index, count is not None
