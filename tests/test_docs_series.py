@@ -63,8 +63,7 @@ def test_every_example_of_a_form_is_read(place: Path) -> None:
     assert len(examples) == 20
     for text in examples:
         (place / "one.csv").write_text(f'date,sold\n"{text}",3\n')
-        found = datasets.build(
-            "series_csv", file=str(place / "one.csv"), day_first="." in text or "-03-24" in text or None
-        )
+        either = text.startswith("3/5/")  # the one whose day could be its month
+        found = datasets.build("series_csv", file=str(place / "one.csv"), day_first=False if either else None)
         assert found.times is not None, text
         assert str(found.times[0])[:4] == "2024", text
