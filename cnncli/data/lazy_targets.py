@@ -104,9 +104,7 @@ class LazyTargets(Tensor):
 
     @staticmethod
     def __new__(cls, ahead: Ahead) -> "LazyTargets":
-        return Tensor._make_wrapper_subclass(  # type: ignore[attr-defined, no-any-return]
-            cls, ahead.shape, dtype=ahead.own.dtype, device=ahead.own.device
-        )
+        return Tensor._make_wrapper_subclass(cls, ahead.shape, dtype=ahead.own.dtype, device=ahead.own.device)
 
     def __init__(self, ahead: Ahead) -> None:
         self.ahead = ahead
@@ -117,7 +115,7 @@ class LazyTargets(Tensor):
     ) -> Any:
         kwargs = dict(kwargs or {})
         if getattr(func, "__name__", "") == "__get__" or func in _FACTS:  # of shape, device, dtype
-            return super().__torch_function__(func, types, args, kwargs)  # type: ignore[arg-type]
+            return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
         mine = args[0] if isinstance(args[0], LazyTargets) else None
         if mine is not None and func is Tensor.__getitem__:
             index = args[1]
@@ -136,7 +134,7 @@ class LazyTargets(Tensor):
         return cls.__torch_dispatch__(func, types, args, kwargs)
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]  # torch calls it so, whatever its own annotation says
         cls, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         plain, named = tree_map(_computed, (args, dict(kwargs or {})))

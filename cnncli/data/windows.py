@@ -94,6 +94,6 @@ def make_windows(values: Array, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]
     chosen = [series.columns.index(name) for name in series.targets]
     own = np.ascontiguousarray(values[:, chosen])
     level = torch.from_numpy(transformed(own, series.log))
-    scale = [torch.tensor([each[i] for i in chosen], dtype=torch.float64) for each in (series.mean, series.std)]
-    ahead = Ahead(torch.from_numpy(own), level, *scale, starts + window, horizon, series.period, series.difference)
+    mean, std = (torch.tensor([each[i] for i in chosen], dtype=torch.float64) for each in (series.mean, series.std))
+    ahead = Ahead(torch.from_numpy(own), level, mean, std, starts + window, horizon, series.period, series.difference)
     return window_inputs(values, spec)[: len(starts)], LazyTargets(ahead), starts
