@@ -115,6 +115,7 @@ class ReadAhead:
     ) -> None:
         self.dataset, self.sampler, self.lasting, self.pin = _Sending(dataset), sampler, lasting, pin
         self.loader = self._loader(workers)
+        self._begun = False
 
     def _loader(self, workers: int) -> DataLoader[Any]:
         return DataLoader(
@@ -155,8 +156,9 @@ class ReadAhead:
         before = set(multiprocessing.active_children())
         watch.processes = list(before)  # lasting workers, if there are any, are asked to begin anew
         try:
-            if not before:
+            if not (self.lasting and self._begun):
                 _try_queues(self.loader.num_workers)
+            self._begun = True
             with watch.waiting(), _explained(watch):
                 batches = iter(self.loader)
         except OSError:
