@@ -239,7 +239,8 @@ def digest(content: dict[str, Any]) -> str:
 def _parts(value: Any) -> Iterator[Any]:
     if isinstance(value, Tensor):
         yield f"{value.dtype}{tuple(value.shape)}".encode()
-        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+        if value.numel():  # an empty one may have a stride that no other view has
+            yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
     elif isinstance(value, dict):
         yield f"dict{len(value)}".encode()
         for key, item in value.items():

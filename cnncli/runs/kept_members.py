@@ -28,11 +28,11 @@ def to_entry(members: Members) -> dict[str, Any]:
     """What is written into a checkpoint."""
     return {
         "by": members.by,
-        "split": torch.from_numpy(members.split),
-        "content": torch.from_numpy(members.content),
+        "split": torch.tensor(members.split),
+        "content": torch.tensor(members.content),
         "names": _packed(list(members.names)),
         "spans": _packed([asdict(span) for span in members.spans]),
-        "targets": torch.from_numpy(members.targets.copy()),
+        "targets": torch.tensor(members.targets),
     }
 
 
@@ -69,7 +69,7 @@ def _unpacked(packed: Tensor, name: str, most: int) -> Any:
     unpacker = zlib.decompressobj()
     try:
         data = unpacker.decompress(packed.numpy().tobytes(), most + 2)
-        require(unpacker.eof, f"members.{name}: unpacks to more than it can hold")
+        require(unpacker.eof and not unpacker.unused_data, f"members.{name}: is longer than what it can hold")
         values = json.loads(data)
     except zlib.error as error:
         raise ValueError(f"members.{name}: cannot be unpacked") from error

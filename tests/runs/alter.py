@@ -99,7 +99,7 @@ def other_type(old: Any, random: Random) -> Any:
         return {"a": 1}
     wrong = {
         float: ["x", [], {}, None], int: ["x", [], {}, 1.5, None], bool: ["x", [], 5], str: [[], {}, 5, 1.5],
-        list: [5, "x", {}, None], tuple: [5, "x", {}, None], dict: [5, "x", [], 1.5, None],
+        list: [5, "x", {}, None], tuple: [5, "x", {}, None], dict: [5, "x", [], 1.5],
     }  # fmt: skip
     return random.choice(wrong.get(type(old), [5, "x", [1.0], None]))
 

@@ -44,25 +44,26 @@ TYPES = {
         "config/model/*", "config/optimizer/*", "config/compute/*", "spec/*", "spec/preprocess/*", "model/*",
         "metrics/*", "spec/preprocess/columns/*", "spec/preprocess/decode/*", "spec/numbers/*", "spec/input_shape/*",
         "spec/classes/*", "calibration/*", "calibration/risk/*", "calibration/half_width/*",
+        "members/*",
     )
 }  # fmt: skip
 STATE_TYPES: dict[str, list[Any]] = {
-    "training": [alter.mapping_type], "training/*": [alter.mapping_type],
+    "training": [alter.mapping_type], "members": [alter.mapping_type], "training/*": [alter.mapping_type],
     **{f"training/{name}": [alter.other_type] for name in ("epoch", "batch", "global_step")},
 }  # fmt: skip
 GONE = {
     name: [removed]
     for name in (
-        "*", "config/dataset", "config/model", "config/model/name", "config/dataset/name", "spec/input_shape",
+        "format", "cnncli", "config", "spec", "model", "metrics", "calibration", "training", "config/dataset", "config/model", "config/model/name", "config/dataset/name", "spec/input_shape",
         "spec/classes", "spec/preprocess", "spec/preprocess/kind", "spec/preprocess/mean", "spec/preprocess/std",
         "spec/preprocess/columns", "spec/preprocess/targets", "spec/preprocess/vocabulary", "spec/preprocess/period",
         "spec/preprocess/log", "spec/preprocess/naive_error", "spec/preprocess/decode/size", "spec/numbers/*",
-        "model/*", "training/*", "calibration/*", "calibration/risk/*",
+        "model/*", "training/*", "calibration/*", "calibration/risk/*", "members/*",
     )
 }  # fmt: skip
 MORE = {
     **{name: [added("extra", 1)] for name in ("", "config", "config/train", "config/model", "config/optimizer", "spec",
-                                              "spec/preprocess", "training", "calibration")},
+                                              "spec/preprocess", "training", "calibration", "members")},
     "model": [added("extra.weight", torch.ones(2, 2))],
     "spec/preprocess/decode": [added("extra", 1)],
 }  # fmt: skip
@@ -77,6 +78,8 @@ LENGTHS = {
     },
     "spec/preprocess/columns": [alter.longer, alter.shorter, alter.emptied],
     "spec/preprocess/targets": [alter.doubled, alter.emptied],
+    **{f"members/{name}": [alter.reshaped, alter.retyped] for name in ("split", "content", "names", "spans")},
+    "members/targets": [alter.reshaped], "members/by": _values("x", "key", "content"),
     "spec/preprocess/decode/size": [alter.longer, alter.shorter],
     "spec/numbers/*": [alter.longer, alter.emptied],
     "calibration/risk/*": [alter.longer, alter.shorter],
@@ -133,7 +136,7 @@ STATE = {
     "training/batch": _values(10_000), "training/global_step": [plus(1)],
 }  # fmt: skip
 HARMLESS = {
-    "model/*": [alter.noisy, alter.strided], "model": [alter.reordered, alter.of_one_storage], "": [alter.reordered],
+    "members": [alter.reordered, to(None)], "model/*": [alter.noisy, alter.strided], "model": [alter.reordered, alter.of_one_storage], "": [alter.reordered],
     "metrics/*": [times(0.5)], "metrics": [added("val/new", 0.5), added("val/other", math.nan)],
     "metrics/epoch": _values(1.0), "cnncli": _values("9.9.9", "x"), "config": [alter.reordered],
     "spec": [alter.lists, alter.tuples, alter.reordered], "spec/preprocess/mean/*": [times(1.1)],
