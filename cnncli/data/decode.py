@@ -112,7 +112,7 @@ def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode, ends
 def _is_array(file: File) -> bool:
     if isinstance(file, Path):
         return file.suffix.lower() == ".npy"
-    return file.getbuffer()[:6] == b"\x93NUMPY"
+    return bytes(file.getbuffer()[:6]) == b"\x93NUMPY"
 
 
 def _load(file: File, enough: tuple[int, int] | None) -> "Image":

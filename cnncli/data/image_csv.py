@@ -210,7 +210,7 @@ class ListedPictures:
     def _classes(self) -> tuple[tuple[str, ...], Tensor]:
         """The classes of the training part, and each picture's; raises ``DataError`` for splits with others."""
         listing, found = self.listing, self.listing.classes()
-        by_part: dict[str, set[str]] = {part: set() for part in listing.parts}
+        by_part: dict[Split, set[str]] = {part: set() for part in listing.parts}
         for name, part in zip(found, listing.parts, strict=True):
             by_part[part].add(name)
         classes = tuple(sorted(by_part["train"]))
@@ -248,7 +248,7 @@ class ListedPictures:
                 "add some, remove the label, or lower val_fraction and test_fraction"
             )
 
-    def _source(self, part: str, targets: Tensor) -> FileSource:
+    def _source(self, part: Split, targets: Tensor) -> FileSource:
         """The pictures of one split; raises ``DataError`` for files that are not there."""
         rows = [row for row, name in enumerate(self.listing.parts) if name == part]
         paths = tuple(self.listing.paths[row] for row in rows)

@@ -7,7 +7,7 @@ import torch
 from cnncli.core.errors import ConfigError
 from cnncli.core.numbers import Fraction, Side, Value
 from cnncli.core.registry import datasets
-from cnncli.core.spec import Channels, Decode, Fit, Interpolation
+from cnncli.core.spec import Channels, Decode, Fit, Interpolation, Split
 from cnncli.data.find import find_data
 from cnncli.data.folders import read_folder
 from cnncli.data.pictures import PictureData
@@ -43,7 +43,7 @@ def image_folder(
 
 
 def picture_files(
-    classes: tuple[str, ...], sources: Mapping[str, FileSource], test_fraction: float, seen: tuple[int, int]
+    classes: tuple[str, ...], sources: Mapping[Split, FileSource], test_fraction: float, seen: tuple[int, int]
 ) -> PictureData:
     """The splits that there are; without one for the test, ``test_fraction`` of the training part is set aside."""
     train, test = sources["train"], sources.get("test")
