@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from cnncli.core.errors import DataError
 from cnncli.core.notices import notice
@@ -15,6 +16,7 @@ from cnncli.data.names import near_equal, nfc, resembles_split, split_of
 
 _SYSTEM = {"@eadir", "#recycle", "#snapshot", "__macosx", "$recycle.bin", "system volume information", "lost+found",
            "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # fmt: skip
+_USUAL = (".jpg", ".png", ".jpeg")
 _LISTING = "split.csv"  # what 'cnncli data split' writes beside the splits
 
 
@@ -57,8 +59,7 @@ class Passed:
         return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A picture below a folder: its path, and its name as seen from there."""
 
     name: str
@@ -133,6 +134,9 @@ def walk(folder: Path, passed: Passed, below: str = "") -> Iterator[Found]:
     inner: list[tuple[str, str]] = []
     for entry in _listed(folder):
         name = entry.name
+        if name.endswith(_USUAL) and name[0] != "." and not entry.is_dir():  # nearly all
+            yield Found(below + nfc(name), Path(entry.path))
+            continue
         kind = ignored(name)
         if kind is not None:
             passed.add(f"{kind} {'folders' if _is_folder(entry) else 'files'}", name)
@@ -174,7 +178,10 @@ def _read_part(root: Path, folder: Path, passed: Passed) -> Part:
         for path in by_class[name]:
             _must_not_hold_splits(path, alone=len(by_class) == 1)
         pictures = [item for path in by_class[name] for item in walk(path, passed, f"{above}{name}/")]
-        found += [(label, item) for item in sorted(pictures, key=lambda item: (item.name.split("/"), item.path))]
+        pictures.sort(key=lambda item: item.name.split("/"))  # several times faster than with paths
+        if len(by_class[name]) > 1:  # where two have one name
+            pictures.sort(key=lambda item: (item.name, item.path))
+        found += [(label, item) for item in pictures]
     names = tuple(item.name for _, item in found)
     return Part(folder, classes, tuple(item.path for _, item in found), tuple(label for label, _ in found), names)
 

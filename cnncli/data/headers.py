@@ -37,7 +37,7 @@ class Headers:
 
 def can_be_unusual(paths: Iterable[Path]) -> bool:
     """Whether one of the files is of a kind that can hold more than one picture of 8 bits."""
-    return not {os.path.splitext(path)[1].lower() for path in paths} <= PLAIN
+    return any(os.path.splitext(path)[1].lower() not in PLAIN for path in paths)
 
 
 def look(paths: Iterable[Path]) -> Headers:
