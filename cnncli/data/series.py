@@ -214,7 +214,7 @@ def read_series(path: Path, columns: list[str] | None, delimiter: str = ",") -> 
 
     Raises ``DataError`` naming file, line and column of what is missing or no number.
     """
-    frame = read_table(path, delimiter=delimiter)
+    frame = read_table(path, True, delimiter)
     lines = frame.index.to_numpy()
     if len(gap := np.flatnonzero(np.diff(lines) != 1)):
         raise DataError(f"{path}:{lines[gap[0]] + 1}: is blank; a step is missing here: fill the gap")
