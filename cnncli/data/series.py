@@ -239,6 +239,7 @@ class SeriesData:
                     "steps; MASE would divide by 0 and is left out there",
                 )
 
+<<<<<<< HEAD
     def _refuse_names(self) -> None:
         """Raise ``DataError`` where a forecast's own columns would be written over those of the targets."""
         own = {"time", "series", "step", *(f"{name}{end}" for name in self.targets for end in ("_lower", "_upper"))}
@@ -249,3 +250,138 @@ class SeriesData:
                     f"{self.name}: a target is called '{name}', as a column of the forecast itself; rename it, or "
                     f"leave it out: dataset.targets: [{', '.join(left)}]"
                 )
+=======
+
+def window_inputs(values: Array, spec: DataSpec) -> Tensor:
+    """All windows of ``values`` ``[L, F]`` that a network can be asked about: float32 ``[N, T, F]``, a view.
+
+    The first begins ``difference`` steps into the series, the last ends with it.
+    """
+    series = spec.require(Series, "a window")
+    level = transformed(values, series.log)
+    moved = level if series.difference is None else level[series.difference :] - level[: -series.difference]
+    scaled = torch.from_numpy((moved - np.array(series.mean)) / np.array(series.std)).float()
+    return scaled.unfold(0, spec.input_shape[0], 1).transpose(1, 2)
+
+
+def offsets_at(level: Array, end: Tensor, steps: int, series: Series) -> Array:
+    """What has to be added to a network's answer: the last known value a multiple of ``difference`` before.
+
+    ``level`` ``[L, K]`` are the (logarithms of the) target columns, ``end`` ``[N]`` the first unknown position of
+    each window; float64 ``[N, steps, K]``, zero without differences.
+    """
+    if series.difference is None:
+        return np.zeros((len(end), steps, level.shape[1]))
+    back = torch.tensor([h - series.difference * ceil((h + 1) / series.difference) for h in range(steps)])
+    found: Array = level[(end[:, None] + back).numpy()]
+    return found
+
+
+def make_windows(values: Array, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]:
+    """Every window with its targets: inputs ``[N, T, F]``, targets ``[N, H, K, 4]``, first positions ``[N]``.
+
+    The four: the value that the network learns, its offset (``offsets_at``), and the naive and the seasonal-naive
+    forecast in the data's unit (NaN where the series does not reach back a period).
+    """
+    series = spec.require(Series, "a window")
+    window, horizon = spec.input_shape[0], spec.outputs[0]
+    lost = series.difference or 0
+    starts = torch.arange(lost, max(len(values) - window - horizon + 1, lost))
+    if len(starts) == 0:
+        raise DataError(
+            f"the series has {len(values)} steps; a window of {window}, a horizon of {horizon}"
+            + (f" and a difference of {lost}" if lost else "")
+            + " need more: lower them"
+        )
+    chosen = [series.columns.index(name) for name in series.targets]
+    own, end = values[:, chosen], starts + window
+    level = transformed(own, series.log)
+    ahead = (end[:, None] + torch.arange(horizon)).numpy()
+    offsets = offsets_at(level, end, horizon, series)
+    learned = (level[ahead] - offsets - np.array(series.mean)[chosen]) / np.array(series.std)[chosen]
+    naive = np.broadcast_to(own[(end - 1).numpy()][:, None], learned.shape)
+    seasons = torch.tensor([h - series.period * ceil((h + 1) / series.period) for h in range(horizon)])
+    back = (end[:, None] + seasons).numpy()
+    seasonal = np.where(back[..., None] >= 0, own[np.maximum(back, 0)], np.nan)
+    targets = torch.from_numpy(np.stack([learned, offsets, naive, seasonal], axis=-1))
+    return window_inputs(values, spec)[: len(starts)], targets, starts
+
+
+@datasets.register("series_csv", suggests={"task": "forecasting"})
+def series_csv(
+    file: str,
+    columns: list[str] | None = None,
+    targets: list[str] | None = None,
+    window: Steps = 24,
+    horizon: Steps = 12,
+    period: Count = 12,
+    log: bool = False,
+    difference: Count | None = None,
+    delimiter: Delimiter = ",",
+    test_fraction: Fraction = 0.2,
+) -> SeriesData:
+    """Numbers over time from a CSV file, a row a step: `columns` (all numeric ones) tell the next `targets` (the same).
+
+    `period` is the season (12 for months of a year), `difference` makes the network learn changes over so many
+    steps, `log` factors instead of sums. The last `test_fraction` is the test part.
+    """
+    path = find_data(file)
+    values, names = read_series(path, columns, delimiter)
+    wanted = names if targets is None else tuple(targets)
+    for key, given in (("columns", columns), ("targets", targets)):
+        if given is not None and (not given or len(set(given)) < len(given)):
+            raise ConfigError(f"dataset.{key}: names {len(given)} columns, some twice or none; name each once")
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(f"dataset.targets: no column '{name}'; {did_you_mean(name, names)}")
+    return SeriesData(file, values, names, wanted, window, horizon, period, log, difference, test_fraction)
+
+
+def read_series(path: Path, columns: list[str] | None, delimiter: str = ",") -> tuple[Array, tuple[str, ...]]:
+    """The numeric columns of a CSV file, or those named: float64 ``[L, F]`` and their names.
+
+    Raises ``DataError`` naming file, line and column of what is missing or no number.
+    """
+    frame = read_table(path, True, delimiter)
+    lines = frame.index.to_numpy()
+    if len(gap := np.flatnonzero(np.diff(lines) != 1)):
+        raise DataError(f"{path}:{lines[gap[0]] + 1}: is blank; a step is missing here: fill the gap")
+    first = list(frame.columns)
+    if any(name.replace(".", "", 1).removeprefix("-").isdecimal() for name in first):
+        raise DataError(f"{path}:1: a column is called '{first[-1]}'; the first line must name the columns")
+    _require_order(frame, str(path))
+    names = columns or [name for name in frame.columns if is_numeric(frame[name])]
+    if not names:
+        raise DataError(f"{path}: has no column of numbers; check dataset.delimiter")
+    values = []
+    for name in names:
+        if name not in frame.columns:
+            raise DataError(f"{path}: no column '{name}'; {did_you_mean(name, list(frame.columns))}")
+        found, bad = numbers(frame[name])
+        refuse(frame[name], bad, str(path), "has {} where a number is expected; fix it")
+        refuse(frame[name], np.isnan(found), str(path), "has no value; a step is missing here: fill the gap")
+        values.append(found)
+    return np.stack(values, axis=1), tuple(names)
+
+
+def read_times(frame: "pd.DataFrame") -> "pd.DatetimeIndex | None":
+    """The first column of a table as times; None where it holds no dates in the form of ISO 8601."""
+    import pandas as pd
+
+    column = frame.iloc[:, 0]
+    if is_numeric(column):
+        return None
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
+    except ValueError:
+        return None
+
+
+def _require_order(frame: "pd.DataFrame", path: str) -> None:
+    """Raise ``DataError`` when the first column holds dates and one does not follow the one before it."""
+    times = read_times(frame)
+    if times is None:
+        return
+    later = np.append(True, times[1:] > times[:-1])
+    refuse(frame.iloc[:, 0], ~later, path, "has {}, not after the line before; sort")
+>>>>>>> wt-tables
