@@ -13,14 +13,15 @@ from random import Random
 
 from PIL import Image
 
-from cnncli.data.image_folder import class_names, find_pictures
+from cnncli.data.folders import find_pictures
 
 Tile = tuple[Path, str]
 
 
 def tiles(folder: Path, random: Random) -> list[Tile]:
     """Every picture of the class folders and its class, shuffled."""
-    found = [(path, name) for name in class_names(folder) for path in sorted(find_pictures(folder / name))]
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = [(path, name) for name in names for path in sorted(find_pictures(folder / name))]
     random.shuffle(found)
     return found
 

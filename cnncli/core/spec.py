@@ -36,13 +36,14 @@ class Kind:
     only: Wants | None = None  # what alone can be learned from it, where the kind decides that
     samples: str = ""  # what they are called in a count, where they are not what people would count
     trials_pay: bool = False  # small networks on numbers that need all their digits gain nothing from mixed precision
+    in_files: bool = False  # a file for each sample, which a folder holds or a table lists
     every_position: bool = False  # whether the network answers at every position of a sample, not once
     eval_values: int = 2**22  # input values of an evaluation batch that keeps a CPU busy
 
 
 PICTURES = Kind(
     "pictures", "N, C, H, W", "float32", "images", "simple_cnn, resnet20, layers or mlp",
-    "use larger pictures or another model", "predict", trials_pay=True,
+    "use larger pictures or another model", "predict", trials_pay=True, in_files=True,
 )  # fmt: skip
 ROWS = Kind("rows", "N, F", "float32", "rows", "linear or mlp", "use another model", "predict")
 SERIES = Kind(

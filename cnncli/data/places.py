@@ -6,7 +6,7 @@ from typing import Any
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import datasets
-from cnncli.core.spec import PICTURES, DataSpec
+from cnncli.core.spec import DataSpec
 from cnncli.data.find import find_data
 
 _PICTURES = ("image_size", "resize", "fit", "interpolation", "channels", "value_range")  # of folders and tables alike
@@ -21,7 +21,7 @@ def places_of(config: DatasetConfig) -> tuple[str, ...]:
 def placed(config: DatasetConfig, spec: DataSpec, place: str) -> DatasetConfig:
     """The section for data of the same kind at ``place``; raises ``ConfigError`` for sets that lie nowhere."""
     found = find_data(place, "file or folder")
-    if spec.kind is PICTURES:
+    if spec.kind.in_files:
         name, args = _pictures(config, spec, found)
     else:
         places = places_of(config)

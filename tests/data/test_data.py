@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
-from cnncli.core.registry import datasets, transforms
+from cnncli.core.registry import transforms
 from cnncli.core.spec import DataSpec, Pictures
 from cnncli.core.targets import Shares
 from cnncli.data.bundle import DataBundle, build_data
@@ -270,8 +270,10 @@ def test_digits_need_no_torchvision() -> None:
 @pytest.mark.parametrize("folder", ["val", "test"])
 def test_an_evaluation_folder_without_a_training_folder_is_refused(tmp_path: Path, folder: str) -> None:
     make_pictures(tmp_path / "set" / folder, {"ants": 3, "bees": 3})
-    with pytest.raises(DataError, match="train"):
-        datasets.build("image_folder", root=str(tmp_path / "set"), image_size=8)
+    with pytest.raises(DataError, match="no train folder; add one"):
+        build_data(
+            DatasetConfig(name="image_folder", root=str(tmp_path / "set"), image_size=8), lambda items, *_: items
+        )
 
 
 def test_workers_end_with_the_process_even_in_the_middle_of_an_epoch(pictures: Path, tmp_path: Path) -> None:

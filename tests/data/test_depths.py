@@ -53,6 +53,7 @@ def halves(root: Path, low: float, high: float, dtype: Any, ending: str, odd: fl
         for i in range(8):
             values = np.full((16, 16), low, np.float64)
             values[:, number * 8 : number * 8 + 8] = high - i * (high - low) / 100
+            values[2 * i : 2 * i + 2, number * 8 : number * 8 + 8] = low  # so that no two are the same to the eye
             if odd is not None and i % 2:
                 values[0, 0] = odd
             save(root / name / f"{i}{ending}", values.astype(dtype))

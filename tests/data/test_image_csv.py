@@ -185,7 +185,7 @@ def test_a_table_is_trained_on_evaluated_and_its_faults_end_with_code_3(
     shutil.rmtree(photos / "b")
     broken = cnncli("eval", "--ckpt", "runs/one/two")
     assert broken.code == 3
-    assert "test split: 2 files are not there, first 'photos/b/000.png'" in broken.err
+    assert "train split: 8 files are not there, first 'photos/b/001.png'" in broken.err
 
 
 @pytest.mark.parametrize("memory", ["always", "never"])

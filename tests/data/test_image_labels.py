@@ -114,7 +114,7 @@ def test_a_cell_that_is_neither_0_nor_1_is_found_by_its_line(row: str, said: str
 
 def test_a_label_that_no_training_picture_has_is_named() -> None:
     rows = [f"photos/{i:03d}.png,{SETS[i % 6]},{'test' if i < 6 else 'train'}" for i in range(30)]
-    write(*rows, "photos/000.png,wasp|cat,test", header="path,label,part")
+    write(*rows[1:], "photos/000.png,wasp|cat,test", header="path,label,part")
     with pytest.raises(DataError, match="no training picture has the label 'wasp'; add some, remove the label"):
         bundle(split_column="part")
     write("photos/000.png,ant", *(f"photos/{i:03d}.png,bee|cat" for i in range(1, 30)))
@@ -155,7 +155,7 @@ def test_a_task_for_one_class_is_told_which_task_is_for_labels(
         assert answer.code in (2, 3)
         assert "labels" in answer.err
         assert "the task wants classes; set " in answer.err
-        assert answer.err.count("\n") == 1
+        assert answer.err.removeprefix("reading list.csv …\n").count("\n") == 1
     assert "set task: multilabel" in cnncli("train", config).err
 
 

@@ -1,5 +1,6 @@
 """Numbers that are learned from pictures in a table: what the columns offer, how they are split, scaled and refused."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def test_measurements_are_no_classes(
     )
     assert answer.code in (2, 3)
     assert said in answer.err
-    assert answer.err.count("\n") == 1
+    assert answer.err.removeprefix("reading list.csv …\n").count("\n") == 1
 
 
 def test_few_whole_numbers_are_classes_or_numbers_as_the_task_wants(listed: list[str]) -> None:
@@ -168,7 +169,8 @@ def test_samples_are_drawn_with_their_numbers_and_check_looks_for_leaks_but_not_
     image = training_samples(bundle(label=["x", "y"]), CPU, 0, 9)
     assert image.size[0] > 8
     copied = [f"{row},{'test' if i < 4 else 'train'}" for i, row in enumerate(listed)]
-    write(*copied, "photos/000.png,7,7,train", header="path,x,y,part")
+    shutil.copy("photos/000.png", "photos/copy.png")
+    write(*copied, "photos/copy.png,7,7,train", header="path,x,y,part")
     config = write_config(
         "dataset: {name: image_csv, file: list.csv, label: [x, y], split_column: part, image_size: 8}\n"
         "model: mlp\ntask: regression\n"

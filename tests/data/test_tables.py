@@ -186,7 +186,7 @@ def test_a_random_split_is_seeded_and_leaves_something_on_both_sides() -> None:
     assert not torch.equal(taken, random_split(100, 0.2, seed=1)[1])
     assert [len(part) for part in random_split(2, 0.01, seed=0)] == [1, 1]
     assert [len(part) for part in random_split(2, 0.99, seed=0)] == [1, 1]
-    with pytest.raises(DataError, match="set test_fraction: 0"):
+    with pytest.raises(DataError, match="set dataset.test_fraction: 0"):
         random_split(1, 0.5, 0, "test_fraction")
 
 
@@ -258,7 +258,7 @@ def test_a_column_that_never_changes_is_ignored_with_a_notice_and_said_when_it_m
         table = table_of(opened(text, target="y"))
     assert [column.name for column in table.columns] == ["b"]
     assert [(constant.name, float(constant.value)) for constant in table.constants[:1]] == [("a", 0.1)]
-    assert [notice.kind for notice in found] == ["constant"]
+    assert [notice.kind for notice in found] == ["constant", "equal_rows"]
     assert "'a' (0.1), 'c' (EUR)" in found[0].text
     with collecting() as found:
         same = encode_rows(read_table(Path(write("a,c,b\n0.1,EUR,1\n"))), table)
