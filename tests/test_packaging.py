@@ -16,12 +16,8 @@ from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIRED = {canonicalize_name(Requirement(line).name): Requirement(line) for line in PROJECT["dependencies"]}
-OPTIONAL = {
-    "timm",
-    "safetensors",
-    "pyarrow",
-    "openpyxl",
-}  # imported where they are used, with an error that says how to install them
+# imported where they are used, with an error that says how to install them
+OPTIONAL = {"timm", "safetensors", "pyarrow", "openpyxl"}
 BROUGHT = {"pydantic-core": "pydantic"}  # pinned by the one that brings it
 
 

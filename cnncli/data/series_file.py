@@ -16,7 +16,7 @@ from pydantic import Field
 from cnncli.core.encodings import detect_encoding
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
-from cnncli.data.columns import refuse
+from cnncli.data.columns import refuse, texts
 from cnncli.data.csv_table import read_table
 from cnncli.data.gaps import Array, Gaps, Stretch, clock_of, closed, filled, require_different, tell
 from cnncli.data.time_columns import Table, find_series, find_times
@@ -233,9 +233,10 @@ def _identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int
     """The names of the series in the order of the file, and the number of every row's."""
     if not ids:
         return [""], np.zeros(len(table.frame), dtype=np.int64)
-    text = table.frame[ids[0]].astype(str).str.strip()
-    for column in ids[1:]:
-        text = text + "/" + table.frame[column].astype(str).str.strip()
+    named = [texts(table.frame[column]).fillna("") for column in ids]
+    text = named[0]
+    for more in named[1:]:
+        text = text + "/" + more
     refuse(text.rename("/".join(ids)), (text == "").to_numpy(), table.name, "has no name of a series; give one")
     codes, names = text.factorize()
     return [str(name) for name in names], codes.astype(np.int64)

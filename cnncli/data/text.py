@@ -70,18 +70,20 @@ class TextData:
                 f"{self.name}: blocks of {self.block}, the checkpoint was trained on blocks of {spec.input_shape[0]}; "
                 "leave dataset.block as it was"
             )
-        vocabulary = spec.require(Text, f"{self.name}: this data set", "use the data it was trained on").vocabulary
-        codes = np.zeros(sys.maxunicode + 1, dtype=np.int64)  # character → id, 0 for the unknown
-        for number, character in enumerate(vocabulary):
-            codes[ord(character)] = number
-        sources: dict[Split, Source] = {}
-        for split, part in parts.items():
-            ids = codes[np.frombuffer(part.encode("utf-32-le"), dtype=np.uint32)]
-            sources[split] = blocks(torch.from_numpy(ids), self.block)
+        sources: dict[Split, Source] = {split: self._encoded(part, spec) for split, part in parts.items()}
         if not self.changes:
             return Opened(spec, sources)
         members = as_members(spans_of(self._signs, bounds)) if remembered is None else remembered.members
         return Opened(spec, sources, members)
+
+    def _encoded(self, part: str, spec: DataSpec) -> ArraySource:
+        """Blocks of one part's ids; characters that the vocabulary lacks are the first of it."""
+        vocabulary = spec.require(Text, f"{self.name}: this data set", "use the data it was trained on").vocabulary
+        codes = np.zeros(sys.maxunicode + 1, dtype=np.int64)  # character → id, 0 for the unknown
+        for number, character in enumerate(vocabulary):
+            codes[ord(character)] = number
+        ids = codes[np.frombuffer(part.encode("utf-32-le"), dtype=np.uint32)]
+        return blocks(torch.from_numpy(ids), self.block)
 
     @cached_property
     def _signs(self) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":

@@ -135,8 +135,9 @@ def test_what_is_no_number_is_filled_and_said(tmp_path: Path) -> None:
 
 def test_a_few_far_values_are_said_and_the_advice_helps(tmp_path: Path) -> None:
     root = halves(tmp_path / "set", 0, 1, np.float32, ".tif", -9999)
-    with collecting() as found:
+    with collecting() as told:
         bundle(root)
+    found = [notice for notice in told if notice.kind != "large_group"]  # the dark ones look alike
     assert [notice.kind for notice in found] == ["levels_lost"]
     advised = found[0].text.partition("dataset.value_range: [")[2].partition("]")[0].split(", ")
     with collecting() as found:

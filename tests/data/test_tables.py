@@ -186,7 +186,7 @@ def test_a_random_split_is_seeded_and_leaves_something_on_both_sides() -> None:
     assert not torch.equal(taken, random_split(100, 0.2, seed=1)[1])
     assert [len(part) for part in random_split(2, 0.01, seed=0)] == [1, 1]
     assert [len(part) for part in random_split(2, 0.99, seed=0)] == [1, 1]
-    with pytest.raises(DataError, match="set dataset.test_fraction: 0"):
+    with pytest.raises(DataError, match=r"set dataset\.test_fraction: 0"):
         random_split(1, 0.5, 0, "test_fraction")
 
 

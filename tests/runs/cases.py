@@ -54,7 +54,8 @@ STATE_TYPES: dict[str, list[Any]] = {
 GONE = {
     name: [removed]
     for name in (
-        "format", "cnncli", "config", "spec", "model", "metrics", "calibration", "training", "config/dataset", "config/model", "config/model/name", "config/dataset/name", "spec/input_shape",
+        "format", "cnncli", "config", "spec", "model", "metrics", "calibration", "training", "config/dataset",
+        "config/model", "config/model/name", "config/dataset/name", "spec/input_shape",
         "spec/classes", "spec/preprocess", "spec/preprocess/kind", "spec/preprocess/mean", "spec/preprocess/std",
         "spec/preprocess/columns", "spec/preprocess/targets", "spec/preprocess/vocabulary", "spec/preprocess/period",
         "spec/preprocess/log", "spec/preprocess/naive_error", "spec/preprocess/decode/size", "spec/numbers/*",
@@ -137,7 +138,8 @@ STATE = {
     "training/batch": _values(10_000), "training/global_step": [plus(1)],
 }  # fmt: skip
 HARMLESS = {
-    "members": [alter.reordered, to(None)], "model/*": [alter.noisy, alter.strided], "model": [alter.reordered, alter.of_one_storage], "": [alter.reordered],
+    "members": [alter.reordered, to(None)], "": [alter.reordered],
+    "model/*": [alter.noisy, alter.strided], "model": [alter.reordered, alter.of_one_storage],
     "metrics/*": [times(0.5)], "metrics": [added("val/new", 0.5), added("val/other", math.nan)],
     "metrics/epoch": _values(1.0), "cnncli": _values("9.9.9", "x"), "config": [alter.reordered],
     "spec": [alter.lists, alter.tuples, alter.reordered], "spec/preprocess/mean/*": [times(1.1)],
