@@ -60,6 +60,8 @@ def evaluate(
     from cnncli.training.display import Display
 
     wanted = evaluation.parse_split(split)
+    if data is not None and wanted != "test":
+        raise ConfigError("--split and --data exclude each other: all samples there are judged; choose one")
     predictor = load_predictor(ckpt, words or [], plugin or [], views=tta)
     tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_), data), json_)
 

@@ -26,7 +26,7 @@ def placed(config: DatasetConfig, spec: DataSpec, place: str) -> DatasetConfig:
     else:
         places = places_of(config)
         if not places:
-            raise ConfigError(f"--data {place}: {config.name} is a fixed data set; leave --data out")
+            raise ConfigError(f"{place}: {config.name} is a fixed data set, which lies in no other place; leave it out")
         name = config.name
         args = {key: value for key, value in config.args.items() if key not in _TOLD} | {places[0]: place}
     own = {key: value for key, value in config.model_dump().items() if key not in config.args}

@@ -158,8 +158,12 @@ def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
     seen[here[here >= 0]] = True
     if members.by == "path":
         seen = np.isin(samples.content, members.content[train])
-        if any(samples.names[row] in names for row in np.flatnonzero(seen).tolist()):  # the run's own pictures;
-            seen |= np.array([name in names for name in samples.names])  # elsewhere names are used for others
+        same = np.array([name in names for name in samples.names])
+        if (seen & same).any():  # these are the run's own pictures
+            seen |= same
+        elif same.any():
+            text = f"{int(same.sum()):,} {samples.what} have the paths of training {samples.what} and another content"
+            notice("same_paths", f"{samples.where}: {text}; they are judged as others")
     if seen.any():
         known = [samples.called(row) for row in np.flatnonzero(seen).tolist()]
         text = f"{len(known):,} of {len(seen):,} {samples.what} were trained on and are left out"

@@ -46,7 +46,7 @@ def find_bounds(
     spans = [span for span in remembered.members.spans if span.series == series]
     bounds = {span.split: _find(span, spans, values, times) for span in spans}
     if remembered.elsewhere:
-        return {"test": _unseen(spans, bounds, values, name, by_time=times is not None)}
+        return {"test": _unseen(spans, bounds, values, name)}
     lost = [split for split, at in bounds.items() if at is None or at[0] >= at[1]]
     if not bounds:
         notice("new_samples", f"{name} is new since the run began and is not used")
@@ -63,6 +63,8 @@ def find_bounds(
 
 def _find(span: Span, spans: list[Span], values: NDArray[Any], times: "Moments | None") -> tuple[int, int] | None:
     """The first and the last row (not included) of a part; None where it is not there."""
+    if (times is None) != span.begin.isdecimal():  # the one has times, the other positions
+        return None
     if times is not None:
         moments = np.asarray(times)
         begin = int(np.searchsorted(moments, np.datetime64(span.begin), side="left"))
@@ -77,11 +79,11 @@ def _find(span: Span, spans: list[Span], values: NDArray[Any], times: "Moments |
 
 
 def _unseen(
-    spans: list[Span], bounds: dict[Split, tuple[int, int] | None], values: NDArray[Any], name: str, by_time: bool
+    spans: list[Span], bounds: dict[Split, tuple[int, int] | None], values: NDArray[Any], name: str
 ) -> tuple[int, int]:
     """The rows after those of training; all, where training is not among them."""
     train = bounds.get("train")
-    if train is None or (not by_time and not spans):
+    if train is None:
         return 0, len(values)
     notice("trained_on", f"{name}: {train[1] - train[0]:,} of {len(values):,} steps were trained on and are left out")
     if train[1] == len(values):
