@@ -55,7 +55,8 @@ def strictly(content: bytes) -> Any:
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    st.sampled_from(FORMS), st.integers(0, 9), st.lists(st.tuples(st.floats(0, 1, allow_subnormal=False), st.integers(0, 255)), max_size=4),
+    st.sampled_from(FORMS), st.integers(0, 9),
+    st.lists(st.tuples(st.floats(0, 1, allow_subnormal=False), st.integers(0, 255)), max_size=4),
     st.floats(0.2, 1),
 )  # fmt: skip
 def test_a_damaged_picture_is_what_pillow_makes_of_it_or_refused(
