@@ -66,11 +66,6 @@ class Found(NamedTuple):
     name: str
     text: str  # its path
 
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return Path(self.text)
-
 
 def read_folder(root: Path, strict: bool = True, to_judge: bool = False) -> dict[Split, Part]:
     """The splits of a folder in ``train/<class>/…`` or ``<class>/…`` layout; notices say what is worth a look.
@@ -130,7 +125,7 @@ def find_pictures(folder: Path) -> list[Path]:
     Raises ``DataError`` for a folder that cannot be listed.
     """
     passed = Passed()
-    found = [picture.path for picture in walk(folder, passed)]
+    found = [Path(picture.text) for picture in walk(folder, passed)]
     passed.tell(folder)
     return found
 
@@ -140,7 +135,7 @@ def walk(folder: Path, passed: Passed, below: str = "") -> Iterator[Found]:
     inner: list[tuple[str, str]] = []
     for entry in _listed(folder):
         name = entry.name
-        if name.endswith(_USUAL) and name[0] != "." and not entry.is_dir():  # nearly all
+        if name.endswith(_USUAL) and name[0] != "." and not _is_folder(entry):  # nearly all
             yield Found(below + nfc(name), entry.path)
             continue
         kind = ignored(name)

@@ -79,20 +79,32 @@ def read_series(path: Path, reading: Reading) -> Found:
 
     Raises ``DataError`` naming file, line and column of what is missing, no number, or cannot be placed in time.
     """
+    named = [reading.series] if isinstance(reading.series, str) else list(reading.series or ())
     with prepared(path, reading) as source:
-        frame = read_table(source, header=reading.header, delimiter=reading.delimiter)
-    frame = _without(frame, reading.na_values)
-    name = str(path)
-    if reading.header:
-        _require_names(list(frame.columns), name)
-    table = Table(frame, name, reading.columns or ())
-    times, used = find_times(table, reading.time, reading.day_first, reading.zone)
+        table = _read(source, str(path), reading, named)
+        times, used = find_times(table, reading.time, reading.day_first, reading.zone)
+        if not named and times is not None and not times.different:  # 007 and 7 may be two of several series
+            table = _read(source, str(path), reading, _whole(table, used))
     ids = find_series(table, reading.series, times, used)
     columns = _columns(table, reading, used | set(ids))
     if times is None:
         _lie_as_they_are(table, reading)
     values = np.stack([_values(table, column, reading) for column in columns], axis=1)
     return replace(regular_series(table, values, tuple(columns), times, ids, reading), by=tuple(ids))
+
+
+def _read(source: Path, name: str, reading: Reading, as_text: list[str]) -> Table:
+    frame = read_table(source, header=reading.header, delimiter=reading.delimiter, text=as_text)
+    frame = _without(frame, reading.na_values)
+    if reading.header:
+        _require_names(list(frame.columns), name)
+    return Table(frame, name, reading.columns or ())
+
+
+def _whole(table: Table, used: set[str]) -> list[str]:
+    """The columns of whole numbers that are not ``used`` yet."""
+    numeric = [name for name in table.frame.columns if name not in used and table.frame[name].dtype.kind in "if"]
+    return [name for name in numeric if (table.frame[name] % 1 == 0).all()]
 
 
 def regular_series(
