@@ -7,6 +7,7 @@ from math import inf, nan
 from unicodedata import normalize
 
 from cnncli.core.columns import Form
+from cnncli.core.notices import notice
 
 PLAIN = Form()
 _FORMS = [
@@ -20,6 +21,8 @@ _CODES = (
 _MONEY = rf"(?:(?:{_CODES})\.?|[$€£¥₹₩₽₺₫฿₪₴₱元円])"
 _OUTSIDE = re.compile(rf"(?P<open>\()?(?P<sign>[-+]?)\s*(?P<money>{_MONEY})?\s*(?P<sign2>[-+]?)(?P<body>[\d.,'_\s]*\d"
                       rf"[.,]?(?:[eE][-+]?\d+)?)\s*(?P<after>%|‰|{_MONEY})?(?P<close>\))?")  # fmt: skip
+
+_IN_DOUBT = re.compile(r"[-+]?(0|[1-9]\d{0,2}(\.\d{3})?)")
 
 
 @cache
@@ -113,6 +116,16 @@ def allowed_forms(decimal: str | None, thousands: str | None) -> list[Form]:
         and form.decimal != thousands
         and form.thousands in ("", thousands or form.thousands)
     ]
+
+
+def tell_points_in_doubt(columns: Sequence[Sequence[str]], names: Sequence[str], where: str) -> None:
+    """Say where points may part thousands: 1.988 beside 950, never 1.98 or 0.988, is 1988 in much of Europe."""
+    for cells, name in zip(columns, names, strict=True):
+        given = [cell for cell in cells if cell]
+        pointed = [cell for cell in given if "." in cell]
+        if len(pointed) >= 3 and len(pointed) < len(given) and all(map(_IN_DOUBT.fullmatch, given)):
+            notice("points", f"{where}: column '{name}' has '{pointed[0]}' beside whole numbers, read with a decimal "
+                             "point; if points part thousands, set dataset.thousands: '.'")  # fmt: skip
 
 
 def shows_decimal_comma(cells: Sequence[str]) -> bool:

@@ -19,7 +19,7 @@ from cnncli.core.notices import notice
 from cnncli.data.columns import refuse, texts
 from cnncli.data.csv_table import read_table
 from cnncli.data.gaps import Array, Gaps, Stretch, clock_of, closed, filled, require_different, tell
-from cnncli.data.time_columns import Table, find_series, find_times
+from cnncli.data.time_columns import Table, find_series, find_times, may_name_series, require_no_times
 from cnncli.data.time_steps import Step
 from cnncli.data.times import Moments, Times
 
@@ -236,9 +236,13 @@ def _lie_as_they_are(table: Table, reading: Reading) -> None:
             "dataset.gaps: ignore"
         )
     if reading.time is not False:
+        require_no_times(table)
         words = [column for column in table.free if not table.is_numeric(column)][:3]
         seen = f" ({', '.join(map(repr, words))}: no times in a usual form)" if words else ""
         notice("order", f"{table.name}: no column of times{seen}; the lines are taken as they lie, the oldest first")
+    if reading.series is None and (column := may_name_series(table)) is not None:
+        cause = f"column '{column}' has a value for many lines in a row each"
+        notice("series", f"{table.name}: {cause}; where these are several series, set dataset.series: {column}")
 
 
 def _identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:

@@ -16,7 +16,7 @@ from cnncli.data import encodings
 from cnncli.data.cells import LINE, texts
 from cnncli.data.content import Content, is_utf8, regular_lines
 from cnncli.data.dialect import BLANKS, INDEX, SAMPLE, Head, is_number, parse, read_head, sniff_delimiter, split_blanks
-from cnncli.data.number_forms import shows_decimal_comma
+from cnncli.data.number_forms import shows_decimal_comma, tell_points_in_doubt
 from cnncli.data.workbooks import read_parquet
 
 if TYPE_CHECKING:
@@ -140,9 +140,10 @@ class _Reading:
         index, plain = self._lines(delimiter, head)
         below = rows[1:] if head.header else rows
         cells = [[row[n].strip() for row in below if len(row) > n] for n in range(len(head.names))]
-        decimal = self._decimal(cells)
+        decimal = self._decimal(cells, head.names)
         reader = _Reader(self.content, delimiter, head, tuple(self.na_values), decimal if delimiter != "," else None)
-        frame = reader.frame(self._texts(cells, head, reader), index)
+        alike = decimal == delimiter  # "1,5" in quotes: pandas' reader cannot tell the two
+        frame = reader.frame(set(range(len(head.names))) if alike else self._texts(cells, head, reader), index)
         unnamed = INDEX if head.header and not rows[0][0].strip() and INDEX in frame.columns else None
         return TableFile(frame, delimiter, decimal, unnamed, plain, self._written(rows, head), self.content)
 
@@ -161,12 +162,11 @@ class _Reading:
             return "\x1f"
         return delimiter
 
-    def _decimal(self, cells: list[list[str]]) -> str | None:
+    def _decimal(self, cells: list[list[str]], names: tuple[str, ...]) -> str | None:
         if self.decimal is not None:
             return self.decimal
-        if not any("," in cell for column in cells for cell in column):
-            return None
-        if not any(shows_decimal_comma(column) for column in cells):
+        if not any("," in cell for column in cells for cell in column) or not any(map(shows_decimal_comma, cells)):
+            tell_points_in_doubt(cells, names, self.name)
             return None
         notice("decimal", f"{self.name}: numbers have a decimal comma; set dataset.decimal: '.' if not")
         return ","

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 1000  # values that are looked at before a whole column of text is
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?$")
+YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
+TIMES = frozenset(["date", "datetime", "timestamp", "time", "ds", "datum", "zeit", "fecha"])
 PARTS = (("year", "month", "day", "hour", "minute"), ("yr", "mo", "dy", "hr", "mi"))
 CALENDAR = frozenset(["year", "quarter", "month", "week", "weekday", "day", "hour", "minute", "second", "time", "date"])
 
@@ -117,6 +119,26 @@ def _found(table: Table, day_first: bool | None, zone: str | None) -> tuple[Time
     return _with_clock(table, *found[0], day_first, zone)
 
 
+def require_no_times(table: Table) -> None:
+    """Raise ``DataError`` for a column that is meant to hold times where none could be read.
+
+    That is one called so, unless it counts upwards, or of texts which all have a year. The order of the rows is not
+    known then: to take them as they lie would learn a newest first table backwards.
+    """
+    for column in table.free:
+        if table.is_numeric(column):
+            doubt = column.strip().lower() in TIMES and not bool((np.diff(table.numbers(column)[0]) > 0).all())
+        else:
+            told = table.frame[column].astype(str)
+            doubt = column.strip().lower() in TIMES or bool(told.is_unique and told.str.contains(YEAR).all())
+        if doubt:
+            raise DataError(
+                f"{table.name}: column '{column}' has '{table.frame[column].iloc[0]}', no time in a usual form, so the "
+                "order of the lines is not known; write times as 2024-03-15, or set dataset.time: false, which takes "
+                "the lines as they lie, the oldest first"
+            )
+
+
 def _with_clock(
     table: Table, times: Times, used: set[str], day_first: bool | None, zone: str | None
 ) -> tuple[Times, set[str]]:
@@ -178,6 +200,17 @@ def find_series(table: Table, wanted: str | list[str] | None, times: Times | Non
         count = table.frame[fit[0]].nunique()
         notice("series", f"{table.name}: {count} series, told apart by '{fit[0]}'; dataset.series names another column")
     return fit
+
+
+def may_name_series(table: Table) -> str | None:
+    """A column of texts each of which stands in one block of lines, as where several series follow one another."""
+    for column in table.free:
+        if not table.is_numeric(column):
+            text = table.frame[column].astype(str)
+            blocks = int((text != text.shift()).sum())
+            if 1 < blocks == text.nunique() <= len(text) // 5:
+                return column
+    return None
 
 
 def _explains(table: Table, column: str, times: Times) -> bool:

@@ -122,7 +122,6 @@ def test_times_are_read_in_every_usual_form_and_order(
 
 UNREADABLE = [
     ("no year", [f"{d:%B %d}" for d in DAYS], "order"),
-    ("another language", [f"{d.day}. März {d.year}" for d in DAYS], "order"),
     ("words", [f"day {i}" for i in range(40)], "order"),
 ]
 
@@ -137,6 +136,45 @@ def test_what_is_no_time_is_said_or_refused_where_it_was_named(texts: list[str])
     with pytest.raises(DataError, match=r"dataset\.time: column 'when' holds no times.*set dataset\.time: false"):
         build(time="when")
     assert not build(time=False)[1], "asked for, so nothing is said"
+
+
+NO_USUAL_FORM = [
+    ("another language", "Datum", [f"{d.day}. März {d.year}" for d in DAYS]),
+    ("Chinese", "when", [f"{d.year}年{d.month}月{d.day}日" for d in DAYS]),
+    ("quarters", "when", [f"Q{quarter(d)[1]} {quarter(d)[0]}" for d in MONTHS]),
+    ("weeks", "date", [f"{2000 + n // 50}-W{n % 50 + 1:02}" for n in range(40)]),
+    ("no year", "ds", [f"{d:%B %d}" for d in DAYS]),
+    ("days since 1899", "Date", [str(45000 + n) for n in range(40)]),
+]
+
+
+@pytest.mark.parametrize(("header", "texts"), [case[1:] for case in NO_USUAL_FORM], ids=[c[0] for c in NO_USUAL_FORM])
+def test_times_that_cannot_be_read_are_refused_and_not_taken_as_they_lie(header: str, texts: list[str]) -> None:
+    rows = [[text, str(value)] for text, value in zip(texts, VALUES, strict=False)]
+    write(rows[::-1], f"{header},sold")
+    with pytest.raises(
+        DataError, match=rf"column '{header}' has .*, no time in a usual form.*set dataset\.time: false"
+    ):
+        build(columns=["sold"])
+    data, told = build(columns=["sold"], time=False)
+    assert data.values[:, 0].tolist() == [value for _, value in zip(texts, VALUES, strict=False)][::-1]
+    assert told == []
+
+
+def test_numbers_that_count_upwards_are_no_times_that_could_not_be_read() -> None:
+    write([[str(n), str(value)] for n, value in enumerate(VALUES)], "time,sold")
+    assert build(columns=["sold"])[0].values[:, 0].tolist() == VALUES
+
+
+def test_several_series_without_times_are_said_and_told_apart_on_request() -> None:
+    rows = [[name, str(1000 * k + value)] for k, name in enumerate("AB") for value in VALUES]
+    write(rows, "store,sold")
+    _, told = build(columns=["sold"])
+    assert kinds(told) == ["order", "series"]
+    assert told[1].text.endswith("set dataset.series: store")
+    data, told = build(columns=["sold"], series="store")
+    assert [stretch.id for stretch in data.stretches] == ["A", "B"]
+    assert kinds(told) == ["order"]
 
 
 @pytest.mark.parametrize("form", ["{0:02}/{1:02}/2024", "{0}.{1}.2024", "{0:02}-{1:02}-24"])

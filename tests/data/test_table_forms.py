@@ -341,3 +341,22 @@ def test_parquet_excel_and_gzip_are_read_as_the_csv_is() -> None:
         Path(name).write_bytes(b"no such thing")
         with pytest.raises(DataError, match=r"cannot be read as .*save it anew, or as CSV"):
             datasets.build("csv", file=name, target="y")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_points_that_may_part_thousands_are_said_and_read_as_told(delimiter: str) -> None:
+    text = quoted(["1.988", "950", "2.750", "12.000", "7"], delimiter)
+    with collecting() as told:
+        assert as_numbers(text) == [1.988, 950, 2.75, 12, 7]
+    advice = [each.text for each in told if each.kind == "points"]
+    assert len(advice) == 1 and "'1.988'" in advice[0] and "dataset.thousands: '.'" in advice[0]
+    with collecting() as told:
+        assert as_numbers(text, thousands=".") == [1988, 950, 2750, 12000, 7]
+    assert "points" not in [each.kind for each in told]
+
+
+@pytest.mark.parametrize("cells", [["1.98", "950", "2.75", "12.1"], ["0.988", "1", "0.250", "0.125"], ["1.988"] * 4])
+def test_points_that_are_plainly_decimal_are_not_in_doubt(cells: list[str]) -> None:
+    with collecting() as told:
+        assert as_numbers(quoted([*cells, "3.125"])) == [*map(float, cells), 3.125]
+    assert "points" not in [each.kind for each in told]
