@@ -182,7 +182,9 @@ def prepared(path: Path, reading: Reading) -> Iterator[Path]:
 
 
 def _without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":
-    """The table with nothing where one of ``na_values`` is written."""
+    """The table with an empty text where nothing, or one of ``na_values``, is written."""
+    texts = [name for name in frame.columns if frame[name].dtype == object]
+    frame = frame.fillna(dict.fromkeys(texts, ""))
     return frame.replace(dict.fromkeys(na_values, "")) if na_values else frame
 
 
