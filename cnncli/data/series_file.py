@@ -81,7 +81,7 @@ def read_series(path: Path, reading: Reading) -> Found:
     """
     with prepared(path, reading) as source:
         frame = read_table(source, header=reading.header, delimiter=reading.delimiter)
-    frame = _without(frame, reading.na_values)
+    frame = without(frame, reading.na_values)
     name = str(path)
     if reading.header:
         _require_names(list(frame.columns), name)
@@ -99,7 +99,7 @@ def regular_series(
     table: Table, values: Array, columns: tuple[str, ...], times: Times | None, ids: list[str], reading: Reading
 ) -> Found:
     """The rows series by series, each ordered, looked through for gaps and without them."""
-    names, codes = _identities(table, ids)
+    names, codes = identities(table, ids)
     order = _order(table, codes, times)
     codes, values = codes[order], values[order]
     lines = table.frame.index.to_numpy()[order]
@@ -169,7 +169,7 @@ def prepared(path: Path, reading: Reading) -> Iterator[Path]:
         yield copy
 
 
-def _without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":
+def without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":
     """The table with nothing where one of ``na_values`` is written."""
     return frame.replace(dict.fromkeys(na_values, "")) if na_values else frame
 
@@ -229,7 +229,7 @@ def _lie_as_they_are(table: Table, reading: Reading) -> None:
         notice("order", f"{table.name}: no column of times{seen}; the lines are taken as they lie, the oldest first")
 
 
-def _identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:
+def identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:
     """The names of the series in the order of the file, and the number of every row's."""
     if not ids:
         return [""], np.zeros(len(table.frame), dtype=np.int64)

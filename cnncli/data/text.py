@@ -93,6 +93,10 @@ class TextData:
             return find_bounds(remembered, self._signs, self.name)
         if self.changes and spec is not None:
             tell_unknown(self.name)
+        return self.bounds(val_fraction)
+
+    def bounds(self, val_fraction: float) -> Bounds:
+        """The first and the last character (not included) of each part, as a new run cuts them."""
         test = round(len(self.text) * (1 - self.test_fraction))
         val = round(test * (1 - val_fraction))
         bounds: Bounds = {"train": (0, val), "val": (val, test), "test": (test, len(self.text))}
@@ -117,11 +121,17 @@ def text(
 
     `encoding` is that of files that are not UTF-8 and have no mark; left out, it is detected.
     """
+    files = text_files(path, pattern)
+    return TextData(path, "\n".join(_read(file, encoding) for file in files), block, test_fraction, True)
+
+
+def text_files(path: str, pattern: str) -> list[Path]:
+    """A text file, or those of a folder that match ``pattern``, in order; raises ``DataError`` where there is none."""
     found = find_data(path, "file or folder")
     files = sorted(file for file in found.rglob(pattern) if file.is_file()) if found.is_dir() else [found]
     if not files:
         raise DataError(f"{found}: no file matches {pattern}; set dataset.pattern")
-    return TextData(path, "\n".join(_read(file, encoding) for file in files), block, test_fraction, True)
+    return files
 
 
 @datasets.register("python_stdlib", suggests={"task": "language_modeling"})

@@ -317,8 +317,8 @@ def test_a_config_of_a_table_is_checked(cnncli: Cli, photos: Path, write_config:
 def test_other_data_sets_and_what_is_not_there_are_refused(cnncli: Cli, tiny: Path, tmp_path: Path) -> None:
     answer = cnncli("data", "check", tiny)
     assert answer.code == 2
-    assert "digits holds no picture files" in answer.err
-    assert "with image_csv or image_folder" in answer.err
+    assert "digits has no files of yours to check" in answer.err
+    assert "a config with csv, image_csv, image_folder, series_csv or text" in answer.err
     assert cnncli("data", "check", tmp_path / "nowhere").code == 2
 
 
