@@ -42,11 +42,11 @@ def check_path(path: Path, track: Track) -> Checked:
         return check_folder(path, track)
     if path.name.lower().endswith(TABLES):
         return check_table_file(path, track)
-    return check_text(DatasetConfig(name="text", path=str(path)), "characters", track)  # type: ignore[call-arg]
+    return check_text(DatasetConfig(name="text", path=str(path)), "characters", track)
 
 
 def check_config(config: Config, track: Track) -> Checked:
-    """The report on the data set of a config, split as training would; raises ``ConfigError`` for one of no known kind."""
+    """The report on the data set of a config, split as training would; raises ``ConfigError`` for others."""
     wants: Wants = tasks.get(config.task.name).factory.wants  # type: ignore[attr-defined]
     check = CHECKS.get(_given_by(datasets.get(config.dataset.name).factory))
     if check is None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 import numpy as np
 
 from cnncli.curate.column_views import Rows, View, view_of
-from cnncli.curate.findings import Finding, at_lines, some
+from cnncli.curate.findings import Finding, at_lines, count_of, some
 from cnncli.data.fitting import FEW_NAMES
 
 __all__ = ["Rows", "look_at_column"]
@@ -31,8 +31,8 @@ def look_at_column(rows: Rows, view: View) -> tuple[list[Finding], list[Finding]
             notices += [*_outliers(rows, view), *_identifier(rows, view)]
     else:
         notices += _alike(rows, view)
-        if not target:
-            notices += _nearly_unique(rows, view)
+        if not target:  # training refuses it
+            (notices if rows.alone else faults).extend(_nearly_unique(rows, view))
     if not target:
         notices += _constant(rows, view)
     return faults, notices
@@ -52,7 +52,9 @@ def _missing(rows: Rows, view: View, target: bool) -> list[Finding]:
     if count == total:
         return [_found(rows, view, "empty_column", "has no value at all; name it in dataset.ignore")]
     advice = "" if rows.missing != "error" else "; set dataset.missing: fill or drop, or fill them in"
-    return [_found(rows, view, "missing", f"has no value in {count:,} of {total:,} rows ({at_lines(lines)}){advice}", lines)]
+    return [
+        _found(rows, view, "missing", f"has no value in {count:,} of {total:,} rows ({at_lines(lines)}){advice}", lines)
+    ]
 
 
 def _infinite(rows: Rows, view: View) -> list[Finding]:
@@ -61,7 +63,15 @@ def _infinite(rows: Rows, view: View) -> list[Finding]:
     if not flags.any():
         return []
     lines = view.lines_of(flags)
-    return [_found(rows, view, "infinite", f"has {int(flags.sum()):,} infinite values ({at_lines(lines)}); fix them", lines)]
+    return [
+        _found(
+            rows,
+            view,
+            "infinite",
+            f"has {count_of(int(flags.sum()), 'infinite value', '')}({at_lines(lines)}); fix it",
+            lines,
+        )
+    ]
 
 
 def _mixed(rows: Rows, view: View) -> list[Finding]:
@@ -73,8 +83,13 @@ def _mixed(rows: Rows, view: View) -> list[Finding]:
         return []
     lines = view.lines_of(flags)
     shown = some([repr(value) for value in dict.fromkeys(view.text[flags].tolist())]) if view.text is not None else ""
-    cause = f"has {int(flags.sum()):,} values that are no numbers among numbers: {shown} ({at_lines(lines)})"
-    return [_found(rows, view, "mixed", f"{cause}; fix them, or name those that stand for no value in dataset.na_values", lines)]
+    count = count_of(int(flags.sum()), "value", "")
+    cause = f"has {count}among numbers that cannot be read as one: {shown} ({at_lines(lines)})"
+    return [
+        _found(
+            rows, view, "mixed", f"{cause}; fix them, or name those that stand for no value in dataset.na_values", lines
+        )
+    ]
 
 
 def _outliers(rows: Rows, view: View) -> list[Finding]:
@@ -90,7 +105,8 @@ def _outliers(rows: Rows, view: View) -> list[Finding]:
         return []
     lines = view.lines_of(far)
     shown = some([f"{value:g}" for value in dict.fromkeys(values[far].tolist())])
-    text = f"has {int(far.sum()):,} numbers far from the others, whose median is {median:g}: {shown} ({at_lines(lines)})"
+    count = count_of(int(far.sum()), "number", "")
+    text = f"has {count}far from the others, whose median is {median:g}: {shown} ({at_lines(lines)})"
     return [_found(rows, view, "outliers", text, lines)]
 
 
@@ -99,11 +115,12 @@ def _identifier(rows: Rows, view: View) -> list[Finding]:
     values = view.good()
     if len(values) < ENOUGH or np.isnan(values).any() or (values % 1).any():
         return []
-    ordered = np.sort(values)
-    steps = np.diff(ordered)
-    if (steps == 0).any() or not ((steps == 1).all() or IDENTIFIER.search(view.name)):
+    different = np.unique(values)
+    counts_up = len(different) == len(values) and bool((np.diff(different) == 1).all())
+    called_so = len(different) > 0.95 * len(values) and IDENTIFIER.search(view.name) is not None
+    if not counts_up and not called_so:
         return []
-    text = "holds a different whole number in each row, as a number of the row does; name it in dataset.ignore"
+    text = "holds another whole number in nearly each row, as a number of the row does; name it in dataset.ignore"
     return [_found(rows, view, "identifier", text)]
 
 

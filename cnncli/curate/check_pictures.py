@@ -40,7 +40,7 @@ class Listed:
 def check_folder(root: Path, track: Track) -> Checked:
     """The report on a folder in ``image_folder``'s layout; raises ``DataError`` where no pictures can be listed."""
     with collecting() as told:
-        checked = _check(*_list_folder(root), track)
+        checked = _check(*list_folder(root), track)
     checked.add_told(told)
     return checked
 
@@ -59,8 +59,8 @@ def check_listed(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     return checked
 
 
-def _list_folder(root: Path) -> tuple[list[Listed], list[Finding], list[Finding]]:
-    """The pictures, and what is wrong or worth a look in the layout."""
+def list_folder(root: Path) -> tuple[list[Listed], list[Finding], list[Finding]]:
+    """The pictures of a folder in ``image_folder``'s layout, and what is wrong or worth a look in the layout."""
     listed: list[Listed] = []
     findings: list[Finding] = []
     classes: dict[str, set[str]] = {}
@@ -101,7 +101,9 @@ def _listed_twice(raw: ListedPictures, listed: list[Listed]) -> list[Finding]:
     for line, item in zip(raw.listing.labels.index.tolist(), listed, strict=True):
         lines.setdefault(os.path.normpath(item.path), []).append(line)
     return [
-        Finding("listed_twice", f"{raw.listing.table}:{found[1]}: '{path}' is in line {found[0]} as well", [path], found)
+        Finding(
+            "listed_twice", f"{raw.listing.table}:{found[1]}: '{path}' is in line {found[0]} as well", [path], found
+        )
         for path, found in lines.items()
         if len(found) > 1
     ]

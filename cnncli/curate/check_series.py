@@ -11,7 +11,7 @@ from cnncli.core.registry import datasets
 from cnncli.core.spec import Split, Wants
 from cnncli.curate.check_series_file import look_at_file
 from cnncli.curate.findings import Checked, Finding, arguments_of, some, try_open
-from cnncli.curate.series_values import Run, look_at_run
+from cnncli.curate.series_values import Run, look_at_run, short_time
 from cnncli.data.contract import Track
 from cnncli.data.series import SeriesData
 
@@ -27,12 +27,11 @@ def check_series(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     args = arguments_of(config)
     loosened: Args = {}
     if "gaps" in args:  # it is read from a file, whose lines tell more than what was made of them
-        with collecting() as of_file:
+        with collecting():  # building the data set tells it again
             for _ in track([0], 1, f"reading {args['file']}"):
                 faults, notices, loosened = look_at_file(args)
         checked.faults += faults
         checked.notices += notices
-        del of_file
     raw, told = _build(config, loosened, checked)
     if raw is not None:
         with collecting() as of_opening:
@@ -71,7 +70,7 @@ def _look(raw: SeriesData, config: DatasetConfig, checked: Checked, track: Track
             if begin < end:
                 parts[split][stretch.id or "steps"] = end - begin
         values = raw.values[stretch.begin : stretch.end]
-        times = [raw.time_at(row) for row in (stretch.begin, stretch.end - 1)] if len(values) else []
+        times = [short_time(raw.time_at(row)) for row in (stretch.begin, stretch.end - 1)] if len(values) else []
         checked.own.setdefault("from", times[0] if times and raw.times is not None else None)
         checked.own["to"] = times[1] if times and raw.times is not None else None
         for number, column in enumerate(raw.columns):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cnncli.core.errors import DataError
-from cnncli.curate.findings import MOST, Finding, at_lines, some
+from cnncli.curate.findings import MOST, Finding, at_lines, count_of, some
 from cnncli.data.csv_table import read_table
 from cnncli.data.find import find_data
 from cnncli.data.gaps import Clock, clock_of
@@ -57,8 +57,9 @@ def _cells(table: Table, columns: list[str], reading: Reading) -> tuple[list[Fin
         if bad.any():
             own = list(dict.fromkeys(table.frame[column][bad].astype(str).str.strip()))
             words |= dict.fromkeys(own)
-            kind, cause = ("infinite", "infinite") if np.isinf(values[bad]).all() else ("mixed", "no numbers")
-            text = f"has {int(bad.sum()):,} values that are {cause}: {some([repr(word) for word in own])}"
+            kind, cause = ("infinite", "infinite") if np.isinf(values[bad]).all() else ("mixed", "not a number")
+            shown = some([repr(word) for word in own])
+            text = f"has {count_of(int(bad.sum()), 'value', '')}that cannot be used ({cause}): {shown}"
             advice = "fix them, or name them in dataset.na_values"
             found.append(_finding(table, kind, column, text, _lines(table, bad), advice))
         missing = np.isnan(values) & ~bad
@@ -84,7 +85,7 @@ def _times(table: Table, times: Times, ids: list[str], reading: Reading) -> list
     found: list[Finding] = []
     if again.any():
         lines = sorted(int(line) for line in table.frame.index[order[again][:MOST]])
-        text = f"has {int(again.sum()):,} times that are there before"
+        text = f"has {count_of(int(again.sum()), 'time', '')}that is there before"
         advice = "remove the lines, or name the column that tells the series apart with dataset.series"
         found.append(_finding(table, "repeated_time", times.column, text, lines, advice))
     if reading.gaps == "error":
@@ -111,7 +112,8 @@ def _gaps(table: Table, times: Times, order: Any, codes: Any) -> list[Finding]:
         lines += [int(line) for line in clock.lines[own[1:]][missing > 0]]
     if not count:
         return []
-    text = f"{count:,} steps ({clock.step}) are missing in {len(lines):,} gaps, before {at_lines(lines)}"
+    steps = count_of(count, "step", f"({clock.step})")
+    text = f"{steps} missing in {count_of(len(lines), 'gap', '')}before {at_lines(lines)}"
     advice = "add the lines, or set dataset.gaps: interpolate (or previous)"
     return [Finding("gap", f"{table.name}: {text}; {advice}", lines=lines[:MOST], column=times.column)]
 

@@ -1,5 +1,6 @@
 """What is wrong with a table, or worth a look, beyond what reading it says: rows, classes and splits."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from cnncli.core.spec import Split, Wants
 from cnncli.curate.check_columns import Rows, look_at_column
 from cnncli.curate.column_views import View, rows_equal, view_of
 from cnncli.curate.compare_columns import compare_columns
-from cnncli.curate.findings import Checked, Finding, at_lines, balance, imbalance, try_open
+from cnncli.curate.findings import Checked, Finding, at_lines, balance, count_of, imbalance, try_open
 from cnncli.data.contract import Track
 from cnncli.data.fitting import Rules
 from cnncli.data.remembered import FEW_DISTINCT
@@ -35,11 +36,14 @@ def check_table(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     checked = Checked("rows")
     with collecting() as told:
         try:
-            (raw,) = [datasets.build(config.name, **config.args) for _ in track([0], 1, f"reading {config.name}")]
+            (raw,) = [
+                datasets.build(config.name, **config.args)
+                for _ in track([0], 1, f"reading {config.args.get('file', config.name)}")
+            ]
         except DataError as error:
             checked.add_refusal(error)
             return checked
-        opened, refusal = try_open(raw, config, wants, track)
+        _, refusal = try_open(raw, config, wants, track)
         with collecting():  # said above
             rows = _rows_of(raw, config, wants)
             _look(rows, checked, track)
@@ -61,7 +65,7 @@ def check_table_file(path: Path, track: Track) -> Checked:
             return checked
         names = [str(name) for name in table.frame.columns if name != table.unnamed]
         rules = Rules(decimal=table.decimal, delimiter=table.delimiter, name=path.name)
-        parts = {"train": np.arange(len(table.frame))}
+        parts: dict[Split, NDArray[np.int64]] = {"train": np.arange(len(table.frame), dtype=np.int64)}
         rows = Rows(table.frame, path.name, tuple(names), (), parts, "", rules, alone=True)
         _look(rows, checked, track)
     checked.add_told(told)
@@ -137,11 +141,9 @@ def _count(rows: Rows, targets: list[View], checked: Checked) -> None:
         return
     labels = np.array(targets[0].labels(), dtype=object)
     for split, own in rows.parts.items():
-        names, counts = np.unique(labels[own].astype(str), return_counts=True)
-        checked.splits[split] = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
-    names, counts = np.unique(labels.astype(str), return_counts=True)
+        checked.splits[split] = dict(sorted(Counter(labels[own].tolist()).items()))
     column = rows.targets[0]
-    for name, count in zip(names.tolist(), counts.tolist(), strict=True):
+    for name, count in sorted(Counter(labels.tolist()).items()):
         lines = targets[0].lines_of(labels == name)
         if count == 1:
             text = f"column '{column}' has the class '{name}' in one row, {at_lines(lines)}; add some, or remove it"
@@ -163,7 +165,7 @@ def _look_at_rows(rows: Rows, features: list[View], targets: list[View], checked
     again = np.setdiff1d(np.arange(len(whole)), first)
     if len(again):
         lines = features[0].lines_at(again)
-        text = f"{rows.name}: {len(again):,} rows are equal to an earlier one ({at_lines(lines)})"
+        text = f"{rows.name}: {count_of(len(again), 'row')} equal to an earlier one ({at_lines(lines)})"
         checked.notices.append(Finding("repeated_rows", text, lines=lines))
     _leaks(rows, told, distinct, features[0], checked)
     if targets and rows.wants == "classes":
@@ -177,7 +179,7 @@ def _leaks(rows: Rows, told: "NDArray[np.uint64]", distinct: bool, view: View, c
         if not len(seen):
             continue
         lines = view.lines_at(seen)
-        text = f"{rows.name}: {len(seen):,} of {len(own):,} {split} rows have the features of a training row"
+        text = f"{rows.name}: of {len(own):,} {split} rows {len(seen):,} have the features of a training row"
         many = distinct and len(seen) >= SHARE * len(own)
         advice = f"({at_lines(lines)}); dataset.group keeps such rows together"
         finding = Finding("leak" if many else "equal_rows", f"{text} {advice}", lines=lines)
@@ -195,8 +197,8 @@ def _conflicts(
         return
     groups = np.unique(told[order][1:][differs])
     lines = view.lines_of(np.isin(told, groups))
-    of = "group of rows has" if len(groups) == 1 else "groups of rows have"
-    text = f"{rows.name}: {len(groups):,} {of} the same features and different classes ({at_lines(lines)})"
+    count = count_of(len(groups), "group", "of rows with")
+    text = f"{rows.name}: {count} the same features and different classes ({at_lines(lines)})"
     (checked.faults if distinct else checked.notices).append(Finding("conflict", text, lines=lines))
 
 
@@ -208,5 +210,5 @@ def _repeated_keys(rows: Rows, key: str) -> list[Finding]:
     if not len(again):
         return []
     lines = view.lines_at(again)
-    text = f"column '{key}' is dataset.key and has {len(again):,} values a second time ({at_lines(lines)})"
+    text = f"column '{key}' is dataset.key and has {count_of(len(again), 'value', '')}a second time ({at_lines(lines)})"
     return [Finding("repeated_key", f"{rows.name}: {text}; make them unique", lines=lines, column=key)]

@@ -12,7 +12,7 @@ from cnncli.core.errors import DataError
 from cnncli.core.notices import collecting
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Wants
-from cnncli.curate.findings import MOST, Checked, Finding, arguments_of, at_lines, some, try_open
+from cnncli.curate.findings import MOST, Checked, Finding, arguments_of, at_lines, count_of, some, try_open
 from cnncli.data.contract import Track
 from cnncli.data.text import UNKNOWN, TextData, text_files
 
@@ -128,13 +128,14 @@ def _strange(parts: _Parts, counts: "Counter[str]") -> tuple[list[Finding], list
     other: list[Finding] = []
     if count := counts[UNKNOWN]:
         lines = _lines_with(parts.text, {UNKNOWN})
-        text = f"has {count:,} characters U+FFFD ({at_lines(lines)}), which stand for bytes that could not be read"
+        text = f"has {count_of(count, 'character', '')}U+FFFD ({at_lines(lines)}), for bytes that could not be read"
         lost.append(Finding("lost_characters", f"{parts.name}: {text}; save it again from its source", lines=lines))
     control = {sign for sign in counts if category(sign) in ("Cc", "Cf", "Co", "Cs") and sign not in USUAL}
     if control:
         lines = _lines_with(parts.text, control)
         named = some([f"U+{ord(sign):04X}" for sign in sorted(control)])
-        text = f"has {sum(counts[sign] for sign in control):,} control characters ({named}; {at_lines(lines)})"
+        many = count_of(sum(counts[sign] for sign in control), "control character", "")
+        text = f"has {many}({named}; {at_lines(lines)})"
         other.append(Finding("control_characters", f"{parts.name}: {text}", lines=lines))
     wrong = MOJIBAKE.findall(parts.text)
     if len(wrong) > 2:
@@ -153,8 +154,8 @@ def _unknown(parts: _Parts) -> list[Finding]:
         unknown = {sign: count for sign, count in counts.items() if sign not in known}
         if unknown:
             named = some([repr(sign) for sign in sorted(unknown)])
-            count = sum(unknown.values())
-            text = f"the {split} part has {count:,} characters that training has not ({named}); they count as one"
+            count = count_of(sum(unknown.values()), "character", "that training has not")
+            text = f"the {split} part has {count} ({named}), all alike to the network"
             found.append(Finding("unknown_characters", f"{parts.name}: {text}"))
     return found
 
@@ -163,7 +164,7 @@ def _long_lines(parts: _Parts) -> list[Finding]:
     lines = [number for number, line in enumerate(parts.text.split("\n"), 1) if len(line) > LONG_LINE]
     if not lines:
         return []
-    text = f"has {len(lines):,} lines of more than {LONG_LINE:,} characters ({at_lines(lines)})"
+    text = f"has {count_of(len(lines), 'line', 'of')} more than {LONG_LINE:,} characters ({at_lines(lines)})"
     return [Finding("long_lines", f"{parts.name}: {text}", lines=lines[:MOST])]
 
 
@@ -188,7 +189,7 @@ def _repeated(parts: _Parts) -> list[tuple[Finding, bool]]:
             continue
         share = sum(len(line) for _, line in again) / max(len(parts.of(split)), 1)
         lines = [number for number, _ in again]
-        text = f"{len(again):,} long lines of the {split} part are in training as well ({at_lines(lines)})"
+        text = f"{count_of(len(again), 'long line', f'of the {split} part')} also in training ({at_lines(lines)})"
         cause = f"{parts.name}: {text}: {share:.0%} of its characters"
         many = share > LEAK
         found.append((Finding("leak" if many else "repeated_lines", cause, lines=lines[:MOST]), many))

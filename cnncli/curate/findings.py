@@ -85,6 +85,14 @@ def at_lines(lines: Sequence[int]) -> str:
     return f"line{'s' if len(lines) > 1 else ''} {some(lines)}"
 
 
+def count_of(count: int, what: str, verb: str | None = None) -> str:
+    """``1 row is``, ``2 rows are``; or with another ``verb``, which may be nothing."""
+    shown = f"{count:,} {what}{'' if count == 1 else 's'}"
+    if verb is None:
+        verb = "is" if count == 1 else "are"
+    return f"{shown} {verb}"
+
+
 def balance(counts: dict[str, int], what: str) -> list[Finding]:
     """A notice where the largest class has many times the samples of the smallest."""
     ratio = imbalance(counts)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnncli.curate.findings import MOST, Finding, some
+from cnncli.curate.findings import MOST, Finding, count_of, some
 from cnncli.data.gaps import Array, Stretch
 from cnncli.data.series import SeriesData
 from cnncli.data.spans import Bounds
@@ -40,7 +40,7 @@ class Run:
         """When a row was, in words."""
         if self.raw.times is None:
             return f"step {row + 1}"
-        return self.raw.time_at(self.stretch.begin + row).removesuffix(".000000").removesuffix("T00:00:00")
+        return short_time(self.raw.time_at(self.stretch.begin + row))
 
     def part(self, split: str) -> Array:
         """The values of one part, as the network learns them: their logarithms or differences where it does."""
@@ -50,6 +50,11 @@ class Run:
             values = np.log(values[values > 0])
         lag = self.raw.difference
         return values if lag is None or len(values) <= lag else values[lag:] - values[:-lag]
+
+
+def short_time(time: str) -> str:
+    """A time in the form of ISO 8601 without zeros at its end."""
+    return time.removesuffix(".000000").removesuffix("T00:00:00")
 
 
 def look_at_run(run: Run) -> tuple[list[Finding], list[Finding]]:
@@ -70,7 +75,7 @@ def _not_positive(run: Run) -> list[Finding]:
     if not run.raw.log or not (run.values <= 0).any():
         return []
     rows = np.flatnonzero(run.values <= 0)
-    text = f"has {len(rows):,} values that are not positive and have no logarithm; set dataset.log: false"
+    text = f"has {count_of(len(rows), 'value', '')}not above 0, of which there is no logarithm; set dataset.log: false"
     return [run.finding("not_positive", text, rows.tolist())]
 
 
@@ -101,7 +106,11 @@ def _outliers(run: Run) -> list[Finding]:
     if not len(rows) or len(rows) > RARE * len(values):
         return []
     shown = some([f"{value:g}" for value in dict.fromkeys(values[rows].tolist())])
-    return [run.finding("outliers", f"has {len(rows):,} values far from their neighbours: {shown}", rows.tolist())]
+    return [
+        run.finding(
+            "outliers", f"has {count_of(len(rows), 'value', '')}far from the neighbours: {shown}", rows.tolist()
+        )
+    ]
 
 
 def _shift(run: Run) -> list[Finding]:
@@ -134,7 +143,9 @@ def _period(run: Run) -> list[Finding]:
     values, period = run.values[begin:end], run.raw.period
     if run.column not in run.raw.targets or len(values) < max(ENOUGH, 4 * period):
         return []
-    alike = autocorrelation(values)
+    spread = _spread(values)
+    middle = np.median(values)
+    alike = autocorrelation(np.clip(values, middle - 5 * spread, middle + 5 * spread) if spread else values)
     lags = np.arange(len(alike))
     peaks = (lags > 1) & (alike > np.roll(alike, 1)) & (alike >= np.roll(alike, -1))
     peaks[-1:] = False

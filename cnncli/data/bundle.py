@@ -15,6 +15,7 @@ from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
 from cnncli.data.contract import Opened, Raw, Remembered, Track
 from cnncli.data.decoded import decoded, in_memory, workers
+from cnncli.data.glance import glance
 from cnncli.data.loaders import Loader, MemoryLoader, Order, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source
@@ -137,6 +138,8 @@ def build_data(
         else:  # of any size: the wait is shown
             (raw,) = [datasets.build(config.name, **config.args) for _ in track([0], 1, f"reading {file}")]
     opened = open_raw(raw, config, wants, track, spec, remembered)
+    if spec is None and remembered is None:
+        glance(config.name if file is None else str(file), opened)
     return DataBundle(config, opened.spec, opened.sources, track, members=opened.members)
 
 

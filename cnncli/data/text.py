@@ -57,14 +57,7 @@ class TextData:
                     "lower dataset.block or give more text"
                 )
         if spec is None:
-            vocabulary = (UNKNOWN, *sorted(set(parts["train"]) - {UNKNOWN}))
-            if len(vocabulary) == 1:
-                raise DataError(
-                    f"{self.name}: the training part has no character but U+FFFD, which stands for bytes that could "
-                    "not be read; set dataset.path to a text that was saved without it"
-                )
-            size = len(vocabulary)
-            spec = DataSpec((self.block,), (), Text(vocabulary), output_shape=(self.block, size))
+            spec = self._fit(parts["train"])
         elif spec.input_shape != (self.block,):
             raise DataError(
                 f"{self.name}: blocks of {self.block}, the checkpoint was trained on blocks of {spec.input_shape[0]}; "
@@ -82,6 +75,16 @@ class TextData:
             return Opened(spec, sources)
         members = as_members(spans_of(self._signs, bounds)) if remembered is None else remembered.members
         return Opened(spec, sources, members)
+
+    def _fit(self, train: str) -> DataSpec:
+        """The description of a text with this training part."""
+        vocabulary = (UNKNOWN, *sorted(set(train) - {UNKNOWN}))
+        if len(vocabulary) == 1:
+            raise DataError(
+                f"{self.name}: the training part has no character but U+FFFD, which stands for bytes that could "
+                "not be read; set dataset.path to a text that was saved without it"
+            )
+        return DataSpec((self.block,), (), Text(vocabulary), output_shape=(self.block, len(vocabulary)))
 
     @cached_property
     def _signs(self) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
