@@ -12,14 +12,15 @@ from cnncli.data.contract import Opened
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.table_rows import row_hashes
 
-MOST = 200_000  # samples of a split that are looked at
+MOST = 50_000  # samples of a split that are looked at
 NAMED = 3
+WIDE = 1_000  # inputs of a row: of more it takes too long to compare all rows; data check does it
 FAR = 30.0  # standard deviations of training, between its mean and a single value
 DRIFT = 3.0  # standard deviations of training, between its mean and that of another split
 UNBALANCED = 20.0  # times as many training samples in the largest class as in the smallest
 ENOUGH = 20  # samples, below which nothing is said of how values are spread
 LOST = 0.001  # of the characters
-MOSTLY = 0.5  # of the rows are different: below, equal ones are no copies
+MOSTLY = 0.5  # of the rows: if fewer are different, equal ones are no copies
 
 Sources = dict[Split, Source]
 
@@ -59,7 +60,7 @@ def _look_at_rows(name: str, spec: DataSpec, sources: Sources) -> None:
         position += len(column.inputs)
     rows = {split: _inputs(source) for split, source in sources.items()}
     _spread(name, {split: inputs[:, list(columns)] for split, inputs in rows.items()}, list(columns.values()))
-    if spec.classes:
+    if spec.classes and rows["train"].shape[1] <= WIDE:
         step = -(-len(sources["train"]) // MOST)
         _conflicts(name, rows["train"], sources["train"].targets[::step])
 
@@ -96,18 +97,24 @@ def _spread(name: str, parts: dict[Split, Tensor], columns: list[str], far: bool
     mean, std = train.mean(0, dtype=torch.float64), train.double().std(0)
     changes = std > 1e-6 * mean.abs().clamp(min=1e-12)
     if far:
-        most = torch.maximum((train.amax(0) - mean).abs(), (train.amin(0) - mean).abs()) / std
-        filled = (train != train.median(0).values).double().mean(0) > 0.5  # not nearly all one value
-        told = [columns[i] for i in torch.nonzero((most > FAR) & changes & filled).flatten().tolist()]
-        if told:
+        ends = torch.stack([end for own in parts.values() if len(own) for end in (own.amax(0), own.amin(0))])
+        most = ((ends - mean).abs() / std).amax(0)
+        lone = (most > FAR) & changes
+        chosen = train[:, lone]
+        lone[lone.clone()] = (chosen != chosen.median(0).values).double().mean(0) > MOSTLY  # not nearly all one value
+        if told := _chosen(columns, lone):
             notice("outliers", f"{name}: a value lies more than {FAR:g} deviations from the mean in {_columns(told)}")
+        changes &= ~lone
     for split, own in parts.items():
         if split != "train" and len(own) >= ENOUGH:
             moved = ((own.mean(0, dtype=torch.float64) - mean) / std).abs()
-            told = [columns[i] for i in torch.nonzero((moved > DRIFT) & changes).flatten().tolist()]
-            if told:
+            if told := _chosen(columns, (moved > DRIFT) & changes):
                 text = f"the {split} part is more than {DRIFT:g} deviations from the level of training in"
                 notice("drift", f"{name}: {text} {_columns(told)}")
+
+
+def _chosen(columns: list[str], flags: Tensor) -> list[str]:
+    return [columns[i] for i in torch.nonzero(flags).flatten().tolist()]
 
 
 def _conflicts(name: str, inputs: Tensor, targets: Tensor) -> None:
