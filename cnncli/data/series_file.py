@@ -95,7 +95,7 @@ def read_series(path: Path, reading: Reading) -> Found:
 
 def _read(source: Path, name: str, reading: Reading, as_text: list[str]) -> Table:
     frame = read_table(source, header=reading.header, delimiter=reading.delimiter, text=as_text)
-    frame = _without(frame, reading.na_values)
+    frame = without(frame, reading.na_values)
     if reading.header:
         _require_names(list(frame.columns), name)
     return Table(frame, name, reading.columns or ())
@@ -111,7 +111,7 @@ def regular_series(
     table: Table, values: Array, columns: tuple[str, ...], times: Times | None, ids: list[str], reading: Reading
 ) -> Found:
     """The rows series by series, each ordered, looked through for gaps and without them."""
-    names, codes = _identities(table, ids)
+    names, codes = identities(table, ids)
     order = _order(table, codes, times)
     codes, values = codes[order], values[order]
     lines = table.frame.index.to_numpy()[order]
@@ -181,7 +181,7 @@ def prepared(path: Path, reading: Reading) -> Iterator[Path]:
         yield copy
 
 
-def _without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":
+def without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":
     """The table with an empty text where nothing, or one of ``na_values``, is written."""
     texts = [name for name in frame.columns if frame[name].dtype == object]
     frame = frame.fillna(dict.fromkeys(texts, ""))
@@ -247,7 +247,7 @@ def _lie_as_they_are(table: Table, reading: Reading) -> None:
         notice("series", f"{table.name}: {cause}; where these are several series, set dataset.series: {column}")
 
 
-def _identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:
+def identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:
     """The names of the series in the order of the file, and the number of every row's."""
     if not ids:
         return [""], np.zeros(len(table.frame), dtype=np.int64)
