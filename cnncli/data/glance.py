@@ -17,7 +17,7 @@ NAMED = 3
 WIDE = 1_000  # inputs of a row: of more it takes too long to compare all rows; data check does it
 FAR = 30.0  # standard deviations of training, between its mean and a single value
 DRIFT = 3.0  # standard deviations of training, between its mean and that of another split
-UNBALANCED = 20.0  # times as many training samples in the largest class as in the smallest
+UNBALANCED = 50.0  # times as many training samples in the largest class as in the smallest
 ENOUGH = 20  # samples, below which nothing is said of how values are spread
 LOST = 0.001  # of the characters
 MOSTLY = 0.5  # of the rows: if fewer are different, equal ones are no copies
@@ -47,7 +47,7 @@ def _balance(name: str, opened: Opened) -> None:
     if ratio >= UNBALANCED:
         most, least = classes[int(counts.argmax())], classes[int(counts.argmin())]
         text = f"the class '{most}' has {ratio:.0f} times as many training samples as '{least}'"
-        notice("unbalanced", f"{name}: {text}; loss.class_weights: balanced makes them count alike")
+        notice("unbalanced", f"{name}: {text}; accuracy says little of it")
 
 
 def _look_at_rows(name: str, spec: DataSpec, sources: Sources) -> None:
