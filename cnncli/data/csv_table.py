@@ -92,6 +92,9 @@ class _Columns:
             given = self.names[given]
         given = normalize("NFC", given)
         if given not in (self._known if among is None else among):
+            if given in self._known:
+                cause = f"'{given}' is among categorical or dates and also the target, key, group, split or ignored"
+                raise DataError(f"{self.table}: {cause}; choose one")
             known = self.names if among is None else among
             raise DataError(f"{self.table}: there is no {what} '{given}'; {did_you_mean(given, known)}")
         return given

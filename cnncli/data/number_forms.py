@@ -125,7 +125,7 @@ def tell_points_in_doubt(columns: Sequence[Sequence[str]], names: Sequence[str],
         pointed = [cell for cell in given if "." in cell]
         if len(pointed) >= 3 and len(pointed) < len(given) and all(map(_IN_DOUBT.fullmatch, given)):
             notice("points", f"{where}: column '{name}' has '{pointed[0]}' beside whole numbers, read with a decimal "
-                             "point; if points part thousands, set dataset.thousands: '.'")  # fmt: skip
+                             "point; if points part thousands, leave them out, or (csv) set dataset.thousands: '.'")  # fmt: skip
 
 
 def shows_decimal_comma(cells: Sequence[str]) -> bool:
