@@ -372,7 +372,9 @@ def test_points_that_may_part_thousands_are_said_and_read_as_told(delimiter: str
     with collecting() as told:
         assert as_numbers(text) == [1.988, 950, 2.75, 12, 7]
     advice = [each.text for each in told if each.kind == "points"]
-    assert len(advice) == 1 and "'1.988'" in advice[0] and "dataset.thousands: '.'" in advice[0]
+    assert len(advice) == 1
+    assert "'1.988'" in advice[0]
+    assert "dataset.thousands: '.'" in advice[0]
     with collecting() as told:
         assert as_numbers(text, thousands=".") == [1988, 950, 2750, 12000, 7]
     assert "points" not in [each.kind for each in told]
