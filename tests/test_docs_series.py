@@ -37,7 +37,7 @@ def place(tmp_path: Path) -> Path:
 
 def test_the_commands_run_in_a_row(place: Path, cnncli: Callable[..., Answer]) -> None:
     lines = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         words = shlex.split(line, comments=True)[1:]
         if words[0] == "train":

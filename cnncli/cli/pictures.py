@@ -13,6 +13,9 @@ from cnncli.core.files import user_path
 
 data = typer.Typer(name="data", help="Split, check and look at pictures before training.", no_args_is_help=True)
 What = Annotated[str, typer.Argument(metavar="CONFIG|FOLDER", help="A YAML config, or a folder of pictures.")]
+Checkable = Annotated[
+    str, typer.Argument(metavar="CONFIG|FOLDER|FILE", help="A YAML config, a folder of pictures, a table, or a text.")
+]
 
 Pattern = Annotated[
     str | None, typer.Option("--pattern", help="The class is the first group of this regular expression.")
@@ -74,21 +77,20 @@ def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A fol
 
 @data.command()
 @expand_paths
-def check(what: What, json_: Json = False) -> None:
-    """Look for unreadable and suspicious files, duplicates and leaks; exit code 3 when something must be fixed."""
+def check(what: Checkable, json_: Json = False) -> None:
+    """Look for what is wrong or worth a look: files, rows, times, leaks; exit code 3 when something must be fixed."""
     from cnncli.cli import tables
     from cnncli.curate import check as checking
     from cnncli.training.configs import load_config
     from cnncli.training.display import Display
 
-    path = user_path(what)
-    if path.is_dir():
-        listed, findings = checking.list_folder(path)
+    path, track = user_path(what), Display(quiet=json_).track
+    if checking.is_checked_alone(path):
+        checked = checking.check_path(path, track)
     else:
-        listed, findings = checking.list_dataset(load_config(path).config)
-    report = checking.check(listed, findings, Display(quiet=json_).track)
-    tables.print_check(report, json_)
-    if report["faults"]:
+        checked = checking.check_config(load_config(path).config, track)
+    tables.print_check(checked.as_json(), json_)
+    if checked.faults:
         raise typer.Exit(DataError.exit_code)
 
 

@@ -139,17 +139,30 @@ def print_check(report: dict[str, Any], as_json: bool) -> None:
         print_json(report)
         return
     _counts_table(report["splits"], report["totals"])
-    width, height = report["width"], report["height"]
-    say(f"sizes     {width['min']}×{height['min']} to {width['max']}×{height['max']}, "
-          f"median {width['median']}×{height['median']}")  # fmt: skip
-    say(f"modes     {_counted(report['modes'])}; formats {_counted(report['formats'])}")
+    _print_own(report)
     for word, findings in (("notice", report["notices"]), ("fault", report["faults"])):
         for finding in findings[:MAX_FINDINGS]:
             say(f"{word:<9} {finding['text']}")
         if len(findings) > MAX_FINDINGS:
             say(f"{word:<9} … and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
     faults = len(report["faults"])
-    say(f"{report['pictures']:,} pictures: " + (f"{faults} faults to fix" if faults else "nothing to fix"))
+    counted = {"rows": "rows", "series": "steps", "text": "characters"}.get(report["kind"], report["kind"])
+    say(f"{report['samples']:,} {counted}: " + (f"{faults} faults to fix" if faults else "nothing to fix"))
+
+
+def _print_own(report: dict[str, Any]) -> None:
+    """What the report says of its own kind of data alone."""
+    if "width" in report:
+        width, height = report["width"], report["height"]
+        say(f"sizes     {width['min']}×{height['min']} to {width['max']}×{height['max']}, "
+            f"median {width['median']}×{height['median']}")  # fmt: skip
+        say(f"modes     {_counted(report['modes'])}; formats {_counted(report['formats'])}")
+    if "columns" in report:
+        say(f"columns   {_counted(report['columns'])}")
+    if report.get("from") is not None:
+        say(f"times     {report['from']} to {report['to']}")
+    if "lines" in report:
+        say(f"text      {report['lines']:,} lines, {report['characters']:,} different characters")
 
 
 def _counted(counts: dict[str, int]) -> str:

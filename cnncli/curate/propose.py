@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.core.errors import DataError
-from cnncli.curate.check import UNBALANCED, list_folder
+from cnncli.curate.check_pictures import list_folder
+from cnncli.curate.findings import UNBALANCED
 
 SAMPLE = 500  # pictures whose headers are looked at
 SMALL_PICTURES = 64  # pixels: below it networks pretrained on large photos see little
@@ -42,7 +43,7 @@ def look(root: Path) -> Looked:
 
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; name the one that holds your pictures")
-    listed, _ = list_folder(root)
+    listed, _, _ = list_folder(root)
     counts: dict[str, Counter[str]] = {}
     for item in listed:
         counts.setdefault(item.split, Counter())[item.label] += 1

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cnncli.core.members import Ids
 from cnncli.core.notices import notice
@@ -18,23 +20,30 @@ TO_THE_EYE = 10_000  # pictures: of more only equal files are found, or training
 KEPT = "alike"
 
 
-def together(source: FileSource, content: Ids, groups: Sequence[str] | None, cached: bool, track: Track) -> Ids:
-    """A group number for each picture ``[N]``: equal ones share it, and those of which ``groups`` says the same."""
-    pairs = _equal(content.tolist())
+def together(
+    source: FileSource, content: Ids, groups: Sequence[str] | None, cached: bool, track: Track
+) -> torch.Tensor | None:
+    """A group number for each picture ``[N]``: equal ones share it, and those of which ``groups`` says the same.
+
+    None where no picture belongs to another.
+    """
+    pairs = _equal(content)
     if len(source) <= TO_THE_EYE:
-        pairs += enumerate(_alike(source, cached, track).tolist())
+        alike = _alike(source, cached, track)
+        pairs += [(int(alike[row]), row) for row in np.flatnonzero(alike != np.arange(len(alike))).tolist()]
     else:
         text = f"{len(source):,} pictures are too many to look for copies that are not equal files"
         notice("only_equal_files", f"{text}; cnncli data check finds those")
     if groups is not None:
-        pairs += _equal(groups)
-    return np.array(join(len(source), pairs), dtype=np.int64)
+        pairs += _equal(np.unique(groups, return_inverse=True)[1])
+    return torch.tensor(join(len(source), pairs)) if pairs else None
 
 
-def _equal(values: Sequence[object]) -> list[tuple[int, int]]:
-    """Each position with the first of an equal value."""
-    first: dict[object, int] = {}
-    return [(first.setdefault(value, position), position) for position, value in enumerate(values)]
+def _equal(values: NDArray[Any]) -> list[tuple[int, int]]:
+    """Each position with the first of an equal value, where that is another."""
+    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    firsts = first[inverse]
+    return [(int(firsts[row]), row) for row in np.flatnonzero(firsts != np.arange(len(values))).tolist()]
 
 
 def _alike(source: FileSource, cached: bool, track: Track) -> Ids:

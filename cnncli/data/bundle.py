@@ -13,8 +13,9 @@ from cnncli.core.members import Members
 from cnncli.core.registry import datasets, tasks, transforms
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
-from cnncli.data.contract import Raw, Remembered, Track
+from cnncli.data.contract import Opened, Raw, Remembered, Track
 from cnncli.data.decoded import decoded, in_memory, workers
+from cnncli.data.glance import glance
 from cnncli.data.loaders import Loader, MemoryLoader, Order, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source
@@ -136,6 +137,21 @@ def build_data(
             raw: Raw = datasets.build(config.name, **config.args)
         else:  # of any size: the wait is shown
             (raw,) = [datasets.build(config.name, **config.args) for _ in track([0], 1, f"reading {file}")]
+    opened = open_raw(raw, config, wants, track, spec, remembered)
+    if spec is None and remembered is None:
+        glance(config.name if file is None else str(file), opened)
+    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members)
+
+
+def open_raw(
+    raw: Raw,
+    config: DatasetConfig,
+    wants: Wants,
+    track: Track,
+    spec: DataSpec | None = None,
+    remembered: Remembered | None = None,
+) -> Opened:
+    """A data set's splits; raises what ``build_data`` raises, but for what is wrong with its arguments."""
     if wants not in raw.offers:
         fitting = [name for name in tasks if getattr(tasks.get(name).factory, "wants", None) in raw.offers]
         raise ConfigError(
@@ -143,11 +159,10 @@ def build_data(
             f"set task: {' or '.join(fitting)}"
         )
     try:
-        opened = raw.open(config, wants, track, spec, remembered)
+        return raw.open(config, wants, track, spec, remembered)
     except ValidationError as error:  # of what no network could be told: a blank class, more steps than anyone reads
         cause = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise DataError(f"{config.name}: cannot be described ({error.title}: {cause}); change the data") from error
-    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members)
 
 
 def _how_to_get(split: str) -> str:

@@ -12,6 +12,7 @@ from cnncli.core.spec import DataSpec, Decode, Split
 from cnncli.data.alike import together
 from cnncli.data.contents import contents
 from cnncli.data.contract import Opened, Remembered, Track
+from cnncli.data.paths import Paths
 from cnncli.data.pictures import PictureSet
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
 from cnncli.data.sources import FileSource, Source
@@ -75,10 +76,10 @@ class FilePictures:
             return parts
         train = self.parts["train"]
         own = None if self.groups is None else self.groups[: len(train)]
-        groups = torch.from_numpy(together(train, samples.content[: len(train)], own, config.cache, track))
+        groups = together(train, samples.content[: len(train)], own, config.cache, track)
         for split in wanted:
             here = parts["train"]
-            kept, taken = carve(train.targets[here], *fractions[split], groups=groups[here])
+            kept, taken = carve(train.targets[here], *fractions[split], groups=None if groups is None else groups[here])
             parts |= {"train": here[kept], split: here[taken]}
         return parts
 
@@ -91,5 +92,5 @@ class FilePictures:
                 here = rows - begin
                 return part if torch.equal(here, torch.arange(len(part))) else part.subset(here)
             begin = end
-        paths = [path for part in told for path in part.paths]
-        return FileSource(tuple(paths[row] for row in rows.tolist()), targets[rows], self.decode)
+        texts = [text for part in told for text in part.paths.texts]
+        return FileSource(Paths(texts[row] for row in rows.tolist()), targets[rows], self.decode)

@@ -13,6 +13,7 @@ from cnncli.core.notices import notice
 from cnncli.core.spec import Split
 from cnncli.data.kinds import is_picture
 from cnncli.data.names import near_equal, nfc, resembles_split, split_of
+from cnncli.data.paths import Paths
 
 _SYSTEM = {"@eadir", "#recycle", "#snapshot", "__macosx", "$recycle.bin", "system volume information", "lost+found",
            "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}  # fmt: skip
@@ -30,7 +31,7 @@ class Part:
 
     folder: Path
     classes: tuple[str, ...]
-    paths: tuple[Path, ...]
+    paths: Paths
     labels: tuple[int, ...]
     names: tuple[str, ...]
 
@@ -63,7 +64,7 @@ class Found(NamedTuple):
     """A picture below a folder: its path, and its name as seen from there."""
 
     name: str
-    path: Path
+    text: str  # its path
 
 
 def read_folder(root: Path, strict: bool = True, to_judge: bool = False) -> dict[Split, Part]:
@@ -126,7 +127,7 @@ def find_pictures(folder: Path) -> list[Path]:
     Raises ``DataError`` for a folder that cannot be listed.
     """
     passed = Passed()
-    found = [picture.path for picture in walk(folder, passed)]
+    found = [Path(picture.text) for picture in walk(folder, passed)]
     passed.tell(folder)
     return found
 
@@ -136,8 +137,8 @@ def walk(folder: Path, passed: Passed, below: str = "") -> Iterator[Found]:
     inner: list[tuple[str, str]] = []
     for entry in _listed(folder):
         name = entry.name
-        if name.endswith(_USUAL) and name[0] != "." and not entry.is_dir():  # nearly all
-            yield Found(below + nfc(name), Path(entry.path))
+        if name.endswith(_USUAL) and name[0] != "." and not _is_folder(entry):  # nearly all
+            yield Found(below + nfc(name), entry.path)
             continue
         kind = ignored(name)
         if kind is not None:
@@ -147,7 +148,7 @@ def walk(folder: Path, passed: Passed, below: str = "") -> Iterator[Found]:
         elif _is_folder(entry):
             passed.add("links to folders", name)
         elif is_picture(name, entry.path):
-            yield Found(f"{below}{nfc(name)}", Path(entry.path))
+            yield Found(f"{below}{nfc(name)}", entry.path)
         else:
             passed.add("files that are no pictures", os.path.splitext(name)[1].lower() or name)
     for path, name in inner:
@@ -173,19 +174,20 @@ def _read_part(root: Path, folder: Path, passed: Passed) -> Part:
             passed.add("files that are no pictures", os.path.splitext(entry.name)[1].lower() or entry.name)
     _must_differ(path for paths in by_class.values() for path in paths)
     classes = tuple(sorted(by_class))
-    found: list[tuple[int, Found]] = []
+    found: list[Found] = []
+    labels: list[int] = []
     for label, name in enumerate(classes):
         if len(by_class[name]) > 1:
             notice("joined_classes", f"{folder}: {len(by_class[name])} folders are called '{name}' to the eye; joined")
         for path in by_class[name]:
             _must_not_hold_splits(path, alone=len(by_class) == 1)
         pictures = [item for path in by_class[name] for item in walk(path, passed, f"{above}{name}/")]
-        pictures.sort(key=lambda item: item.name.split("/"))  # several times faster than with paths
+        pictures.sort(key=lambda item: item[0].replace("/", "\0"))  # folder by folder, as paths are sorted
         if len(by_class[name]) > 1:  # where two have one name
-            pictures.sort(key=lambda item: (item.name, item.path))
-        found += [(label, item) for item in pictures]
-    names = tuple(item.name for _, item in found)
-    return Part(folder, classes, tuple(item.path for _, item in found), tuple(label for label, _ in found), names)
+            pictures.sort(key=lambda item: (item.name, item.text))
+        found += pictures
+        labels += [label] * len(pictures)
+    return Part(folder, classes, Paths(text for _, text in found), tuple(labels), tuple(name for name, _ in found))
 
 
 def _must_be_several(part: Part) -> None:

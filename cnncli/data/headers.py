@@ -1,6 +1,5 @@
 """What the first bytes of picture files tell: whether they are deeper than 8 bits, and whether there are several."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +34,10 @@ class Headers:
     first_frames: str = ""
 
 
-def can_be_unusual(paths: Iterable[Path]) -> bool:
+def can_be_unusual(paths: Iterable[str]) -> bool:
     """Whether one of the files is of a kind that can hold more than one picture of 8 bits."""
-    return any(os.path.splitext(path)[1].lower() not in PLAIN for path in paths)
+    endings = tuple(PLAIN)
+    return not all(path.lower().endswith(endings) for path in paths)
 
 
 def look(paths: Iterable[Path]) -> Headers:

@@ -18,6 +18,7 @@ from cnncli.data.csv_table import Delimiter
 from cnncli.data.file_pictures import ORDER, FilePictures
 from cnncli.data.image_folder import Size, ValueRange, decoding
 from cnncli.data.names import near_equal
+from cnncli.data.paths import as_paths
 from cnncli.data.picture_listing import Label, Listing, list_pictures
 from cnncli.data.sources import FileSource
 
@@ -168,4 +169,4 @@ class ListedPictures:
             why = f"line {self.listing.labels.index[first]}{self.listing.files.absent[first]}"
             cause = f"{len(absent)} files are not there, first '{self.listing.paths[first]}' ({why})"
             raise DataError(f"{self.listing.table}: {part} split: {cause}; set dataset.root to the pictures' folder")
-        return FileSource(paths, targets[rows], self.decode)
+        return FileSource(as_paths(paths), targets[rows], self.decode)

@@ -1,7 +1,7 @@
 """One range of values for all pictures of a data set that have more than 8 bits, chosen from the training part."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +22,7 @@ from cnncli.data.contract import Track
 from cnncli.data.decode import raw_values
 from cnncli.data.headers import Headers, can_be_unusual, look
 from cnncli.data.levels import Pixels, Range
+from cnncli.data.paths import Paths, as_paths
 from cnncli.data.sources import FileSource, Source
 
 FORMAT = 1  # of what is remembered
@@ -64,7 +65,7 @@ def with_range(sources: dict[Split, Source], cached: bool, track: Track, spec: D
     if spec is not None:
         decode: Decode | None = getattr(spec.preprocess, "decode", None)
         return _all_with(sources, None if decode is None else decode.value_range)
-    if not isinstance(train, FileSource) or not can_be_unusual(train.paths):
+    if not isinstance(train, FileSource) or not can_be_unusual(train.paths.texts):
         return sources
     whole = train.whole or train
     headers = Headers(**_remembered([whole.digest], cached, lambda: asdict(look(whole.paths))))
@@ -76,9 +77,9 @@ def with_range(sources: dict[Split, Source], cached: bool, track: Track, spec: D
     return _all_with(sources, _chosen(values, headers))
 
 
-def tell_of(paths: tuple[Path, ...], track: Track) -> None:
+def tell_of(paths: Iterable[Path], track: Track) -> None:
     """The notices that training on files would give; what cannot be read is passed over."""
-    source = FileSource(paths, torch.zeros(len(paths), dtype=torch.long), Decode((1, 1)))
+    source = FileSource(named := as_paths(paths), torch.zeros(len(named), dtype=torch.long), Decode((1, 1)))
     with suppress(DataError):
         with_range({"train": source}, False, track, None)
 
@@ -137,7 +138,7 @@ def _measure(train: FileSource, track: Track) -> Values:
     return found
 
 
-def _in_turn(pool: ThreadPoolExecutor, paths: tuple[Path, ...]) -> Any:
+def _in_turn(pool: ThreadPoolExecutor, paths: Paths) -> Any:
     """``raw_values`` of many files, few of which wait in memory at a time."""
     for start in range(0, len(paths), 256):
         yield from pool.map(raw_values, paths[start : start + 256])

@@ -79,14 +79,12 @@ def read_series(path: Path, reading: Reading) -> Found:
 
     Raises ``DataError`` naming file, line and column of what is missing, no number, or cannot be placed in time.
     """
+    named = [reading.series] if isinstance(reading.series, str) else list(reading.series or ())
     with prepared(path, reading) as source:
-        frame = read_table(source, header=reading.header, delimiter=reading.delimiter)
-    frame = _without(frame, reading.na_values)
-    name = str(path)
-    if reading.header:
-        _require_names(list(frame.columns), name)
-    table = Table(frame, name, reading.columns or ())
-    times, used = find_times(table, reading.time, reading.day_first, reading.zone)
+        table = _read(source, str(path), reading, named)
+        times, used = find_times(table, reading.time, reading.day_first, reading.zone)
+        if not named and times is not None and not times.different:  # 007 and 7 may be two of several series
+            table = _read(source, str(path), reading, _whole(table, used))
     ids = find_series(table, reading.series, times, used)
     columns = _columns(table, reading, used | set(ids))
     if times is None:
@@ -95,11 +93,25 @@ def read_series(path: Path, reading: Reading) -> Found:
     return replace(regular_series(table, values, tuple(columns), times, ids, reading), by=tuple(ids))
 
 
+def _read(source: Path, name: str, reading: Reading, as_text: list[str]) -> Table:
+    frame = read_table(source, header=reading.header, delimiter=reading.delimiter, text=as_text)
+    frame = without(frame, reading.na_values)
+    if reading.header:
+        _require_names(list(frame.columns), name)
+    return Table(frame, name, reading.columns or ())
+
+
+def _whole(table: Table, used: set[str]) -> list[str]:
+    """The columns of whole numbers that are not ``used`` yet."""
+    numeric = [name for name in table.frame.columns if name not in used and table.frame[name].dtype.kind in "if"]
+    return [name for name in numeric if (table.frame[name] % 1 == 0).all()]
+
+
 def regular_series(
     table: Table, values: Array, columns: tuple[str, ...], times: Times | None, ids: list[str], reading: Reading
 ) -> Found:
     """The rows series by series, each ordered, looked through for gaps and without them."""
-    names, codes = _identities(table, ids)
+    names, codes = identities(table, ids)
     order = _order(table, codes, times)
     codes, values = codes[order], values[order]
     lines = table.frame.index.to_numpy()[order]
@@ -169,8 +181,10 @@ def prepared(path: Path, reading: Reading) -> Iterator[Path]:
         yield copy
 
 
-def _without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":
-    """The table with nothing where one of ``na_values`` is written."""
+def without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":
+    """The table with an empty text where nothing, or one of ``na_values``, is written."""
+    texts = [name for name in frame.columns if frame[name].dtype == object]
+    frame = frame.fillna(dict.fromkeys(texts, ""))
     return frame.replace(dict.fromkeys(na_values, "")) if na_values else frame
 
 
@@ -233,7 +247,7 @@ def _lie_as_they_are(table: Table, reading: Reading) -> None:
         notice("series", f"{table.name}: {cause}; where these are several series, set dataset.series: {column}")
 
 
-def _identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:
+def identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:
     """The names of the series in the order of the file, and the number of every row's."""
     if not ids:
         return [""], np.zeros(len(table.frame), dtype=np.int64)

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,8 @@ from torch import Tensor
 from cnncli.core.spec import Decode
 from cnncli.data.decode import read_image
 from cnncli.data.geometry import innermost
-from cnncli.data.stamps import stamp
+from cnncli.data.paths import Paths
+from cnncli.data.stamps import stamps_of
 
 
 def movable(targets: Tensor, device: torch.device) -> Tensor:
@@ -74,7 +74,7 @@ class ArraySource:
 class FileSource:
     """Pictures in files, decoded when asked for; of a part, ``rows`` says which pictures of the ``whole`` they are."""
 
-    paths: tuple[Path, ...]
+    paths: Paths
     targets: Tensor
     decode: Decode
     whole: "FileSource | None" = None
@@ -83,7 +83,7 @@ class FileSource:
     @cached_property
     def stamps(self) -> list[Any]:
         """What tells whether a file is still the same, of every file; looked up once."""
-        return [stamp(path) for path in self.paths]
+        return stamps_of(self.paths.texts)
 
     @cached_property
     def digest(self) -> str:
@@ -116,7 +116,7 @@ class FileSource:
 
     def subset(self, indices: Tensor) -> "FileSource":
         """The samples at ``indices``, in that order."""
-        paths = tuple(self.paths[i] for i in indices.tolist())
+        paths = self.paths.at(indices.tolist())
         rows = indices if self.rows is None else self.rows[indices]
         return FileSource(paths, self.targets[indices], self.decode, self.whole or self, rows)
 

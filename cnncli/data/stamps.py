@@ -1,11 +1,24 @@
 """What tells whether a file is still the same, without reading it where the system can say."""
 
 import os
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
 CHANGE_TIMES = os.name != "nt"  # Windows has the time of creation in its place
 SAMPLE = 16_384  # bytes of a file that are hashed at a time
+
+
+def stamps_of(files: Iterable[str]) -> list[tuple[str | int, ...]]:
+    """``stamp`` of every file; the folder of many is made absolute once."""
+    absolute: dict[str, str] = {}
+    found = []
+    for file in files:
+        folder, name = os.path.split(file)
+        if folder not in absolute:
+            absolute[folder] = os.path.abspath(folder)
+        found.append(_stamp(os.path.join(absolute[folder], name)))
+    return found
 
 
 def stamp(file: Path) -> tuple[str | int, ...]:
@@ -15,7 +28,10 @@ def stamp(file: Path) -> tuple[str | int, ...]:
     number of the file on its disk and the time of the last change of anything are not. Where a system has neither,
     a hash of samples of the content stands for them.
     """
-    path = os.path.abspath(file)
+    return _stamp(os.path.abspath(file))
+
+
+def _stamp(path: str) -> tuple[str | int, ...]:
     try:
         found = os.stat(path)
         known = (path, found.st_size, found.st_mtime_ns)

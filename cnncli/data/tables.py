@@ -77,7 +77,7 @@ class TableData:
         Raises ``DataError`` naming line and column of what cannot be learned from.
         """
         table = None if spec is None else self._table(spec, config)
-        frame = self._complete(table)
+        frame = self.complete(table)
         classes: tuple[str, ...] = ()
         if wants == "numbers":
             targets = self._numbers(frame, table)
@@ -87,7 +87,7 @@ class TableData:
             na = missing_in(table, self.rules.na_values)
             classes, codes = encode_labels(frame[self.targets[0]], names, self.name, na, before)
             targets = torch.from_numpy(codes)
-        parts = self._parts(frame, targets, config) if remembered is None or not self.changes else {}
+        parts = self.parts(frame, targets, config) if remembered is None or not self.changes else {}
         if table is None:
             self._require_classes(classes, targets[parts["train"]])
             table = self._fit(frame.iloc[parts["train"].numpy()], config)
@@ -142,7 +142,7 @@ class TableData:
             )
         return table
 
-    def _complete(self, table: Table | None) -> "pd.DataFrame":
+    def complete(self, table: Table | None) -> "pd.DataFrame":
         """The rows that are used; raises ``DataError`` for one without a target, unless such rows are dropped."""
         frame, na = self.frame, missing_in(table, self.rules.na_values)
         if self.missing == "drop":
@@ -168,7 +168,7 @@ class TableData:
             columns.append(values)
         return torch.from_numpy(np.stack(columns, axis=1))
 
-    def _parts(self, frame: "pd.DataFrame", targets: Tensor, config: DatasetConfig) -> dict[Split, Tensor]:
+    def parts(self, frame: "pd.DataFrame", targets: Tensor, config: DatasetConfig) -> dict[Split, Tensor]:
         """The positions of every split's rows, int64 ``[n]`` each."""
         parts: dict[Split, Tensor] = {"train": torch.arange(len(frame))}
         groups = groups_of(frame, self.group, self.name)

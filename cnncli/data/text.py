@@ -57,14 +57,7 @@ class TextData:
                     "lower dataset.block or give more text"
                 )
         if spec is None:
-            vocabulary = (UNKNOWN, *sorted(set(parts["train"]) - {UNKNOWN}))
-            if len(vocabulary) == 1:
-                raise DataError(
-                    f"{self.name}: the training part has no character but U+FFFD, which stands for bytes that could "
-                    "not be read; set dataset.path to a text that was saved without it"
-                )
-            size = len(vocabulary)
-            spec = DataSpec((self.block,), (), Text(vocabulary), output_shape=(self.block, size))
+            spec = self._fit(parts["train"])
         elif spec.input_shape != (self.block,):
             raise DataError(
                 f"{self.name}: blocks of {self.block}, the checkpoint was trained on blocks of {spec.input_shape[0]}; "
@@ -85,6 +78,16 @@ class TextData:
         ids = codes[np.frombuffer(part.encode("utf-32-le"), dtype=np.uint32)]
         return blocks(torch.from_numpy(ids), self.block)
 
+    def _fit(self, train: str) -> DataSpec:
+        """The description of a text with this training part."""
+        vocabulary = (UNKNOWN, *sorted(set(train) - {UNKNOWN}))
+        if len(vocabulary) == 1:
+            raise DataError(
+                f"{self.name}: the training part has no character but U+FFFD, which stands for bytes that could "
+                "not be read; set dataset.path to a text that was saved without it"
+            )
+        return DataSpec((self.block,), (), Text(vocabulary), output_shape=(self.block, len(vocabulary)))
+
     @cached_property
     def _signs(self) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
         return np.frombuffer(self.text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
@@ -95,6 +98,10 @@ class TextData:
             return find_bounds(remembered, self._signs, self.name)
         if self.changes and spec is not None:
             tell_unknown(self.name)
+        return self.bounds(val_fraction)
+
+    def bounds(self, val_fraction: float) -> Bounds:
+        """The first and the last character (not included) of each part, as a new run cuts them."""
         test = round(len(self.text) * (1 - self.test_fraction))
         val = round(test * (1 - val_fraction))
         bounds: Bounds = {"train": (0, val), "val": (val, test), "test": (test, len(self.text))}
@@ -119,11 +126,17 @@ def text(
 
     `encoding` is that of files that are not UTF-8 and have no mark; left out, it is detected.
     """
+    files = text_files(path, pattern)
+    return TextData(path, "\n".join(_read(file, encoding) for file in files), block, test_fraction, True)
+
+
+def text_files(path: str, pattern: str) -> list[Path]:
+    """A text file, or those of a folder that match ``pattern``, in order; raises ``DataError`` where there is none."""
     found = find_data(path, "file or folder")
     files = sorted(file for file in found.rglob(pattern) if file.is_file()) if found.is_dir() else [found]
     if not files:
         raise DataError(f"{found}: no file matches {pattern}; set dataset.pattern")
-    return TextData(path, "\n".join(_read(file, encoding) for file in files), block, test_fraction, True)
+    return files
 
 
 @datasets.register("python_stdlib", suggests={"task": "language_modeling"})

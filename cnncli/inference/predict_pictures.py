@@ -16,6 +16,7 @@ from cnncli.data.contract import Track
 from cnncli.data.decode import read_image
 from cnncli.data.decoded import workers_for
 from cnncli.data.loaders import Read, read_pictures
+from cnncli.data.paths import as_paths
 from cnncli.data.sources import FileSource
 from cnncli.inference.gather import STANDARD_INPUT, Asked
 from cnncli.inference.predictor import Predictor
@@ -100,7 +101,7 @@ def _reads(asked: Asked, decode: Decode, workers: int | None, track: Track) -> I
         return [Read(read_image(io.BytesIO(asked.picture), decode).unsqueeze(0), {})]
     count = len(asked.paths)
     workers = workers_for(count) if workers is None else workers
-    source = FileSource(tuple(asked.paths), torch.zeros(count, dtype=torch.long), decode)
+    source = FileSource(as_paths(asked.paths), torch.zeros(count, dtype=torch.long), decode)
     size = max(min(BATCH, LARGE // (decode.channels * decode.size[0] * decode.size[1])), 1)
     return track(read_pictures(source, workers, size), -(-count // size), f"{count:,} pictures") if count else []
 

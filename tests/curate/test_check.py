@@ -317,10 +317,60 @@ def test_a_config_of_a_table_is_checked(cnncli: Cli, photos: Path, write_config:
 def test_other_data_sets_and_what_is_not_there_are_refused(cnncli: Cli, tiny: Path, tmp_path: Path) -> None:
     answer = cnncli("data", "check", tiny)
     assert answer.code == 2
-    assert "digits holds no picture files" in answer.err
-    assert "with image_csv or image_folder" in answer.err
+    assert "digits has no files of yours to check" in answer.err
+    assert "a config with csv, image_csv, image_folder, series_csv or text" in answer.err
     assert cnncli("data", "check", tmp_path / "nowhere").code == 2
 
 
 def test_noise_pictures_of_the_other_tests_are_clean(cnncli: Cli, tmp_path: Path) -> None:
     assert cnncli("data", "check", make_pictures(tmp_path / "set", {"a": 30, "b": 30}), "--json").json["faults"] == []
+
+
+def test_six_faults_of_a_folder_are_found_at_once(cnncli: Cli, photos: Path) -> None:
+    shutil.copy(photos / "train/ant/00.png", photos / "test/ant/copy.png")
+    shutil.copy(photos / "train/ant/01.png", photos / "train/bee/copy.png")
+    texture(photos / "test/bee/small.png", 12, (48, 36))  # the fourth of the training bees
+    (photos / "test/ant/broken.jpg").write_bytes(b"<html>not found</html>")
+    (photos / "train/wasp").mkdir()
+    texture(photos / "test/fly/00.png", 77)
+    (photos / "train/ant/notes.docx").write_bytes(b"text")
+    (photos / "train/Ant").mkdir()
+    texture(photos / "train/Ant/00.png", 99)
+    answer = cnncli("data", "check", photos, "--json")
+    assert answer.code == 3
+    assert set(kinds(answer.json)) == {"exact_leak", "exact_conflict", "near_leak", "unreadable", "empty_class",
+                                       "missing_class", "extra_class"}  # fmt: skip
+    assert {"passed_over", "similar_classes"} <= set(kinds(answer.json, "notices"))
+    assert "note:" not in answer.err  # what reading said is in the report
+    assert "docx" in next(each["text"] for each in answer.json["notices"] if each["kind"] == "passed_over")
+
+
+def test_six_faults_of_a_table_of_pictures_are_found_at_once(
+    cnncli: Cli, photos: Path, write_config: Callable[..., Path]
+) -> None:
+    shutil.copy(photos / "train/ant/00.png", photos / "test/ant/copy.png")
+    shutil.copy(photos / "train/ant/01.png", photos / "train/bee/copy.png")
+    texture(photos / "test/bee/small.png", 12, (48, 36))
+    (photos / "test/ant/broken.jpg").write_bytes(b"")
+    files = [path for path in sorted(photos.rglob("*")) if path.is_file()]
+    rows = [f"{path.relative_to(photos)},{path.parent.name},{path.parent.parent.name}" for path in files]
+    rows += [rows[0], "test/ant/gone.png,ant,test", f"{files[1].relative_to(photos)},Ant,test"]
+    table = photos / "listing.csv"
+    table.write_text("\n".join(["path,label,part", *rows]) + "\n")
+    config = write_config(f"dataset: {{name: image_csv, file: {table}, split_column: part}}\nmodel: mlp\n")
+    answer = cnncli("data", "check", config, "--json")
+    assert answer.code == 3
+    assert set(kinds(answer.json)) >= {"exact_leak", "exact_conflict", "near_leak", "unreadable", "listed_twice",
+                                       "extra_class"}  # fmt: skip
+    twice = [fault["lines"] for fault in answer.json["faults"] if fault["kind"] == "listed_twice"]
+    assert [2, len(rows)] in twice or [2, len(rows) - 1] in twice
+    assert "similar_classes" in kinds(answer.json, "notices")
+
+
+def test_a_clean_table_of_pictures_gives_nothing(cnncli: Cli, photos: Path, write_config: Callable[..., Path]) -> None:
+    rows = [f"{p.relative_to(photos)},{p.parent.name},{p.parent.parent.name}" for p in sorted(photos.rglob("*.png"))]
+    (photos / "listing.csv").write_text("\n".join(["path,label,part", *rows]) + "\n")
+    file = photos / "listing.csv"
+    config = write_config(f"dataset: {{name: image_csv, file: {file}, split_column: part}}\nmodel: mlp\n")
+    report = cnncli("data", "check", config, "--json").json
+    assert (report["faults"], report["notices"], report["kind"], report["samples"]) == ([], [], "pictures", 24)

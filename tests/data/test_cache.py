@@ -22,6 +22,7 @@ from cnncli.core.spec import Decode
 from cnncli.data import build_data, cache
 from cnncli.data.bundle import DataBundle
 from cnncli.data.decoded import decoded
+from cnncli.data.paths import as_paths
 from cnncli.data.sources import ArraySource, FileSource
 from tests.conftest import ROOT, Answer, make_pictures
 
@@ -46,7 +47,7 @@ def config(**settings: Any) -> DatasetConfig:
 
 def source(root: Path, decode: Decode = Decode((8, 12))) -> FileSource:
     paths = sorted(root.glob("train/*/*.png"))
-    return FileSource(tuple(paths), torch.tensor([p.parent.name == "bees" for p in paths]).long(), decode)
+    return FileSource(as_paths(paths), torch.tensor([p.parent.name == "bees" for p in paths]).long(), decode)
 
 
 def again(found: FileSource, **settings: Any) -> tuple[ArraySource, bool]:

@@ -6,6 +6,7 @@
 import io
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cnncli.data.decode import read_image
 from cnncli.data.folders import read_folder
 
 EXAMPLES = int(os.environ.get("CNNCLI_FUZZ", "60"))
+tried: Counter[str] = Counter()  # how many were read, and how many refused
 FORMS = ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA"]
 DECODE = Decode((9, 7), fit="stretch")
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12).filter(
@@ -55,7 +57,8 @@ def strictly(content: bytes) -> Any:
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    st.sampled_from(FORMS), st.integers(0, 9), st.lists(st.tuples(st.floats(0, 1, allow_subnormal=False), st.integers(0, 255)), max_size=4),
+    st.sampled_from(FORMS), st.integers(0, 9),
+    st.lists(st.tuples(st.floats(0, 1, allow_subnormal=False), st.integers(0, 255)), max_size=4),
     st.floats(0.2, 1),
 )  # fmt: skip
 def test_a_damaged_picture_is_what_pillow_makes_of_it_or_refused(
@@ -71,6 +74,7 @@ def test_a_damaged_picture_is_what_pillow_makes_of_it_or_refused(
         found = read_image(io.BytesIO(content), DECODE)
     except DataError as error:
         refused = str(error)
+    tried["pictures refused" if found is None else "pictures read"] += 1
     if found is None:
         assert "\n" not in refused
         # what Pillow reads and we do not: channels of TIFF that it cuts
@@ -106,6 +110,7 @@ def test_a_random_folder_is_read_whole_or_refused_with_a_line(tree: dict[str, di
             parts = read_folder(root)
         except DataError as error:
             refused = error.lines()[0]
+        tried["folders refused" if refused else "folders read"] += 1
         if refused:
             assert "\n" not in refused
             return
@@ -117,3 +122,9 @@ def test_a_random_folder_is_read_whole_or_refused_with_a_line(tree: dict[str, di
             assert set(part.labels) == set(range(len(part.classes)))
             good = [path for path in part.paths if path.read_bytes() != b"text"]
             assert all(read_image(path, DECODE).shape == (3, 9, 7) for path in good)
+
+
+def test_some_are_read() -> None:
+    """After the tests above; ``-s`` shows how many."""
+    print(dict(tried))
+    assert not tried or (tried["pictures read"] and tried["folders read"])
