@@ -73,6 +73,9 @@ def _read(given: list[str | None], form: Form) -> tuple[Numbers, Flags]:
     if form == PLAIN:
         tidied = [None if text is None else tidy(text) for text in given]
         found = pd.to_numeric(pd.Series(tidied, dtype=object), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        if brackets := [n for n, text in enumerate(tidied) if text is not None and text.startswith("(")]:
+            found = found.copy()
+            found[brackets] = [read_number(tidied[n] or "", PLAIN) for n in brackets]  # (5.00) is -5
     else:
         found = np.array([np.nan if text is None else read_number(text, form) for text in given], dtype=np.float64)
     without = np.array([text is None or text.lower() == "nan" for text in given], dtype=bool)

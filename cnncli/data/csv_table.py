@@ -51,9 +51,8 @@ def csv(
     """
     targets = target if isinstance(target, list) else [target]
     alone = [name for name in (split_column, key, group) if name is not None]
-    decimal = decimal or ("," if thousands == "." else None)  # what parts thousands is no decimal sign
-    as_text = _plain(*targets, *categorical, *dates, *alone)
-    table = open_table(path := find_data(file), header, delimiter, encoding, decimal, na_values, as_text)
+    as_text, sign = _plain(*targets, *categorical, *dates, *alone), decimal or {".": ","}.get(thousands or "")
+    table = open_table(path := find_data(file), header, delimiter, encoding, sign, na_values, as_text)
     columns = _Columns(table, path.name)
     learned = columns.targets(targets)
     chosen = columns.features(features, {*learned, *columns.find_all([*alone, *ignore])}, table.delimiter)
@@ -92,6 +91,9 @@ class _Columns:
             given = self.names[given]
         given = normalize("NFC", given)
         if given not in (self._known if among is None else among):
+            if given in self._known:
+                cause = f"'{given}' is among categorical or dates and also the target, key, group, split or ignored"
+                raise DataError(f"{self.table}: {cause}; choose one")
             known = self.names if among is None else among
             raise DataError(f"{self.table}: there is no {what} '{given}'; {did_you_mean(given, known)}")
         return given

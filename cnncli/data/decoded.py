@@ -32,7 +32,7 @@ def decoded(source: FileSource, config: DatasetConfig, track: Track) -> Source:
 
     The cache keeps the whole that ``source`` is a part of, so that another split of it needs no decoding.
     """
-    if config.memory == "never":
+    if config.memory == "never" or not len(source):  # the run's pictures of a split may be gone
         return source
     whole = source.whole or source
     entry = cache.kept(_identity(whole), lambda: _content(whole, config, track)) if config.cache else None

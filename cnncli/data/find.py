@@ -20,4 +20,4 @@ def find_data(path: str, what: str = "file") -> Path:
             if what == "folder" and not candidate.is_dir():
                 raise DataError(f"{candidate}: is a file where a folder is expected; name the folder")
             return candidate
-    raise DataError(f"{path}: no such {what}, neither here nor in '{data_root()}'")
+    raise DataError(f"{path}: no such {what}, neither here nor in '{data_root()}'; name where it lies")

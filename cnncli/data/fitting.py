@@ -124,7 +124,9 @@ def _advice(column: "pd.Series[Any]", bad: Flags) -> str:
     text = texts(column[bad][:1]).iloc[0] if bad.any() else None
     if text in MISSING_BEFORE:
         return f"if it stands for no value, set dataset.na_values: ['{text}']"
-    return "fix it, or name the column in categorical"
+    if text in ("-", "--", ".", "inf", "-inf", "Inf", "-Inf", "infinity"):
+        return f"if it stands for no value, set dataset.na_values: ['{text}']"
+    return "fix it, or name the column in ignore"
 
 
 def _fit_date(column: "pd.Series[Any]", rules: Rules) -> Column:
@@ -149,9 +151,11 @@ def _fit_category(column: "pd.Series[Any]", rules: Rules) -> Column | Constant:
         return Constant(str(column.name), next(iter(counts)))
     categories = tuple(sorted(known for known, count in counts.items() if count >= (rules.rare or 0)))
     if not categories:
+        most = max(counts.values())
+        cause = f"has no text that is in {rules.rare} training rows, the commonest is in {most}"
         raise DataError(
-            f"{name}: column '{column.name}' has no text that is in {rules.rare} rows; lower dataset.rare, or name the "
-            "column in ignore"
+            f"{name}: column '{column.name}' {cause}; {f'set dataset.rare: {most}, or ' if most > 1 else ''}name the "
+            f"column in ignore{', not in categorical' if column.name in rules.categorical else ''}"
         )
     usual = max(categories, key=lambda known: counts[known])
     return Column(

@@ -112,7 +112,9 @@ def split_folders(root: Path, passed: Passed | None = None, to_judge: bool = Fal
             raise DataError(f"{root}: '{found[split].name}' and '{name}' are both {split} folders; join or rename them")
         found[split] = root / name
     if "train" not in found and not to_judge:
-        raise DataError(f"{root}: has {', '.join(sorted(named))} but no train folder; add one")
+        raise DataError(
+            f"{root}: has {', '.join(sorted(named))} but no train folder; add one (cnncli eval --data PLACE needs none)"
+        )
     _must_differ(found.values())
     if passed is not None:
         _pass_over_beside(root, set(named), passed)

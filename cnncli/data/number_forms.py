@@ -124,8 +124,9 @@ def tell_points_in_doubt(columns: Sequence[Sequence[str]], names: Sequence[str],
         given = [cell for cell in cells if cell]
         pointed = [cell for cell in given if "." in cell]
         if len(pointed) >= 3 and len(pointed) < len(given) and all(map(_IN_DOUBT.fullmatch, given)):
-            notice("points", f"{where}: column '{name}' has '{pointed[0]}' beside whole numbers, read with a decimal "
-                             "point; if points part thousands, set dataset.thousands: '.'")  # fmt: skip
+            cause = f"column '{name}' has '{pointed[0]}' beside whole numbers, read with a decimal point"
+            advice = "if points part thousands, leave them out, or (csv) set dataset.thousands: '.'"
+            notice("points", f"{where}: {cause}; {advice}")
 
 
 def shows_decimal_comma(cells: Sequence[str]) -> bool:

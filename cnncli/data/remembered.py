@@ -71,7 +71,10 @@ def find_parts(remembered: Remembered, samples: Samples) -> dict[Split, Tensor]:
             parts[split] = torch.from_numpy(found[here])
     _tell(members, samples, found, changed, leaked)
     if not any(len(rows) for rows in parts.values()):
-        raise DataError(f"{samples.where}: none of the {samples.what} that the run knew are there; check the path")
+        raise DataError(
+            f"{samples.where}: none of the {samples.what} that the run knew are there; name their place, or judge "
+            "others: cnncli eval --data PLACE"
+        )
     return parts
 
 

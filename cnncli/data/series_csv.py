@@ -22,7 +22,7 @@ def series_csv(
     period: Count = 12,
     log: bool = False,
     difference: Count | None = None,
-    delimiter: Delimiter = ",",
+    delimiter: Delimiter | None = None,
     test_fraction: Fraction = 0.2,
     time: str | list[str] | Literal[False] | None = None,
     series: str | list[str] | None = None,

@@ -34,7 +34,7 @@ class Reading:
     """How a file is read: the keys of ``series_csv`` that have to do with it."""
 
     columns: list[str] | None = None
-    delimiter: str = ","
+    delimiter: str | None = None
     time: str | list[str] | bool | None = None
     series: str | list[str] | None = None
     day_first: bool | None = None

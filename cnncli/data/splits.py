@@ -16,7 +16,7 @@ _NO_VALIDATION = "dataset.val_fraction: 0 and checkpoint.monitor: train/loss"
 def _advice(key: str) -> str:
     """What helps where ``key`` asked for a part and there is none to take."""
     if key == LEFT:
-        return "lower dataset.test_fraction, or set dataset.test_fraction: 0"
+        return "add more, lower dataset.test_fraction, or set dataset.test_fraction: 0"
     others = f"dataset.{key}: 0, " if key != "val_fraction" else ""  # what has no test part has no validation part
     return f"add more, or set {others}{_NO_VALIDATION}"
 
@@ -38,7 +38,8 @@ def stratified_split(
         taking.take(members, min(max(round(fraction * len(members)), 1), len(members) - 1))
     kept, taken = taking.result(len(targets), key)
     if len(taken) == 0:
-        cause = "each class is one group of samples" if taking.too_large else "no class has two samples"
+        left = " beside those of the test part" if key == LEFT else ""
+        cause = "each class is one group of samples" if taking.too_large else f"no class has two samples{left}"
         raise DataError(f"{cause}, so no part of them can be split off; {_advice(key)}")
     return kept, taken
 

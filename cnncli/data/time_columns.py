@@ -129,7 +129,7 @@ def require_no_times(table: Table) -> None:
         if table.is_numeric(column):
             doubt = column.strip().lower() in TIMES and not bool((np.diff(table.numbers(column)[0]) > 0).all())
         else:
-            told = table.frame[column].astype(str)
+            told = table.frame[column].fillna("").astype(str)
             doubt = column.strip().lower() in TIMES or bool(told.is_unique and told.str.contains(YEAR).all())
         if doubt:
             raise DataError(
@@ -206,7 +206,7 @@ def may_name_series(table: Table) -> str | None:
     """A column of texts each of which stands in one block of lines, as where several series follow one another."""
     for column in table.free:
         if not table.is_numeric(column):
-            text = table.frame[column].astype(str)
+            text = table.frame[column].fillna("").astype(str)
             blocks = int((text != text.shift()).sum())
             if 1 < blocks == text.nunique() <= len(text) // 5:
                 return column

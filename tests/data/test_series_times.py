@@ -509,3 +509,13 @@ def test_positions_are_told_where_there_are_no_times() -> None:
     write(series(DAYS))
     assert build()[0].time_at(3).startswith("2024-02-01T00:00")
     assert build(time=False)[0].time_at(3) == "3"
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_what_parts_the_cells_and_a_decimal_comma_are_found(mark: str) -> None:
+    rows = "".join(f"{day:%d.%m.%Y}{mark}{n},5{mark}{n},25\n" for n, day in enumerate(DAYS))
+    Path("s.csv").write_text(f"when{mark}sold{mark}left\n{rows}")
+    data, told = build()
+    assert data.values.tolist() == [[n + 0.5, n + 0.25] for n in range(len(DAYS))]
+    assert kinds(told) == ["delimiter", "decimal"]
+    assert build(delimiter=mark)[0].values.tolist() == data.values.tolist()

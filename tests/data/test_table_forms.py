@@ -207,7 +207,9 @@ def test_an_unseen_category_is_refused_or_is_like_the_rare_ones() -> None:
     rare = read_table(Path(write("city,x\nBonn,2\n", "new.csv")))
     assert encode_rows(new, advised).tolist() == encode_rows(rare, advised).tolist()
     assert encode_rows(new, advised)[0, :3].tolist() == [0, 0, 1]
-    assert "no text that is in 50 rows; lower dataset.rare" in failure(text, target="y", rare=50, **WHOLE)
+    message = failure(text, target="y", rare=50, **WHOLE)
+    assert "no text that is in 50 training rows, the commonest is in 20; set dataset.rare: 20, or name" in message
+    assert table_of(opened(text, target="y", missing="fill", rare=20, **WHOLE)).columns[0].inputs[0] == "city=Oslo"
 
 
 def test_a_missing_category_that_training_did_not_have_is_the_usual_one_and_said() -> None:
@@ -226,7 +228,28 @@ def test_very_many_categories_are_refused_with_their_size() -> None:
     assert "6.7 GiB, more than 2; name it in ignore, or set dataset.rare" in message
     assert opened(text, target="y", ignore=("user",), **WHOLE).spec.input_shape == (1,)
     message = failure(text, target="y", categorical=("user",), rare=3, **WHOLE)
-    assert "lower dataset.rare, or name the column in ignore" in message
+    assert message.endswith("set dataset.rare: 2, or name the column in ignore, not in categorical")
+    message = failure(text, target="y", categorical=("user",), ignore=("user",), **WHOLE)
+    assert "'user' is among categorical or dates and also the target, key, group, split or ignored; choose" in message
+
+
+def test_texts_that_are_all_different_are_refused_with_advice_that_helps() -> None:
+    text = "user,x,y\n" + "".join(f"u{n},{n % 13},{n % 2}\n" for n in range(40))
+    message = failure(text, target="y", categorical=("user",), rare=2, **WHOLE)
+    assert message.endswith("the commonest is in 1; name the column in ignore, not in categorical")
+    assert opened(text, target="y", ignore=("user",), **WHOLE).spec.input_shape == (1,)
+
+
+@pytest.mark.parametrize("sign", ["-", "--", "inf", "?"])
+def test_signs_for_no_value_are_asked_for(sign: str) -> None:
+    text = quoted(["1.5", sign, "3.5", "4.5", "7.25"])
+    assert failure(text, target="y", **WHOLE).endswith(f"set dataset.na_values: ['{sign}']")
+    assert as_numbers(text, na_values=(sign,), missing="drop") == [1.5, 3.5, 4.5, 7.25]
+
+
+def test_negative_numbers_in_brackets_are_read_among_plain_ones() -> None:
+    assert as_numbers(quoted(["(5.00)", "3.5", "2", "-1.25"])) == [-5, 3.5, 2, -1.25]
+    assert "'(5.00' where a number is expected" in failure(quoted(["(5.00", "3.5", "2"]), target="y", **WHOLE)
 
 
 @pytest.mark.parametrize(

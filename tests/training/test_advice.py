@@ -1,10 +1,12 @@
 """Advice about pictures names the key that was set, and helps when it is followed."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cnncli.runs.checkpoint import load_checkpoint
 from tests.conftest import Answer, make_pictures
 
 Cli = Callable[..., Answer]
@@ -48,3 +50,34 @@ def test_another_number_of_channels_than_the_checkpoint_has_names_both(
     assert "normalize" not in answer.err
     assert cnncli(*tune, f"dataset.channels={learned}").code == 0
     assert cnncli(*tune).code == 0
+
+
+def test_a_run_whose_pictures_are_all_others_is_told_how_to_judge_them(tmp_path: Path, cnncli: Cli) -> None:
+    make_pictures(tmp_path / "set", {"a": 8, "b": 8})
+    make_pictures(tmp_path / "new" / "test", {"a": 4, "b": 4}, seed=1)
+    for path in sorted((tmp_path / "new").rglob("*.png")):
+        path.rename(path.with_name(f"new_{path.name}"))
+    (tmp_path / "c.yaml").write_text(CONFIG + "train: {epochs: 1}\n")
+    assert cnncli("train", "c.yaml", "--name", "a/1").code == 0
+    evaluate = ["eval", "--ckpt", "runs/a/1/best.pt"]
+    for root in ("new", "new/test"):
+        answer = cnncli(*evaluate, "--split", "val", f"dataset.root={root}")
+        assert answer.code == 3
+        assert "cnncli eval --data PLACE" in answer.err, answer.err
+        assert cnncli(*evaluate, "--data", root).code == 0
+
+
+def test_a_split_whose_training_pictures_are_gone_is_judged(tmp_path: Path, cnncli: Cli) -> None:
+    make_pictures(tmp_path / "set", {"a": 8, "b": 8})
+    (tmp_path / "c.yaml").write_text(CONFIG + "train: {epochs: 1}\n")
+    assert cnncli("train", "c.yaml", "--name", "a/1", "dataset.test_fraction=0.25").code == 0
+    evaluate = ["eval", "--ckpt", "runs/a/1/best.pt", "--json"]
+    before = json.loads(cnncli(*evaluate).out)
+    members = load_checkpoint(Path("runs/a/1/best.pt")).members
+    assert members is not None
+    for row in members.of("train"):
+        (tmp_path / "set" / members.names[row]).unlink()
+    answer = cnncli(*evaluate)
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out)["metrics"] == before["metrics"]
+    assert f"{len(members.of('train'))} pictures that the run knew are gone" in answer.err
