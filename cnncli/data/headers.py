@@ -14,21 +14,27 @@ _DEEP_MODES = ("I", "F")
 
 @dataclass(frozen=True)
 class Header:
-    """``deep``: its values are not 0 to 255; ``cut``: colours of 16 bits, of which 8 are read; ``frames``: several."""
+    """``deep``: its values are not 0 to 255; ``cut``: colours of 16 bits, of which 8 are read; ``frames``: several.
+
+    ``alpha``: it has a channel for transparency.
+    """
 
     deep: bool = False
     cut: bool = False
     frames: bool = False
+    alpha: bool = False
 
 
 @dataclass
 class Headers:
-    """How many of ``total`` files are deep, cut, or have several frames, and the first of each."""
+    """How many of ``total`` files are deep, cut, transparent or have several frames, and the first of each."""
 
     total: int = 0
     deep: int = 0
     cut: int = 0
     frames: int = 0
+    alpha: int = 0
+    first_alpha: str = ""
     first_deep: str = ""
     first_cut: str = ""
     first_frames: str = ""
@@ -46,7 +52,7 @@ def look(paths: Iterable[Path]) -> Headers:
     for path in paths:
         header = header_of(path)
         found.total += 1
-        for kind in ("deep", "cut", "frames"):
+        for kind in ("deep", "cut", "frames", "alpha"):
             if getattr(header, kind):
                 setattr(found, kind, getattr(found, kind) + 1)
                 setattr(found, f"first_{kind}", getattr(found, f"first_{kind}") or str(path))
@@ -66,9 +72,11 @@ def header_of(path: Path) -> Header:
     if start.startswith(_PNG) and len(start) > 25:
         wide, grey = start[24] == 16, start[25] == 0
         animation = start.find(b"acTL")
-        return Header(wide and grey, wide and not grey, 0 < animation < (start.find(b"IDAT") % 2**32))
+        several = 0 < animation < (start.find(b"IDAT") % 2**32)
+        return Header(wide and grey, wide and not grey, several, start[25] in (4, 6))
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return Header(frames=start[12:16] == b"VP8X" and bool(start[20] & 2))
+        flags = start[20] if start[12:16] == b"VP8X" else 0
+        return Header(frames=bool(flags & 2), alpha=bool(flags & 16))
     return _array_header(path) if extension == ".npy" else _by_pillow(path)
 
 

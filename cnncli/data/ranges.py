@@ -25,7 +25,7 @@ from cnncli.data.levels import Pixels, Range
 from cnncli.data.paths import Paths, as_paths
 from cnncli.data.sources import FileSource, Source
 
-FORMAT = 1  # of what is remembered
+FORMAT = 2  # of what is remembered
 KEPT = 2_000  # sets that are remembered
 TYPES = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0), (0.0, 4294967295.0))  # of which mixed sets have one
 FEW = 32  # of 256 levels, for nearly all pixels of all pictures, are a loss
@@ -69,7 +69,7 @@ def with_range(sources: dict[Split, Source], cached: bool, track: Track, spec: D
         return sources
     whole = train.whole or train
     headers = Headers(**_remembered([whole.digest], cached, lambda: asdict(look(whole.paths))))
-    _tell(headers)
+    _tell(headers, train.decode.channels)
     if not headers.deep or train.decode.value_range is not None:
         return sources
     rows = "" if train.rows is None else sha256(train.rows.numpy().tobytes()).hexdigest()
@@ -117,7 +117,10 @@ def _tell_losses(values: Values, chosen: Range) -> None:
         )
 
 
-def _tell(headers: Headers) -> None:
+def _tell(headers: Headers, channels: int) -> None:
+    if headers.alpha and channels in (1, 3):
+        cause = f"{headers.alpha:,} pictures have a channel for transparency, first {headers.first_alpha}"
+        notice("transparent", f"{cause}; white is put behind them, dataset.channels: 4 keeps it")
     if headers.frames:
         cause = f"{headers.frames:,} files have several frames or pages, first {headers.first_frames}"
         notice("several_frames", f"{cause}; the first of each is read")

@@ -54,7 +54,8 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
     if place is None:
         remembered = None if predictor.members is None else Remembered(predictor.members)
         data = open_data(predictor.config, display.track, predictor.spec, remembered)
-        training = data.sources["train"].targets
+        training = _remembered_targets(predictor)
+        training = data.sources["train"].targets if training is None else training
     else:
         split = "test"
         data, training = _elsewhere(predictor, place, display)
@@ -67,15 +68,22 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
     return Evaluation(str(predictor.path), report, predictor.views)
 
 
+def _remembered_targets(predictor: Predictor) -> Tensor | None:
+    """The targets of the training part as the run saw them; None where it does not keep them."""
+    if predictor.members is None or not len(predictor.members.targets):
+        return None
+    training = torch.from_numpy(predictor.members.targets)
+    return training.long() if training.dtype == torch.int16 else training
+
+
 def _elsewhere(predictor: Predictor, place: str, display: Display) -> tuple[DataBundle, Tensor]:
     """All labelled samples at ``place`` but those of training, and the targets of training, for the baseline."""
     members, config = predictor.members or Members("path"), predictor.config
     section = placed(config.dataset, predictor.spec, place)
     moved = config.model_copy(update={"dataset": section})
     data = open_data(moved, display.track, predictor.spec, Remembered(members, elsewhere=True))
-    if len(members.targets):
-        training = torch.from_numpy(members.targets)
-        return data, training.long() if training.dtype == torch.int16 else training
+    if (training := _remembered_targets(predictor)) is not None:
+        return data, training
     if predictor.spec.kind.only == "windows":  # whose baselines need nothing of training
         return data, torch.zeros(0)
     return data, open_data(config, display.track, predictor.spec).sources["train"].targets

@@ -278,3 +278,17 @@ def test_check_says_when_levels_are_lost_and_thermal_pictures_are_not_flat(tmp_p
     halves(tmp_path / "far", 0, 1, np.float32, ".tif", 9999)
     lost = cnncli("data", "check", "far")
     assert "dataset.value_range: [" in lost.out + lost.err
+
+
+def test_transparency_that_is_not_kept_is_said(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name in ("left", "right"):
+        for i in range(8):
+            save(tmp_path / "set" / name / f"{i}.png", generator.integers(0, 256, (16, 16, 4), dtype=np.uint8))
+    with collecting() as found:
+        bundle(tmp_path / "set", channels=3)
+    assert [notice.kind for notice in found] == ["transparent"]
+    assert "16 pictures have a channel for transparency, first " in found[0].text
+    with collecting() as found:
+        assert bundle(tmp_path / "set", channels=4).spec.input_shape == (4, 16, 16)
+    assert not found
