@@ -29,14 +29,14 @@ dataset: {name: image_folder, root: photos, image_size: 8, channels: 1, batch_si
           val_fraction: 0.2}
 model: {name: mlp, hidden: [256]}
 optimizer: {name: adam, lr: 3e-3}
-train: {epochs: 20}
+train: {epochs: 12}
 logging: {tensorboard: false, samples: false, pictures: false}
 """
 ROWS = """\
 dataset: {name: csv, file: noise.csv, target: label, batch_size: 64, test_fraction: 0.6, val_fraction: 0.2}
 model: {name: mlp, hidden: [256]}
 optimizer: {name: adam, lr: 3e-3}
-train: {epochs: 20}
+train: {epochs: 12}
 logging: {tensorboard: false, samples: false, pictures: false}
 """
 
@@ -89,9 +89,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Trai
             patch.chdir(folder)
             patch.setenv("CNNCLI_CACHE", str(folder / "cache"))
             if kind == "pictures":
-                write_noise(folder / "photos", 0, 700)
+                write_noise(folder / "photos", 0, 520)
             else:
-                write_rows(folder / "noise.csv", rows_of(0, 1400))
+                write_rows(folder / "noise.csv", rows_of(0, 1040))
             (folder / "noise.yaml").write_text(config)
             assert run(["train", "noise.yaml", "--name", "noise/one"]) == 0
             found[kind] = Trained(folder, config)
@@ -232,7 +232,7 @@ def test_resuming_learns_from_what_the_run_knew(
     run_on(kind)
     before = judged()
     change(tmp_path)
-    answer = cnncli("train", "--resume", "runs/noise/one", "train.epochs=21", "--json")
+    answer = cnncli("train", "--resume", "runs/noise/one", "train.epochs=13", "--json")
     if change in (pictures_removed, rows_removed, pictures_over_others):
         assert answer.code == 3
         assert "training samples are gone; put them back, or start a new run" in answer.err
@@ -258,16 +258,16 @@ def test_new_samples_are_counted_named_and_not_used(kind: str, run_on: Callable[
 def test_data_that_moved_resume_with_the_same_weights(kind: str, run_on: Callable[[str], None], cnncli: Cli) -> None:
     run_on(kind)
     shutil.copytree("runs", "again")
-    assert cnncli("train", "--resume", "runs/noise/one", "train.epochs=22").code == 0
+    assert cnncli("train", "--resume", "runs/noise/one", "train.epochs=14").code == 0
     old, new, key = ("photos", "elsewhere/pictures", "root") if kind == "pictures" else ("noise.csv", "n/a.csv", "file")
     Path(new).parent.mkdir()
     shutil.move(old, new)
-    answer = cnncli("train", "--resume", "again/noise/one", "train.epochs=22", f"dataset.{key}={new}")
+    answer = cnncli("train", "--resume", "again/noise/one", "train.epochs=14", f"dataset.{key}={new}")
     assert answer.code == 0, answer.err
     lines = [
         json.loads(Path(folder, "noise/one/metrics.jsonl").read_text().splitlines()[-1]) for folder in ("runs", "again")
     ]
-    assert lines[0]["epoch"] == 22
+    assert lines[0]["epoch"] == 14
     assert [line["train/loss"] for line in lines] == [lines[0]["train/loss"]] * 2
 
 
@@ -278,8 +278,8 @@ def test_eval_data_judges_all_that_training_has_not_seen(kind: str, run_on: Call
     before = judged()
     answer = cnncli("eval", "--ckpt", "runs/noise/one/best.pt", "--data", place, "--json")
     accuracy_at_chance(answer)
-    assert answer.json["metrics"]["test"]["n"] == 1400 - len(before["train"])
-    assert f"{len(before['train'])} of 1,400" in answer.err
+    assert answer.json["metrics"]["test"]["n"] == 1040 - len(before["train"])
+    assert f"{len(before['train'])} of 1,040" in answer.err
     if kind == "pictures":
         write_noise(Path("new"), 2000, 210)
     else:
