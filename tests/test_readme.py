@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.training.configs import load_config
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, make_pictures
 
 README = (ROOT / "README.md").read_text()
 Cli = Callable[..., Answer]
@@ -33,6 +33,7 @@ def place(tmp_path: Path) -> Path:
         name = re.match(r"# (\S+\.(?:yaml|py))\n", block)
         if name:
             (tmp_path / name[1]).write_text(block)
+    make_pictures(tmp_path / "new_photos", {"cat": 3, "dog": 3}, seed=5)
     return tmp_path
 
 

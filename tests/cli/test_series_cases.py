@@ -195,7 +195,6 @@ def test_several_series_are_scaled_split_and_forecast_each_by_itself(
     [
         ("step,passengers", "step", "passengers"),
         ("y,y_lower", "y_lower", "y"),
-        ("time,y", "time", "y"),
         ("series,y", "series", "y"),
     ],
 )
