@@ -123,9 +123,9 @@ def _months(times: Moments) -> Whole:
 def _day_of(months: NDArray[np.datetime64], kind: Days, anchor: int) -> NDArray[np.datetime64]:
     """A day of every month ``datetime64[M]``: datetime64[D]."""
     first = months.astype("datetime64[D]")
-    last = (months + 1).astype("datetime64[D]") - 1
+    last = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
     if kind == "same":
-        return np.asarray(np.minimum(first + (anchor - 1), last))
+        return np.asarray(np.minimum(first + np.timedelta64(anchor - 1, "D"), last))
     if kind == "last":
         return np.asarray(last)
     if kind == "last business":

@@ -262,7 +262,7 @@ def _moments(values: NDArray[np.float64], inside: NDArray[np.bool_], kind: str) 
     """Numbers as times, NaT where they are none."""
     import pandas as pd
 
-    found = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]")
+    found = np.full(len(values), np.datetime64("NaT", "us"), dtype="datetime64[us]")
     numbers = values[inside].astype(np.int64)
     if "%" not in kind:
         found[inside] = numbers.astype(f"datetime64[{kind}]").astype("datetime64[us]")
