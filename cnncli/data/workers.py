@@ -159,7 +159,7 @@ class ReadAhead:
             if not (self.lasting and self._begun):
                 _try_queues(self.loader.num_workers)
             self._begun = True
-            with watch.waiting(), _explained(watch):
+            with watch.waiting(), _explained(watch), _term_held():
                 batches = iter(self.loader)
         except OSError:
             for child in set(multiprocessing.active_children()) - before:
@@ -200,8 +200,7 @@ class _Watch:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Only what is waited for can be too slow."""
-        self._stopped = self._silent = 0
-        self._waits = True
+        self._stopped, self._silent, self._waits = 0, 0, True
         try:
             yield
         finally:
@@ -274,11 +273,24 @@ def _as_it_is(read: Any) -> Any:
     return read
 
 
+@contextmanager
+def _term_held() -> Iterator[None]:
+    """Hold SIGTERM back until the end of the block; processes started in it begin with it held back."""
+    if not hasattr(signal, "sigwaitinfo"):  # macOS has none: there a group's SIGTERM ends the workers as well
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _obey_parent_only(_worker: int) -> None:
     """A signal may reach the whole process group; the main process decides when its workers end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):  # macOS has none: there a group's SIGTERM ends the workers as well
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # started by fork it is already, by spawn it is not
         threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 

@@ -49,6 +49,29 @@ def read(*keys: int, number: int = 2) -> list[int]:
     return [int(targets) for _, targets in ReadAhead(Numbers(), Keys(*keys), number)]
 
 
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="a worker cannot tell who sent a signal")
+def test_a_group_that_is_told_to_end_spares_workers_that_only_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = workers._obey_parent_only
+
+    def told_first(worker: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        begin(worker)
+
+    monkeypatch.setattr(workers, "_obey_parent_only", told_first)
+    assert read(*range(9)) == list(range(9))
+
+
+def test_a_signal_that_was_held_while_workers_began_arrives() -> None:
+    came: list[int] = []
+    previous = signal.signal(signal.SIGTERM, lambda signum, _frame: came.append(signum))
+    try:
+        with workers._term_held():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert came == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "TICK", 0.05)
