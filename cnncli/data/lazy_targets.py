@@ -79,6 +79,8 @@ class Ahead:
 
     def to(self, device: torch.device) -> "Ahead":
         """The same on another device; what lies there is not copied."""
+        if device == self.own.device:
+            return self
         moved = {name: getattr(self, name).to(device) for name in ("own", "level", "mean", "std", "ends")}
         return replace(self, **moved)
 

@@ -11,7 +11,8 @@ import numpy as np
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.data.columns import Flags, Numbers, numbers
-from cnncli.data.times import Times, joined, numbers_as_times, read_times
+from cnncli.data.number_times import numbers_as_times
+from cnncli.data.times import Times, joined, read_times
 
 if TYPE_CHECKING:
     import pandas as pd

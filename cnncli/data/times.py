@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Moments = NDArray[np.datetime64]  # datetime64[us]
 SAMPLE = 64  # values that a form is tried on before the whole column
+BLOCK = 100_000  # texts that are parsed at once
 CENTURY = 2040  # two digits of a year later than this are of the century before
+OFFSET = r"(Z|[+-]\d{2}(?::?\d{2})?)\s*$"
 MOSTLY = 0.5  # of the values: the others are errors in a column of times, not words in another
 
 
@@ -83,32 +85,32 @@ def read_times(column: "pd.Series[Any]", name: str, day_first: bool | None, zone
 
     Raises ``DataError`` where day and month could be exchanged, or a few values are no times.
     """
-    text = column.astype(str).str.strip()
-    candidates = _candidates(text)
-    parsed = [(form, _parsed(text, form)) for form in candidates]
+    parsed = [(form, _in_blocks(column, form)) for form in _candidates(column)]
     found = [(form, times) for form, times in parsed if times.notna().all()]
     if not found:
         best = max((times for _, times in parsed), key=lambda times: times.notna().sum(), default=None)
-        if best is None or best.notna().mean() < MOSTLY or len(text) == 1:
+        if best is None or best.notna().mean() < MOSTLY or len(column) == 1:
             return None
-        raise _no_time(column, best.isna().to_numpy(), name)
+        raise no_time(column, best.isna().to_numpy(), name)
+    first = str(column.iloc[0]).strip()
     if day_first is not None and any(form.numeric for form, _ in found):
         found = [(form, times) for form, times in found if form.day_first == day_first]
         if not found:
             told = str(day_first).lower()
             raise DataError(
-                f"{name}: column '{column.name}' has times such as {text.iloc[0]}, which dataset.day_first: {told} "
+                f"{name}: column '{column.name}' has times such as {first}, which dataset.day_first: {told} "
                 "does not fit; leave it out"
             )
     if len(found) > 1 and not found[0][1].equals(found[1][1]):
         raise DataError(
             f"{name}: column '{column.name}' has days and months that could be exchanged, such as "
-            f"{text.iloc[0]}; set dataset.day_first: true or false"
+            f"{first}; set dataset.day_first: true or false"
         )
-    return _placed(str(column.name), text, *found[0], zone, name)
+    return _placed(column, *found[0], zone, name)
 
 
-def _no_time(column: "pd.Series[Any]", wrong: NDArray[np.bool_], name: str) -> DataError:
+def no_time(column: "pd.Series[Any]", wrong: NDArray[np.bool_], name: str) -> DataError:
+    """The error that names the first of the values that are ``wrong``."""
     position = int(wrong.argmax())
     where = f"{name}:{column.index[position]}" if column.index.name == LINE else name
     return DataError(
@@ -117,10 +119,14 @@ def _no_time(column: "pd.Series[Any]", wrong: NDArray[np.bool_], name: str) -> D
     )
 
 
-def _candidates(text: "pd.Series[Any]") -> list[Form]:
+def _stripped(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    return column.astype(str).str.strip()
+
+
+def _candidates(column: "pd.Series[Any]") -> list[Form]:
     """The forms that a sample of the texts could have, the flags of their zeros as any of them has it."""
-    positions = np.unique(np.linspace(0, len(text) - 1, SAMPLE).astype(int))
-    sample = text.iloc[positions].tolist()
+    positions = np.unique(np.linspace(0, len(column) - 1, SAMPLE).astype(int))
+    sample = _stripped(column.iloc[positions]).tolist()
     each = [forms_of(value) for value in sample]
     known: dict[str, Form] = {}
     counts: dict[str, int] = {}
@@ -137,8 +143,17 @@ def _candidates(text: "pd.Series[Any]") -> list[Form]:
     return enough
 
 
+def _in_blocks(column: "pd.Series[Any]", form: Form) -> "pd.Series[Any]":
+    """Times of a whole column, block by block: every step of it makes new texts."""
+    import pandas as pd
+
+    begins = range(0, len(column), BLOCK)
+    blocks = [_parsed(_stripped(column.iloc[begin : begin + BLOCK]), form) for begin in begins]
+    return pd.concat(blocks) if len(blocks) > 1 else blocks[0]
+
+
 def _parsed(text: "pd.Series[Any]", form: Form) -> "pd.Series[Any]":
-    """Times of a whole column, NaT where one has another form; with offsets in UTC."""
+    """Times of texts, NaT where one has another form; with offsets in UTC."""
     import pandas as pd
 
     if form.quarter:
@@ -159,17 +174,16 @@ def _parsed(text: "pd.Series[Any]", form: Form) -> "pd.Series[Any]":
     return parsed
 
 
-def _placed(
-    column: str, text: "pd.Series[Any]", form: Form, parsed: "pd.Series[Any]", zone: str | None, name: str
-) -> Times:
+def _placed(texts: "pd.Series[Any]", form: Form, parsed: "pd.Series[Any]", zone: str | None, name: str) -> Times:
     """The times as they are ordered: UTC where offsets or a zone say how."""
+    column = str(texts.name)
     if form.zoned:
         values = parsed.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
         if not form.format.endswith("%z"):
             return Times(column, values, form)
-        last = re.search(r"(Z|[+-]\d{2}(?::?\d{2})?)$", text.iloc[int(values.argmax())], re.IGNORECASE)
-        offset = last[0] if last else ""
-        wall = _wall(text, form, values)
+        last = re.search(OFFSET, str(texts.iloc[int(values.argmax())]), re.IGNORECASE)
+        offset = last[1] if last else ""
+        wall = _wall(texts, values)
         return Times(column, values, form, None, wall, offset, _microseconds(offset))
     values = parsed.to_numpy().astype("datetime64[us]")
     if zone is None:
@@ -185,9 +199,9 @@ def _microseconds(offset: str) -> int:
     return (-minutes if offset.startswith("-") else minutes) * 60_000_000
 
 
-def _wall(text: "pd.Series[Any]", form: Form, values: Moments) -> Moments | None:
+def _wall(texts: "pd.Series[Any]", values: Moments) -> Moments | None:
     """The local times, None where all offsets are the same."""
-    ends = text.str.extract(r"(Z|[+-]\d{2}(?::?\d{2})?)$", flags=re.IGNORECASE)[0]
+    ends = texts.astype(str).str.extract(OFFSET, flags=re.IGNORECASE)[0]
     codes, known = ends.factorize()
     if len(known) == 1:
         return None
@@ -220,56 +234,6 @@ def located(values: Moments, zone: str, column: str, name: str) -> Moments:
         ) from error
     found: Moments = local.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
     return found[::-1] if back else found
-
-
-YEARS = frozenset({"year", "years", "yr", "date", "ds", "time", "period", "jahr", "annee", "ano", "jaar"})
-NAMES = YEARS | {
-    "datetime", "timestamp", "day", "month", "quarter", "datum", "zeit", "monat", "fecha", "unix", "epoch", "dt", "ts",
-    "utc", "when", "yearmonth", "yyyymm", "yyyymmdd",
-}  # fmt: skip
-UNITS = (("s", 1e8, 4.2e9), ("ms", 1e11, 4.2e12), ("us", 1e14, 4.2e15), ("ns", 1e17, 4.2e18))
-DIGITS = (("%Y%m%d", 15000000, 22000000), ("%Y%m", 150000, 220000), ("%Y", 1500, 2200))
-
-
-def numbers_as_times(column: "pd.Series[Any]", values: NDArray[np.float64], named: bool, name: str) -> Times | None:
-    """The times that whole numbers stand for: 20240315, 202403, 2024, seconds to nanoseconds since 1970.
-
-    ``named``: the config says that they are. Else the column's own name must sound like it, or (of years and months
-    not) the numbers must never go back, or never forth. Raises ``DataError`` where a few are no times.
-    """
-    words = set(re.split(r"[^a-z]+", str(column.name).lower()))
-    whole = np.isfinite(values) & (values == np.floor(values))
-    for kind, least, most in (*UNITS, *DIGITS):
-        inside = whole & (values >= least) & (values <= most)
-        if not len(values) or inside.mean() < MOSTLY:
-            continue
-        steps = np.diff(values[inside])
-        ordered = len(steps) > 1 and ((steps > 0).all() or (steps < 0).all())
-        years = kind == "%Y"
-        speaks = named or bool(words & (YEARS if years else NAMES))
-        if not speaks and (years or kind == "%Y%m" or not ordered):
-            continue
-        moments = _moments(values, inside, kind)
-        known = ~np.isnat(moments)
-        if known.all():
-            return Times(str(column.name), moments, Form(kind) if "%" in kind else Form("", unit=kind))
-        if known.mean() >= MOSTLY and len(values) > 1:
-            raise _no_time(column, ~known, name)
-    return None
-
-
-def _moments(values: NDArray[np.float64], inside: NDArray[np.bool_], kind: str) -> Moments:
-    """Numbers as times, NaT where they are none."""
-    import pandas as pd
-
-    found = np.full(len(values), np.datetime64("NaT", "us"), dtype="datetime64[us]")
-    numbers = values[inside].astype(np.int64)
-    if "%" not in kind:
-        found[inside] = numbers.astype(f"datetime64[{kind}]").astype("datetime64[us]")
-    else:
-        text = pd.Series(numbers).astype(str)
-        found[inside] = pd.to_datetime(text, format=kind, errors="coerce").to_numpy().astype("datetime64[us]")
-    return found
 
 
 def joined(frame: "pd.DataFrame", columns: Sequence[str]) -> "pd.Series[Any]":

@@ -18,7 +18,7 @@ from cnncli.tasks.losses import plain_loss, refuse_class_weights
 from cnncli.tasks.metrics import SummingMeter, wide_type
 from cnncli.tasks.protocol import Calibration
 
-BLOCK = 2**16  # windows that baselines are computed of at once
+BLOCK = 2**14  # windows that baselines are computed of at once
 LONGEST = 20_000  # windows of a picture
 LEVEL = 0.9  # of the intervals: nine of ten values lie inside
 
@@ -112,10 +112,12 @@ class Forecasting:
 
         The rank is the conformal one; fewer than nine windows give a lower level.
         """
-        errors = torch.cat(meter.errors).abs().sort(dim=0).values  # [N, H, K]
-        n = len(errors)
+        n = sum(map(len, meter.errors))
         rank = min(ceil((n + 1) * LEVEL), n)
-        self.calibration = Interval(min(LEVEL, rank / (n + 1)), errors[rank - 1].tolist())
+        steps = [torch.cat([errors[:, h] for errors in meter.errors]) for h in range(self.shape[0])]  # [N, K] each
+        self.calibration = Interval(
+            min(LEVEL, rank / (n + 1)), [errors.kthvalue(rank, dim=0).values.tolist() for errors in steps]
+        )
 
     def use(self, calibration: Interval) -> None:
         """Take the interval of a checkpoint; raises ``ValueError`` for one of other steps or columns."""
@@ -132,7 +134,7 @@ class Forecasting:
         meters = {name: self.meter() for name in kinds}
         whole = self.meter()  # the naive forecast of all windows, also those that have no season before them
         for begin in range(0, len(targets), BLOCK):
-            block = targets[begin : begin + BLOCK].to(self.device)
+            block = targets[torch.arange(begin, min(begin + BLOCK, len(targets)))].to(self.device)
             reaching = block[~block.isnan().flatten(1).any(1)]
             whole.add_forecast(block[..., 2], block)
             for name, column in kinds.items():
@@ -148,15 +150,15 @@ class Forecasting:
 
     def blocks(self, meter: "ForecastMeter") -> list[Block]:
         """The walk-forward backtest: MAE of each step ahead, and how often the interval held the true value."""
-        return [self._backtest(meter), self._lines(torch.cat(meter.true), torch.cat(meter.predicted))]
+        return [self._backtest(meter), self._lines(meter)]
 
     def _backtest(self, meter: "ForecastMeter") -> TableBlock:
-        absolute = torch.cat(meter.own_errors).abs().mean(dim=(0, 2)).tolist()
+        absolute = (sum(meter.of_step, torch.zeros(())) / meter.samples).tolist()
         facts: dict[str, Any] = {"windows": meter.samples}
         notes: tuple[str, ...] = ()
         if level := self.calibration.level:
             widths = torch.tensor(self.calibration.half_width, dtype=self.std.dtype)
-            inside = (torch.cat(meter.errors).abs() <= widths).double().mean().item()
+            inside = sum(int((errors <= widths).sum()) for errors in meter.errors) / (meter.samples * widths.numel())
             facts |= {"interval": level, "inside": inside}
             notes = (f"{100 * inside:.1f} % of the true values lay inside the {100 * level:.0f} % interval",)
         columns = (Column("step", "step ahead", "d"), Column("mae_per_step", "MAE", ".5g"))
@@ -164,17 +166,18 @@ class Forecasting:
         title = f"Walk-forward over {meter.samples} windows"
         return TableBlock("backtest", title, columns, rows, shape="by_column", facts=facts, notes=notes)
 
-    def _lines(self, true: Tensor, predicted: Tensor) -> LinesBlock:
-        """The first target of windows ``[N, H, K]`` that follow each other: one step ahead, and the last window.
+    def _lines(self, meter: "ForecastMeter") -> LinesBlock:
+        """The first target of windows that follow each other: one step ahead, and the last window.
 
         Of very many windows the last ``LONGEST`` are shown.
         """
-        begin = max(len(true) - LONGEST, 0)
-        truth = true[begin:, 0, 0].tolist() + true[-1, 1:, 0].tolist()
-        last = predicted[-1, :, 0].tolist()
+        true, predicted = torch.cat(meter.next)[-LONGEST:].unbind(1)
+        begin = meter.samples - len(true)
+        (_, *rest), last = (values.tolist() for values in meter.last)
+        truth = true.tolist() + rest
         lines = (
             Line("true", "true", tuple(truth), start=begin + 1),
-            Line("one_step", "one step ahead", tuple(predicted[begin:, 0, 0].tolist()), start=begin + 1),
+            Line("one_step", "one step ahead", tuple(predicted.tolist()), start=begin + 1),
             Line("last", "last window", tuple(last), start=begin + len(truth) - len(last) + 1),
         )
         return LinesBlock("forecasts", self.series.targets[0], "step of the test part", lines)
@@ -188,17 +191,17 @@ class Forecasting:
 
 
 class ForecastMeter(SummingMeter):
-    """Errors over windows, steps and columns; with ``detailed`` they are kept, for intervals and pictures."""
+    """Errors over windows, steps and columns; with ``detailed`` what intervals and pictures need of them is kept."""
 
     def __init__(self, task: Forecasting, detailed: bool) -> None:
         super().__init__(
             task.device, "absolute", "squared", "percent", "scaled", *(("comparable",) if task.series.parts else ())
         )
         self.task, self.detailed = task, detailed
-        self.errors: list[Tensor] = []  # before the logarithm is undone
-        self.own_errors: list[Tensor] = []
-        self.true: list[Tensor] = []
-        self.predicted: list[Tensor] = []
+        self.errors: list[Tensor] = []  # of each batch [B, H, K], absolute, before the logarithm is undone
+        self.of_step: list[Tensor] = []  # of each batch [H]: the sum of the absolute errors in the data's unit
+        self.next: list[Tensor] = []  # of each batch [B, 2]: the first target one step ahead, true and predicted
+        self.last = torch.zeros(2, task.shape[0])  # the same of the last window, for all its steps
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: outputs ``[B, H, K]`` standardised, targets ``[B, H, K, 4]``."""
@@ -206,7 +209,7 @@ class ForecastMeter(SummingMeter):
         self.sums.add(loss=loss.detach() * weight, weight=weight)
         self.add_forecast(self.task.in_unit(outputs, targets), targets)
         if self.detailed:
-            self.errors.append(((outputs - targets[..., 0]) * self.task.width_std).cpu())
+            self.errors.append(((outputs - targets[..., 0]) * self.task.width_std).abs().cpu())
 
     def add_forecast(self, predicted: Tensor, targets: Tensor) -> None:
         """Add forecasts ``[B, H, K]`` in the data's own unit."""
@@ -221,9 +224,10 @@ class ForecastMeter(SummingMeter):
         )
         self.samples += len(targets)
         if self.detailed:
-            self.own_errors.append(error.cpu())
-            self.true.append(true.cpu())
-            self.predicted.append(predicted.cpu())
+            self.of_step.append(error.abs().mean(2).sum(0).cpu())
+            first = torch.stack([true[..., 0], predicted[..., 0]], dim=1)  # [B, 2, H]
+            self.next.append(first[..., 0].cpu())
+            self.last = first[-1].cpu()
 
     def _scaled(self, error: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The sum over windows of errors over naive errors; of several series also the share that have one."""
