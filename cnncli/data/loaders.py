@@ -111,7 +111,7 @@ class MemoryLoader:
     ) -> None:
         self.order, self.normalizer, self.augment, self.mix = order, normalizer, augment, mix
         self.source = source.to(device)
-        values = torch.Size(source.shape).numel()
+        values = torch.Size(source.shape).numel() + torch.Size(source.targets.shape[1:]).numel()
         self.batches_at_once = max(CHUNK_VALUES // max(order.batch_size * values, 1), 1)
         self.where = f"in memory on {device}"
 

@@ -18,7 +18,7 @@ from cnncli.tasks.losses import plain_loss, refuse_class_weights
 from cnncli.tasks.metrics import SummingMeter, wide_type
 from cnncli.tasks.protocol import Calibration
 
-BLOCK = 2**14  # windows that baselines are computed of at once
+BLOCK = 2**12  # windows that baselines are computed of at once
 LONGEST = 20_000  # windows of a picture
 LEVEL = 0.9  # of the intervals: nine of ten values lie inside
 

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from cnncli.compute.failures import explained
+from cnncli.compute.machine import give_freed_memory_back
 from cnncli.compute.runtime import Runtime, make_runtime
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
@@ -235,6 +236,7 @@ def open_data(
     data = build_data(config.dataset, track, spec, task.wants, remembered)
     if task.output_shape is not None:
         data.spec = replace(data.spec, output_shape=task.output_shape)
+    give_freed_memory_back()
     return data
 
 
