@@ -15,7 +15,7 @@ from cnncli.core.registry import tasks
 from cnncli.core.results import Baseline, Block, Column, Line, LinesBlock, TableBlock, Values
 from cnncli.core.spec import DataSpec, Series, Wants
 from cnncli.tasks.losses import plain_loss, refuse_class_weights
-from cnncli.tasks.metrics import SummingMeter, wide_type
+from cnncli.tasks.metrics import Kept, SummingMeter, wide_type
 from cnncli.tasks.protocol import Calibration
 
 BLOCK = 2**12  # windows that baselines are computed of at once
@@ -112,12 +112,11 @@ class Forecasting:
 
         The rank is the conformal one; fewer than nine windows give a lower level.
         """
-        n = sum(map(len, meter.errors))
+        errors = meter.errors.all()
+        n = len(errors)
         rank = min(ceil((n + 1) * LEVEL), n)
-        steps = [torch.cat([errors[:, h] for errors in meter.errors]) for h in range(self.shape[0])]  # [N, K] each
-        self.calibration = Interval(
-            min(LEVEL, rank / (n + 1)), [errors.kthvalue(rank, dim=0).values.tolist() for errors in steps]
-        )
+        widths = [errors[:, h].kthvalue(rank, dim=0).values.tolist() for h in range(self.shape[0])]
+        self.calibration = Interval(min(LEVEL, rank / (n + 1)), widths)
 
     def use(self, calibration: Interval) -> None:
         """Take the interval of a checkpoint; raises ``ValueError`` for one of other steps or columns."""
@@ -153,12 +152,12 @@ class Forecasting:
         return [self._backtest(meter), self._lines(meter)]
 
     def _backtest(self, meter: "ForecastMeter") -> TableBlock:
-        absolute = (sum(meter.of_step, torch.zeros(())) / meter.samples).tolist()
+        absolute = (meter.of_step / meter.samples).tolist()
         facts: dict[str, Any] = {"windows": meter.samples}
         notes: tuple[str, ...] = ()
         if level := self.calibration.level:
             widths = torch.tensor(self.calibration.half_width, dtype=self.std.dtype)
-            inside = sum(int((errors <= widths).sum()) for errors in meter.errors) / (meter.samples * widths.numel())
+            inside = (meter.errors.all() <= widths).double().mean().item()
             facts |= {"interval": level, "inside": inside}
             notes = (f"{100 * inside:.1f} % of the true values lay inside the {100 * level:.0f} % interval",)
         columns = (Column("step", "step ahead", "d"), Column("mae_per_step", "MAE", ".5g"))
@@ -171,7 +170,7 @@ class Forecasting:
 
         Of very many windows the last ``LONGEST`` are shown.
         """
-        true, predicted = torch.cat(meter.next)[-LONGEST:].unbind(1)
+        true, predicted = meter.next.all()[-LONGEST:].unbind(1)
         begin = meter.samples - len(true)
         (_, *rest), last = (values.tolist() for values in meter.last)
         truth = true.tolist() + rest
@@ -198,9 +197,9 @@ class ForecastMeter(SummingMeter):
             task.device, "absolute", "squared", "percent", "scaled", *(("comparable",) if task.series.parts else ())
         )
         self.task, self.detailed = task, detailed
-        self.errors: list[Tensor] = []  # of each batch [B, H, K], absolute, before the logarithm is undone
-        self.of_step: list[Tensor] = []  # of each batch [H]: the sum of the absolute errors in the data's unit
-        self.next: list[Tensor] = []  # of each batch [B, 2]: the first target one step ahead, true and predicted
+        self.errors = Kept()  # [N, H, K], absolute, before the logarithm is undone
+        self.of_step = torch.zeros(task.shape[0], dtype=task.std.dtype)  # sums of absolute errors in the data's unit
+        self.next = Kept()  # [N, 2]: the first target one step ahead, true and predicted
         self.last = torch.zeros(2, task.shape[0])  # the same of the last window, for all its steps
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
@@ -209,7 +208,7 @@ class ForecastMeter(SummingMeter):
         self.sums.add(loss=loss.detach() * weight, weight=weight)
         self.add_forecast(self.task.in_unit(outputs, targets), targets)
         if self.detailed:
-            self.errors.append(((outputs - targets[..., 0]) * self.task.width_std).abs().cpu())
+            self.errors.add(((outputs - targets[..., 0]) * self.task.width_std).abs())
 
     def add_forecast(self, predicted: Tensor, targets: Tensor) -> None:
         """Add forecasts ``[B, H, K]`` in the data's own unit."""
@@ -224,9 +223,9 @@ class ForecastMeter(SummingMeter):
         )
         self.samples += len(targets)
         if self.detailed:
-            self.of_step.append(error.abs().mean(2).sum(0).cpu())
+            self.of_step += error.abs().mean(2).sum(0).cpu()
             first = torch.stack([true[..., 0], predicted[..., 0]], dim=1)  # [B, 2, H]
-            self.next.append(first[..., 0].cpu())
+            self.next.add(first[..., 0])
             self.last = first[-1].cpu()
 
     def _scaled(self, error: Tensor, targets: Tensor) -> dict[str, Tensor]:

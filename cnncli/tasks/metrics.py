@@ -39,6 +39,28 @@ class Sums:
             value.copy_(state[name])
 
 
+class Kept:
+    """Rows of all batches, on the host, in one tensor that grows: kept one by one they would break up the memory."""
+
+    def __init__(self) -> None:
+        self._room, self._count = torch.zeros(0), 0
+
+    def add(self, rows: Tensor) -> None:
+        """Add a batch ``[B, ...]``."""
+        count = self._count + len(rows)
+        if count > len(self._room):
+            room = rows.new_empty((max(count, 2 * len(self._room)), *rows.shape[1:]), device="cpu")
+            if self._count:
+                room[: self._count] = self.all()
+            self._room = room
+        self._room[self._count : count] = rows
+        self._count = count
+
+    def all(self) -> Tensor:
+        """What was added, ``[N, ...]``: a view."""
+        return self._room[: self._count]
+
+
 class SummingMeter:
     """The sums of an epoch and how many samples they are of: what every task's meter keeps and resumes from."""
 

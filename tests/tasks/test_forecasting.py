@@ -187,7 +187,7 @@ def test_the_rank_is_exact_for_any_number_of_windows() -> None:
     made = case(False, None, ("b",))
     for count in range(1, 400):
         meter = made.task.meter(detailed=True)
-        meter.errors.append(torch.arange(1.0, count + 1)[:, None, None].expand(count, HORIZON, 1))
+        meter.errors.add(torch.arange(1.0, count + 1)[:, None, None].expand(count, HORIZON, 1))
         made.task.calibrate(meter)
         assert made.task.calibration.half_width[0][0] == min(-(-9 * (count + 1) // 10), count), count
 
