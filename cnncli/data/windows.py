@@ -12,6 +12,8 @@ from cnncli.core.spec import DataSpec, Series
 from cnncli.data.gaps import Array
 from cnncli.data.lazy_targets import Ahead, LazyTargets
 
+STORED = 2**26  # bytes of targets that are computed once: larger ones whenever a batch asks, which is slower
+
 
 def transformed(values: Array, log: bool) -> Array:
     """The values, or their logarithms; raises ``DataError`` where there is none."""
@@ -96,4 +98,5 @@ def make_windows(values: Array, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]
     level = torch.from_numpy(transformed(own, series.log))
     mean, std = (torch.tensor([each[i] for i in chosen], dtype=torch.float64) for each in (series.mean, series.std))
     ahead = Ahead(torch.from_numpy(own), level, mean, std, starts + window, horizon, series.period, series.difference)
-    return window_inputs(values, spec)[: len(starts)], LazyTargets(ahead), starts
+    stored = torch.Size(ahead.shape).numel() * ahead.own.element_size() <= STORED
+    return window_inputs(values, spec)[: len(starts)], ahead.compute() if stored else LazyTargets(ahead), starts

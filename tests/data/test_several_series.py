@@ -12,6 +12,7 @@ from cnncli.config.sections import DatasetConfig, LossConfig
 from cnncli.core.errors import DataError
 from cnncli.core.notices import collecting
 from cnncli.core.spec import DataSpec, Series
+from cnncli.data import windows
 from cnncli.data.contract import Opened
 from cnncli.data.gaps import Stretch
 from cnncli.data.lazy_targets import LazyTargets
@@ -147,10 +148,14 @@ def test_the_spec_survives_a_checkpoint() -> None:
     assert series.parts == ()
 
 
-def test_targets_are_computed_when_they_are_asked_for() -> None:
+def test_targets_are_computed_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = opened(data_of("large")).spec
+    stored = make_windows(values_of("large"), spec)[1]
+    monkeypatch.setattr(windows, "STORED", 0)
     lazy = make_windows(values_of("large"), spec)[1]
     plain = lazy.clone()
+    assert type(stored) is torch.Tensor
+    assert stored.equal(plain)
     assert isinstance(lazy, LazyTargets)
     assert type(plain) is torch.Tensor
     assert (lazy.shape, lazy.dtype, len(lazy)) == (plain.shape, plain.dtype, len(plain))
