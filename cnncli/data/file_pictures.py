@@ -42,8 +42,9 @@ class FilePictures:
         """The splits that are told, carved or remembered; what is alike stays together where they are carved."""
         told = [self.parts[split] for split in ORDER if split in self.parts]
         content = np.concatenate([contents(part, config.cache, track) for part in told])
-        samples = Samples(self.names, content, "pictures", self.where)
         targets = torch.cat([part.targets for part in told])
+        comparable = spec is None or self.classes == spec.classes
+        samples = Samples(self.names, content, "pictures", self.where, targets if comparable else None)
         if remembered is not None:
             parts = find_parts(remembered, samples)
         else:

@@ -22,12 +22,16 @@ FEW_DISTINCT = 0.5  # of the training rows are different: below, equal rows say 
 
 @dataclass(frozen=True)
 class Samples:
-    """What lies there now: names ``[N]``, or none, hashes of the content ``[N]``; ``what`` and ``where`` in words."""
+    """What lies there now: names ``[N]``, or none, hashes of the content ``[N]``; ``what`` and ``where`` in words.
+
+    ``targets`` ``[N, …]`` are None where they cannot be compared with those of a run.
+    """
 
     names: Sequence[str]
     content: Ids
     what: str
     where: str
+    targets: Tensor | None = None
 
     def called(self, position: int) -> str:
         """One sample, for a message."""
@@ -35,10 +39,13 @@ class Samples:
 
 
 def members_of(by: str, samples: Samples, parts: dict[Split, Tensor], targets: Tensor) -> Members:
-    """What a new run remembers: of every split the samples at ``parts``, and the ``targets`` ``[N, …]`` of training."""
+    """What a new run remembers: of every split the samples at ``parts``, and their ``targets`` of ``[N, …]``.
+
+    Where the content alone tells samples apart it tells their targets as well, and those of training are enough.
+    """
     codes, order = in_order({split: rows.numpy() for split, rows in parts.items()})
     names = tuple(samples.names[row] for row in order) if len(samples.names) else ()
-    learned = targets[parts["train"]].numpy()
+    learned = targets[parts["train"] if by == "content" else torch.from_numpy(order)].numpy()
     if learned.dtype == np.int64 and learned.size and learned.min() >= 0 and learned.max() < 2**15:
         learned = learned.astype(np.int16)
     members = Members(by, codes, samples.content[order], names, targets=learned)  # type: ignore[arg-type]
@@ -130,6 +137,18 @@ def _changed(members: Members, samples: Samples, found: Ids) -> Ids:
     return changed
 
 
+def _relabelled(members: Members, samples: Samples, found: Ids) -> Ids:
+    """The members that are there with another target than in the run, as far as it keeps them."""
+    if samples.targets is None or members.by == "content":
+        return np.zeros(0, dtype=np.int64)
+    there = np.flatnonzero(found[: len(members.targets)] >= 0)
+    now, then = samples.targets.numpy()[found[there]], members.targets[there]
+    if now.shape != then.shape:
+        return np.zeros(0, dtype=np.int64)
+    differs = now != then
+    return there[differs if differs.ndim == 1 else differs.any(axis=1)]
+
+
 def _leaked(members: Members, samples: Samples, found: Ids) -> Flags:
     """Which members ``[N]`` would be judged though training has seen what is there now, by name or by content."""
     leaked = np.zeros(len(found), dtype=bool)
@@ -187,6 +206,10 @@ def _tell(members: Members, samples: Samples, found: Ids, changed: Ids, leaked: 
         ),
         "gone": ("that the run knew are gone", [_member(members, int(row)) for row in np.flatnonzero(found < 0)]),
         "changed": ("have another content than in the run", [samples.called(int(found[row])) for row in changed]),
+        "relabelled": (
+            "have another label than in the run",
+            [samples.called(int(found[row])) for row in _relabelled(members, samples, found)],
+        ),
         "trained_on": (
             "were judged in the run but are now what it was trained on; they are left out",
             [samples.called(int(found[row])) for row in np.flatnonzero(leaked)],

@@ -70,9 +70,9 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
 
 def _remembered_targets(predictor: Predictor) -> Tensor | None:
     """The targets of the training part as the run saw them; None where it does not keep them."""
-    if predictor.members is None or not len(predictor.members.targets):
+    if predictor.members is None or not len(predictor.members.learned):
         return None
-    training = torch.from_numpy(predictor.members.targets)
+    training = torch.from_numpy(predictor.members.learned)
     return training.long() if training.dtype == torch.int16 else training
 
 

@@ -114,7 +114,7 @@ def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundl
     if resumed is None:
         return open_data(config, track)
     data = open_data(config, track, resumed.spec, as_remembered(resumed))
-    known = 0 if resumed.members is None else len(resumed.members.targets)
+    known = 0 if resumed.members is None else len(resumed.members.learned)
     if gone := known - min(len(data.sources["train"]), known):
         cause = f"{gone:,} of the run's {known:,} training samples are gone"
         advice = "put them back, or start a new run from its weights with train.start_from"

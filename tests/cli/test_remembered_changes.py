@@ -1,0 +1,94 @@
+"""Samples of a run that changed since it began: labels, contents and places, and what each command advises."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cnncli.runs.checkpoint import load_checkpoint
+from tests.conftest import Answer, make_pictures
+
+Cli = Callable[..., Answer]
+QUIET = "train: {epochs: 1}\nlogging: {tensorboard: false, samples: false, pictures: false}\n"
+TAIL = f"model: {{name: mlp, hidden: [8]}}\n{QUIET}"
+COMMON = "image_size: 8, batch_size: 16, test_fraction: 0.3"
+FOLDER = f"dataset: {{name: image_folder, root: photos, {COMMON}}}\n{TAIL}"
+RUN = "runs/one/one"
+
+
+def write_listing(rows: dict[str, str]) -> None:
+    Path("photos/list.csv").write_text("\n".join(["path,label", *(f"{k},{v}" for k, v in rows.items())]) + "\n")
+
+
+def train(cnncli: Cli, text: str) -> None:
+    Path("config.yaml").write_text(text)
+    answer = cnncli("train", "config.yaml", "--name", "one/one")
+    assert answer.code == 0, answer.err
+
+
+def evaluated(cnncli: Cli, *words: str) -> Answer:
+    return cnncli("eval", "--ckpt", f"{RUN}/best.pt", "--json", *words)
+
+
+def samples(answer: Answer) -> int:
+    assert answer.code == 0, answer.err
+    count: int = answer.json["metrics"]["test"]["n"]
+    return count
+
+
+def known(split: str) -> list[str]:
+    members = load_checkpoint(Path(RUN, "best.pt")).members
+    assert members is not None
+    return [members.names[row] for row in members.of(split)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_pictures_that_moved_to_another_class_are_named(cnncli: Cli, split: str) -> None:
+    make_pictures(Path("photos"), {"ants": 20, "bees": 20})
+    train(cnncli, FOLDER)
+    assert "another label" not in evaluated(cnncli).err
+    moved = [name for name in known(split) if name.startswith("ants/")]
+    assert moved
+    for number, name in enumerate(moved):
+        Path("photos", name).rename(f"photos/bees/m{number}.png")
+    answer = evaluated(cnncli)
+    assert f"photos: {len(moved)} pictures have another label than in the run (bees/m0.png" in answer.err
+    assert samples(answer) == 12
+    resumed = cnncli("train", "--resume", RUN, "train.epochs=2")
+    assert f"{len(moved)} pictures have another label than in the run" in resumed.err
+    assert resumed.code == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "before", "after"),
+    [
+        ("classification", ["x", "y"], {"x": "y", "y": "x"}),
+        ("multilabel", ["x|z", "y"], {"x|z": "x", "y": "y|z"}),
+        ("regression", ["1.5", "2"], {"1.5": "1.25", "2": "3"}),
+    ],
+)
+def test_other_labels_in_a_table_of_pictures_are_named(
+    cnncli: Cli, task: str, before: list[str], after: dict[str, str]
+) -> None:
+    make_pictures(Path("photos"), {"p": 40})
+    rows = {f"p/{i:03d}.png": before[i % 2] for i in range(40)}
+    write_listing(rows)
+    train(cnncli, f"dataset: {{name: image_csv, file: photos/list.csv, {COMMON}}}\ntask: {task}\n{TAIL}")
+    assert "another label" not in evaluated(cnncli).err
+    changed = known("test")[:3] + known("train")[:1]
+    write_listing({name: after[label] if name in changed else label for name, label in rows.items()})
+    answer = evaluated(cnncli)
+    assert samples(answer) == 12
+    assert "list.csv: 4 pictures have another label than in the run (" in answer.err
+    assert all(name in answer.err for name in known("train")[:1])
+
+
+def test_another_label_of_a_row_with_a_key_is_named(cnncli: Cli) -> None:
+    rows = [f"k{i},{i % 13},{i % 5},{'yes' if i % 3 else 'no'}" for i in range(150)]
+    Path("rows.csv").write_text("\n".join(["id,a,b,label", *rows]) + "\n")
+    train(cnncli, f"dataset: {{name: csv, file: rows.csv, target: label, key: id, batch_size: 32}}\n{TAIL}")
+    rows[3], rows[4] = rows[3].replace("no", "yes"), "k4,4,0,yes"  # another label; another value of a feature
+    Path("rows.csv").write_text("\n".join(["id,a,b,label", *rows]) + "\n")
+    answer = evaluated(cnncli)
+    assert "rows.csv: 2 rows have another content than in the run (" in answer.err
+    assert "rows.csv: 1 rows have another label than in the run (k3)" in answer.err
