@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,9 +20,6 @@ from cnncli.data.names import near_equal
 from cnncli.data.paths import as_paths
 from cnncli.data.picture_listing import Label, Listing, list_pictures
 from cnncli.data.sources import FileSource
-
-if TYPE_CHECKING:
-    pass
 
 
 @datasets.register("image_csv", places=("file", "root"))
@@ -91,8 +87,8 @@ class ListedPictures:
         groups = None if listing.groups is None else tuple(listing.groups[row] for row in order)
         named = listing.columns if wants == "numbers" else ()
         pictures = FilePictures(
-            str(listing.table), parts, listing.names(order), classes, self.decode, self.seen, self.test_fraction, named,
-            groups,
+            str(listing.table), listing.folder, parts, listing.names(order), classes, self.decode, self.seen,
+            self.test_fraction, named, groups,
         )  # fmt: skip
         opened = pictures.open(config, track, spec, remembered)
         if wants == "labels" and spec is None:

@@ -59,15 +59,16 @@ def tell_unknown(where: str) -> None:
     notice("split_anew", f"{text}, which is right only if the data have not changed since")
 
 
-def find_parts(remembered: Remembered, samples: Samples) -> dict[Split, Tensor]:
+def find_parts(remembered: Remembered, samples: Samples, names_at_home: Sequence[str] = ()) -> dict[Split, Tensor]:
     """The positions of each split's samples among those that lie there now, in the order of the run.
 
-    Raises ``DataError`` where nothing is left to judge.
+    ``names_at_home`` are those of pictures elsewhere as they would be seen from the run's own folder. Raises
+    ``DataError`` where nothing is left to judge.
     """
     members = remembered.members
     found = _match(members, samples)
     if remembered.elsewhere:
-        return {"test": _unseen(members, samples, found)}
+        return {"test": _unseen(members, samples, found, names_at_home)}
     changed = _changed(members, samples, found)
     leaked = _leaked(members, samples, found)
     parts: dict[Split, Tensor] = {}
@@ -165,8 +166,12 @@ def _leaked(members: Members, samples: Samples, found: Ids) -> Flags:
     return leaked
 
 
-def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
-    """The positions of all samples but those that were trained on; rows of which there are few different ones stay."""
+def _unseen(members: Members, samples: Samples, found: Ids, names_at_home: Sequence[str]) -> Tensor:
+    """The positions of all samples but those that were trained on; rows of which there are few different ones stay.
+
+    A picture was trained on if its content was, or if it lies where one of training lay. In a copy of the run's folder,
+    which one unchanged picture shows it to be, it lies there under the same path from the root.
+    """
     train = members.of("train")
     if members.by == "content" and len(np.unique(members.content[train])) < FEW_DISTINCT * len(train):
         equal = int(np.isin(samples.content, members.content[train]).sum())
@@ -180,6 +185,7 @@ def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
     seen[here[here >= 0]] = True
     if members.by == "path":
         seen = np.isin(samples.content, members.content[train])
+        seen |= np.array([name in names for name in names_at_home or [""] * len(seen)])
         same = np.array([name in names for name in samples.names])
         if (seen & same).any():  # these are the run's own pictures
             seen |= same

@@ -13,7 +13,7 @@ from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.data import DataBundle
 from cnncli.data.contract import Remembered
-from cnncli.data.places import placed
+from cnncli.data.places import home_of, placed
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import with_counts
 from cnncli.training.build import open_data
@@ -81,7 +81,8 @@ def _elsewhere(predictor: Predictor, place: str, display: Display) -> tuple[Data
     members, config = predictor.members or Members("path"), predictor.config
     section = placed(config.dataset, predictor.spec, place)
     moved = config.model_copy(update={"dataset": section})
-    data = open_data(moved, display.track, predictor.spec, Remembered(members, elsewhere=True))
+    home = home_of(config.dataset) if members.by == "path" else None
+    data = open_data(moved, display.track, predictor.spec, Remembered(members, elsewhere=True, home=home))
     if (training := _remembered_targets(predictor)) is not None:
         return data, training
     if predictor.spec.kind.only == "windows":  # whose baselines need nothing of training

@@ -1,9 +1,11 @@
 """Samples of a run that changed since it began: labels, contents and places, and what each command advises."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cnncli.runs.checkpoint import load_checkpoint
 from tests.conftest import Answer, make_pictures
@@ -92,3 +94,35 @@ def test_another_label_of_a_row_with_a_key_is_named(cnncli: Cli) -> None:
     answer = evaluated(cnncli)
     assert "rows.csv: 2 rows have another content than in the run (" in answer.err
     assert "rows.csv: 1 rows have another label than in the run (k3)" in answer.err
+
+
+def encode_anew(paths: list[Path]) -> None:
+    for path in paths:
+        with Image.open(path) as picture:
+            picture.load()
+            picture.save(path, compress_level=0)
+
+
+def test_a_picture_was_trained_on_if_it_lies_where_one_of_training_lay(cnncli: Cli) -> None:
+    make_pictures(Path("photos/train"), {"ants": 20, "bees": 20})
+    train(cnncli, FOLDER)
+    trained = len(known("train"))
+    encode_anew(sorted(Path("photos").rglob("*.png")))
+    for place in ("photos", "photos/train", str(Path("photos").absolute())):
+        answer = evaluated(cnncli, "--data", place)
+        assert samples(answer) == 40 - trained
+        assert f"{trained} of 40 pictures were trained on and are left out" in answer.err
+
+
+def test_in_a_copy_the_same_paths_count_where_one_picture_is_unchanged(cnncli: Cli) -> None:
+    make_pictures(Path("photos"), {"ants": 20, "bees": 20})
+    train(cnncli, FOLDER)
+    trained = known("train")
+    shutil.copytree("photos", "copy")
+    encode_anew([Path("copy", name) for name in trained[1:]])
+    answer = evaluated(cnncli, "--data", "copy")
+    assert samples(answer) == 40 - len(trained)
+    make_pictures(Path("others"), {"ants": 20, "bees": 20}, seed=9)  # with the same names, none of them the same
+    answer = evaluated(cnncli, "--data", "others")
+    assert samples(answer) == 40
+    assert f"{len(trained)} pictures have the paths of training pictures and another content" in answer.err
