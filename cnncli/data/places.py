@@ -18,6 +18,12 @@ def places_of(config: DatasetConfig) -> tuple[str, ...]:
     return datasets.get(config.name).places
 
 
+def where_to_set(config: DatasetConfig) -> str:
+    """What to set where the data of a run are not at their place."""
+    keys = " or ".join(f"dataset.{place}" for place in places_of(config))
+    return f"set {keys} to where the data of the run lie"
+
+
 def home_of(config: DatasetConfig) -> Path | None:
     """The folder from which pictures in files have their names; None where there is none, or it is gone."""
     root, file = config.args.get("root"), config.args.get("file")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cnncli.core.errors import DataError
+from cnncli.core.errors import DataError, SamplesGone
 from cnncli.core.members import SPLITS, Ids, Members, few, in_order
 from cnncli.core.notices import notice
 from cnncli.core.spec import Split
@@ -63,7 +63,7 @@ def find_parts(remembered: Remembered, samples: Samples, names_at_home: Sequence
     """The positions of each split's samples among those that lie there now, in the order of the run.
 
     ``names_at_home`` are those of pictures elsewhere as they would be seen from the run's own folder. Raises
-    ``DataError`` where nothing is left to judge.
+    ``SamplesGone`` where none of the run's are there, ``DataError`` where nothing is left to judge.
     """
     members = remembered.members
     found = _match(members, samples)
@@ -79,10 +79,7 @@ def find_parts(remembered: Remembered, samples: Samples, names_at_home: Sequence
             parts[split] = torch.from_numpy(found[here])
     _tell(members, samples, found, changed, leaked)
     if not any(len(rows) for rows in parts.values()):
-        raise DataError(
-            f"{samples.where}: none of the {samples.what} that the run knew are there; name their place, or judge "
-            "others: cnncli eval --data PLACE"
-        )
+        raise SamplesGone(f"{samples.where}: none of the {samples.what} that the run knew are there")
     return parts
 
 
@@ -197,7 +194,10 @@ def _unseen(members: Members, samples: Samples, found: Ids, names_at_home: Seque
         text = f"{len(known):,} of {len(seen):,} {samples.what} were trained on and are left out"
         notice("trained_on", f"{samples.where}: {text} ({few(known)})")
     if seen.all():
-        raise DataError(f"{samples.where}: all {samples.what} were trained on; name data that the network has not seen")
+        how = ", by their path or by their content" if members.by == "path" else ""
+        raise DataError(
+            f"{samples.where}: all {samples.what} were trained on{how}; name data that the network has not seen"
+        )
     return torch.from_numpy(np.flatnonzero(~seen))
 
 

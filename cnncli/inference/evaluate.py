@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from cnncli.compute.interrupt import StopSignal
-from cnncli.core.errors import ConfigError, Interrupted, did_you_mean
+from cnncli.core.errors import ConfigError, DataError, Interrupted, SamplesGone, did_you_mean
 from cnncli.core.members import Members
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.data import DataBundle
 from cnncli.data.contract import Remembered
-from cnncli.data.places import home_of, placed
+from cnncli.data.places import home_of, placed, where_to_set
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import with_counts
 from cnncli.training.build import open_data
@@ -53,7 +53,7 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
     """
     if place is None:
         remembered = None if predictor.members is None else Remembered(predictor.members)
-        data = open_data(predictor.config, display.track, predictor.spec, remembered)
+        data = _at_home(predictor, remembered, display)
         training = _remembered_targets(predictor)
         training = data.sources["train"].targets if training is None else training
     else:
@@ -66,6 +66,16 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
         assert stop.signum is not None
         raise Interrupted("stopped before the evaluation was done", stop.signum)
     return Evaluation(str(predictor.path), report, predictor.views)
+
+
+def _at_home(predictor: Predictor, remembered: Remembered | None, display: Display) -> DataBundle:
+    """The data of the run; raises ``DataError`` where its samples are not there."""
+    config = predictor.config
+    try:
+        return open_data(config, display.track, predictor.spec, remembered)
+    except SamplesGone as error:
+        others = f"judge others: cnncli eval --ckpt {predictor.path} --data PLACE"
+        raise DataError(f"{error}; {where_to_set(config.dataset)}, or {others}") from error
 
 
 def _remembered_targets(predictor: Predictor) -> Tensor | None:

@@ -14,20 +14,21 @@ from cnncli.compute.failures import explained
 from cnncli.compute.runtime import Runtime, make_runtime
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
-from cnncli.core.errors import ConfigError, DataError, Fault, did_you_mean
+from cnncli.core.errors import ConfigError, DataError, Fault, SamplesGone, did_you_mean
 from cnncli.core.files import user_path
 from cnncli.core.registry import losses, tasks, transforms
 from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
 from cnncli.data.contract import Remembered, Track
 from cnncli.data.loaders import Loader
+from cnncli.data.places import where_to_set
 from cnncli.models.pretrained import Transfer
 from cnncli.models.whitening import fit_whitening, samples_needed, whitens
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import Schedule, build_schedule
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.run_folder import checkpoint_path
+from cnncli.runs.run_folder import RunFolder, checkpoint_path
 from cnncli.tasks.protocol import Task
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
@@ -113,12 +114,16 @@ def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundl
     """The data, those of a ``resumed`` run as it knew them; raises ``DataError`` where some of training are gone."""
     if resumed is None:
         return open_data(config, track)
-    data = open_data(config, track, resumed.spec, as_remembered(resumed))
+    best = RunFolder(resumed.path.parent).best
+    anew = f"start a new run from its weights: train.start_from={best if best.is_file() else resumed.path}"
+    try:
+        data = open_data(config, track, resumed.spec, as_remembered(resumed))
+    except SamplesGone as error:
+        raise DataError(f"{error}; {where_to_set(config.dataset)}, or {anew}") from error
     known = 0 if resumed.members is None else len(resumed.members.learned)
     if gone := known - min(len(data.sources["train"]), known):
         cause = f"{gone:,} of the run's {known:,} training samples are gone"
-        advice = "put them back, or start a new run from its weights with train.start_from"
-        raise DataError(f"{config.dataset.name}: {cause}; {advice}")
+        raise DataError(f"{config.dataset.name}: {cause}; put them back, or {anew}")
     return data
 
 

@@ -1,5 +1,7 @@
 """Samples of a run that changed since it began: labels, contents and places, and what each command advises."""
 
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -126,3 +128,75 @@ def test_in_a_copy_the_same_paths_count_where_one_picture_is_unchanged(cnncli: C
     answer = evaluated(cnncli, "--data", "others")
     assert samples(answer) == 40
     assert f"{len(trained)} pictures have the paths of training pictures and another content" in answer.err
+
+
+def test_a_folder_in_which_all_was_replaced_is_judged_from_another_folder(cnncli: Cli) -> None:
+    make_pictures(Path("photos"), {"ants": 20, "bees": 20})
+    train(cnncli, FOLDER)
+    for name in set(known("val") + known("test")):
+        Path("photos", name).unlink()
+    answer = evaluated(cnncli, "--data", "photos")
+    assert answer.code == 3
+    assert "all pictures were trained on, by their path or by their content; name data that the network" in answer.err
+
+
+def numbers(path: str, seed: int, rows: int = 90) -> None:
+    values = [f"{(i * 37 + seed * 11) % 97},{(i * 53 + seed) % 89},{'ab'[(i + seed) % 2]}" for i in range(rows)]
+    Path(path).write_text("\n".join(["p,q,label", *values]) + "\n")
+
+
+def series(path: str, seed: int, rows: int = 120) -> None:
+    Path(path).write_text("\n".join(["value", *(str((i * i * 7 + seed) % 23) for i in range(rows))]) + "\n")
+
+
+def pictures(path: str, seed: int) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    make_pictures(Path(path), {"ants": 8, "bees": 8}, seed=seed)
+    for file in Path(path).rglob("*.png"):
+        file.rename(file.with_name(f"{seed}_{file.name}"))
+
+
+KINDS = {
+    "table": (numbers, "data.csv", f"dataset: {{name: csv, file: data.csv, target: label}}\n{TAIL}", "file"),
+    "series": (series, "data.csv",
+               f"dataset: {{name: series_csv, file: data.csv, window: 6, horizon: 2}}\nmodel: linear\n{QUIET}", "file"),
+    "pictures": (pictures, "photos", FOLDER, "root"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_nothing_of_the_run_is_there_each_command_says_what_helps(cnncli: Cli, kind: str) -> None:
+    write, place, text, key = KINDS[kind]
+    write(place, 1)
+    train(cnncli, text)
+    shutil.move(place, f"old_{place}")
+    write(place, 2)
+    resume = ["train", "--resume", RUN, "train.epochs=2"]
+    resumed, judged = cnncli(*resume), evaluated(cnncli)
+    assert (resumed.code, judged.code) == (3, 3)
+    for answer in (resumed, judged):
+        assert f"; set dataset.{key}" in answer.err
+    assert "eval" not in resumed.err
+    start = re.search(r"start a new run from its weights: (train\.start_from=\S+)", resumed.err)
+    assert start is not None
+    assert cnncli("train", "config.yaml", start[1]).code == 0
+    others = re.search(r"judge others: cnncli (eval .*) PLACE", judged.err)
+    assert others is not None
+    write("more.csv" if key == "file" else "more", 3)
+    other = cnncli(*shlex.split(others[1]), "more.csv" if key == "file" else "more")
+    assert other.code == 0, other.err
+    assert evaluated(cnncli, f"dataset.{key}=old_{place}").code == 0
+    assert cnncli(*resume, f"dataset.{key}=old_{place}").code == 0
+
+
+def test_a_folder_without_a_training_part_is_refused_with_what_helps_each_command(cnncli: Cli) -> None:
+    make_pictures(Path("photos"), {"ants": 8, "bees": 8})
+    make_pictures(Path("new/test"), {"ants": 8, "bees": 8}, seed=3)
+    train(cnncli, FOLDER)
+    trained = cnncli("train", "config.yaml", "dataset.root=new")
+    assert trained.code == 3
+    assert "new: has test but no train folder; add one" in trained.err
+    assert "eval" not in trained.err
+    judged = evaluated(cnncli, "dataset.root=new")
+    assert "judge others: cnncli eval --ckpt runs/one/one/best.pt --data PLACE" in judged.err
+    assert samples(evaluated(cnncli, "--data", "new")) == 16

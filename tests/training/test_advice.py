@@ -63,7 +63,7 @@ def test_a_run_whose_pictures_are_all_others_is_told_how_to_judge_them(tmp_path:
     for root in ("new", "new/test"):
         answer = cnncli(*evaluate, "--split", "val", f"dataset.root={root}")
         assert answer.code == 3
-        assert "cnncli eval --data PLACE" in answer.err, answer.err
+        assert "cnncli eval --ckpt runs/a/1/best.pt --data PLACE" in answer.err, answer.err
         assert cnncli(*evaluate, "--data", root).code == 0
 
 
