@@ -19,7 +19,7 @@ from cnncli.data.paths import Paths
 from cnncli.data.pictures import PictureSet
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
 from cnncli.data.sources import FileSource, Source
-from cnncli.data.splits import LEFT, carve
+from cnncli.data.splits import carve, left_by
 
 ORDER: tuple[Split, ...] = ("train", "val", "test")
 
@@ -88,7 +88,7 @@ class FilePictures:
         }
         wanted = [split for split, (fraction, *_) in fractions.items() if split not in parts and fraction > 0]
         if "test" in wanted:
-            fractions["val"] = (config.val_fraction, config.split_seed, LEFT)
+            fractions["val"] = (config.val_fraction, config.split_seed, left_by(self.parts["train"].targets))
         if not wanted:
             return parts
         train = self.parts["train"]

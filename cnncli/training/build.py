@@ -22,6 +22,7 @@ from cnncli.data import DataBundle, build_data
 from cnncli.data.contract import Remembered, Track
 from cnncli.data.loaders import Loader
 from cnncli.data.places import where_to_set
+from cnncli.data.splits import can_be_carved
 from cnncli.models.pretrained import Transfer
 from cnncli.models.whitening import fit_whitening, samples_needed, whitens
 from cnncli.optim.averaging import WeightAverage
@@ -87,7 +88,7 @@ def build_experiment(
     with blaming(loaded, "dataset"):
         data = _data(config, track, resumed)
     with blaming(loaded, "checkpoint.monitor"):
-        mode = _monitor_mode(config, "val" in data.sources)
+        mode = _monitor_mode(config, data)
     model, strategy, transfer = _network(loaded, data.spec, runtime, restored)
     with blaming(loaded, "loss"):
         task = _fitted_task(config, data, runtime)
@@ -159,8 +160,7 @@ def _fitted_task(config: Config, data: DataBundle, runtime: Runtime) -> Task:
     task.fit(data.sources["train"].targets)
     _check_mixing(config)
     if task.needs_validation and "val" not in data.sources:
-        cause = "what it chooses needs validation data; set dataset.val_fraction above 0"
-        raise ConfigError(Fault("", "task", cause))
+        raise ConfigError(Fault("", "task", f"what it chooses needs validation data; {_how_to_validate(config, data)}"))
     return task
 
 
@@ -243,15 +243,26 @@ def open_data(
     return data
 
 
-def _monitor_mode(config: Config, has_val: bool) -> Literal["max", "min"]:
+def _how_to_validate(config: Config, data: DataBundle) -> str:
+    """What gives validation data, as far as there are enough samples for them."""
+    source = data.sources["train"]
+    if data.spec.kind.only is not None or can_be_carved(source.targets):
+        return "set dataset.val_fraction above 0"
+    if config.dataset.args.get("test_fraction"):
+        return "set dataset.test_fraction: 0 and dataset.val_fraction above 0"
+    return "add more, of which some can be split off"
+
+
+def _monitor_mode(config: Config, data: DataBundle) -> Literal["max", "min"]:
     monitor = config.checkpoint.monitor
     split, _, metric = monitor.partition("/")
     task = task_class(config)
     known = [f"train/{name}" for name in task.train_metrics]
-    if has_val:
+    if "val" in data.sources:
         known += [f"val/{name}" for name in task.metrics]
     elif split == "val":
-        raise ConfigError(f"'{monitor}' needs validation data; set dataset.val_fraction above 0, or monitor train/loss")
+        advice = f"{_how_to_validate(config, data)}, or set checkpoint.monitor: train/loss"
+        raise ConfigError(f"'{monitor}' needs validation data; {advice}")
     if monitor not in known:
         raise ConfigError(f"there is no metric '{monitor}'; {did_you_mean(monitor, known)}")
     if config.checkpoint.mode != "auto":

@@ -20,8 +20,12 @@ NO_VALIDATION = ["dataset.val_fraction=0", "checkpoint.monitor=train/loss"]
         (1, [], "set dataset.val_fraction: 0 and checkpoint.monitor: train/loss", NO_VALIDATION),
         (1, ["dataset.test_fraction=0.3"], "dataset.test_fraction: 0, dataset.val_fraction: 0 and",
          ["dataset.test_fraction=0", *NO_VALIDATION]),
-        (2, ["dataset.test_fraction=0.3"], "lower dataset.test_fraction, or set dataset.test_fraction: 0",
-         ["dataset.test_fraction=0"]),
+        (2, ["dataset.test_fraction=0.3"], "add more, set dataset.test_fraction: 0, or set dataset.val_fraction: 0 and "
+         "checkpoint.monitor: train/loss", ["dataset.test_fraction=0"]),
+        (2, ["dataset.test_fraction=0.3"], "set dataset.val_fraction: 0 and checkpoint.monitor: train/loss",
+         ["dataset.test_fraction=0.3", *NO_VALIDATION]),
+        (3, ["dataset.test_fraction=0.6"], "add more, lower dataset.test_fraction, set dataset.test_fraction: 0, or",
+         ["dataset.test_fraction=0.3"]),
     ],
 )  # fmt: skip
 def test_a_fraction_that_leaves_nothing_is_named(
@@ -34,6 +38,30 @@ def test_a_fraction_that_leaves_nothing_is_named(
     assert said in answer.err
     helped = cnncli("train", "c.yaml", *followed, "--dry-run")
     assert helped.code == 0, helped.err
+
+
+@pytest.mark.parametrize(
+    ("each", "given", "said", "followed"),
+    [
+        (2, ["dataset.test_fraction=0.3"], "set dataset.test_fraction: 0 and dataset.val_fraction above 0",
+         ["dataset.test_fraction=0", "dataset.val_fraction=0.3"]),
+        (3, ["dataset.test_fraction=0.3"], "set dataset.val_fraction above 0",
+         ["dataset.test_fraction=0.3", "dataset.val_fraction=0.3"]),
+        (2, [], "set dataset.val_fraction above 0", ["dataset.val_fraction=0.3"]),
+        (1, [], "add more, of which some can be split off", NO_VALIDATION),
+    ],
+)  # fmt: skip
+def test_without_validation_no_advice_leads_into_another_error(
+    tmp_path: Path, cnncli: Cli, each: int, given: list[str], said: str, followed: list[str]
+) -> None:
+    make_pictures(tmp_path / "set", {"a": each, "b": each})
+    (tmp_path / "c.yaml").write_text(CONFIG + "train: {epochs: 1}\n")
+    answer = cnncli("train", "c.yaml", *given, "dataset.val_fraction=0")
+    assert answer.code == 2
+    assert f"{said}, or set checkpoint.monitor: train/loss" in answer.err
+    for words in ([*given, *NO_VALIDATION], followed):
+        helped = cnncli("train", "c.yaml", *words)
+        assert helped.code == 0, helped.err
 
 
 @pytest.mark.parametrize(("learned", "asked"), [(1, 3), (3, 1)])
