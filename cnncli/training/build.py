@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -36,6 +35,7 @@ from cnncli.training.engine import TrainState
 from cnncli.training.features import Extractor, HeadOnFeatures
 from cnncli.training.finetune import Strategy, load_pretrained
 from cnncli.training.network import build_model, build_task, example_inputs, load_weights, restore, task_class
+from cnncli.training.sizes import naming_size
 
 
 @dataclass
@@ -143,16 +143,18 @@ def _network(
         model = build_model(config, spec) if restored is None else restored.train()
     with blaming(loaded, "train.start_from"):
         if restored is None and config.train.start_from is not None:
-            _start_from(model, user_path(config.train.start_from))
+            _start_from(model, config, spec)
     with blaming(loaded, "finetune"):
         strategy, transfer = _fine_tuning(model, config, spec, pretrained=restored is None)
     return runtime.place(model), strategy, transfer
 
 
-def _start_from(model: nn.Module, path: Path) -> None:
+def _start_from(model: nn.Module, config: Config, spec: DataSpec) -> None:
     """Put all weights of another run of the same network into ``model``; raises ``CheckpointError``."""
-    checkpoint = load_checkpoint(checkpoint_path(path))
-    load_weights(model, restore(checkpoint).state_dict(), checkpoint)
+    assert config.train.start_from is not None
+    checkpoint = load_checkpoint(checkpoint_path(user_path(config.train.start_from)))
+    weights = restore(checkpoint).state_dict()
+    naming_size(lambda own: load_weights(own, weights, checkpoint), model, checkpoint, config, spec)
 
 
 def _fitted_task(config: Config, data: DataBundle, runtime: Runtime) -> Task:

@@ -109,3 +109,45 @@ def test_a_split_whose_training_pictures_are_gone_is_judged(tmp_path: Path, cnnc
     assert answer.code == 0, answer.err
     assert json.loads(answer.out)["metrics"] == before["metrics"]
     assert f"{len(members.of('train'))} pictures that the run knew are gone" in answer.err
+
+
+FLAT = (
+    "dataset: {name: image_folder, root: set, batch_size: 4}\ndevice: cpu\ntrain: {epochs: 1}\n"
+    "model: {name: layers, layers: [flatten, {name: linear, features: 8}, relu, linear]}\n"
+)
+TUNE = ["finetune", "--from", "runs/a/1", "--data", "set"]
+START = ["train", "c.yaml", "train.start_from=runs/a/1"]
+
+
+@pytest.mark.parametrize("command", [TUNE, START])
+@pytest.mark.parametrize(
+    ("learned", "asked", "advised"),
+    [
+        ("16", ["dataset.image_size=24"], ["dataset.image_size=16"]),
+        ("[16, 12]", ["dataset.image_size=24"], ["dataset.image_size=[16, 12]"]),
+        ("24", ["dataset.image_size=16", "dataset.resize=20"], ["dataset.image_size=24"]),
+    ],
+)
+def test_another_size_than_a_network_of_one_size_takes_names_the_key(
+    tmp_path: Path, cnncli: Cli, command: list[str], learned: str, asked: list[str], advised: list[str]
+) -> None:
+    make_pictures(tmp_path / "set", {"a": 8, "b": 8})
+    (tmp_path / "c.yaml").write_text(FLAT)
+    assert cnncli("train", "c.yaml", f"dataset.image_size={learned}", "--name", "a/1").code == 0
+    answer = cnncli(*command, *asked, "--dry-run")
+    assert answer.code == 2
+    value = advised[0].partition("=")[2]
+    assert "dataset.image_size: the pictures are " in answer.err
+    assert f"; set it to {value}" in answer.err
+    assert (", and leave out dataset.resize" in answer.err) == (len(asked) > 1)
+    helped = cnncli(*command, *advised, "--dry-run")
+    assert helped.code == 0, helped.err
+
+
+def test_a_network_of_other_layers_is_not_taken_for_one_of_another_size(tmp_path: Path, cnncli: Cli) -> None:
+    make_pictures(tmp_path / "set", {"a": 8, "b": 8})
+    (tmp_path / "c.yaml").write_text(FLAT)
+    assert cnncli("train", "c.yaml", "dataset.image_size=16", "--name", "a/1").code == 0
+    answer = cnncli(*START, "dataset.image_size=24", "model=mlp", "--dry-run")
+    assert answer.code == 4
+    assert "image_size" not in answer.err
