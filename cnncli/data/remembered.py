@@ -144,7 +144,8 @@ def _relabelled(members: Members, samples: Samples, found: Ids) -> Ids:
     if now.shape != then.shape:
         return np.zeros(0, dtype=np.int64)
     differs = now != then
-    return there[differs if differs.ndim == 1 else differs.any(axis=1)]
+    relabelled: Ids = there[differs if differs.ndim == 1 else differs.any(axis=1)]
+    return relabelled
 
 
 def _leaked(members: Members, samples: Samples, found: Ids) -> Flags:
