@@ -62,6 +62,10 @@ class DataError(CnncliError):
     exit_code = 3
 
 
+class SamplesGone(DataError):
+    """The samples that a run knew are not there; what helps depends on the command, which adds it."""
+
+
 class CheckpointError(CnncliError):
     """A checkpoint that cannot be read, or does not belong to what it is used for."""
 

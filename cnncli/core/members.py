@@ -37,7 +37,7 @@ class Members:
 
     ``split`` ``[N]`` are positions in ``SPLITS``, ``content`` ``[N]`` hashes of what each sample holds, ``names`` its
     path from the root of the data (``by`` "path") or the value of its key column ("key"); by "content" there are none.
-    Series and texts have ``spans`` instead. ``targets`` ``[n, …]`` are those of the training part.
+    Series and texts have ``spans`` instead. ``targets`` ``[n, …]`` are those of the training part, or of all.
     """
 
     by: By
@@ -60,7 +60,13 @@ class Members:
             require(len(self.targets) == 0, "members.targets: are given beside spans")
             require(any(span.split == "train" for span in self.spans), "members.spans: none is of training")
         else:
-            require(len(self.targets) == int((self.split == 0).sum()) > 0, "members.targets: are not one a sample")
+            trained = int((self.split == 0).sum())
+            require(trained > 0 and len(self.targets) in (trained, count), "members.targets: are not one a sample")
+
+    @property
+    def learned(self) -> NDArray[np.generic]:
+        """The targets of the training part ``[n, …]``."""
+        return self.targets[: len(self.of("train"))]
 
     def of(self, split: Split) -> Ids:
         """The positions of one split's samples."""

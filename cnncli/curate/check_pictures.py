@@ -12,6 +12,7 @@ from cnncli.core.notices import collecting
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Wants
 from cnncli.curate.findings import Checked, Finding, balance, imbalance
+from cnncli.curate.loose_pictures import below, of_table
 from cnncli.data.contract import Track
 from cnncli.data.duplicates import find_duplicates
 from cnncli.data.find import find_data
@@ -23,6 +24,7 @@ from cnncli.data.signatures import Signature, sign_all
 
 LONG, SMALL = 4.0, 16  # times as long as wide; pixels of the shorter side
 FLAT = 1.0  # standard deviation, in levels of 255
+UNSORTED = "all"  # the split of pictures in a set that is refused
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF", ".webp": "WEBP", ".bmp": "BMP",
            ".tif": "TIFF", ".tiff": "TIFF"}  # fmt: skip
 
@@ -38,9 +40,15 @@ class Listed:
 
 
 def check_folder(root: Path, track: Track) -> Checked:
-    """The report on a folder in ``image_folder``'s layout; raises ``DataError`` where no pictures can be listed."""
+    """The report on a folder in ``image_folder``'s layout; raises ``DataError`` where there are no pictures at all."""
     with collecting() as told:
-        checked = _check(*list_folder(root), track)
+        try:
+            checked = _check(*list_folder(root), track)
+        except DataError as error:
+            loose = [Listed(path, UNSORTED, name, (name,)) for path, name in below(root)]
+            if not loose:
+                raise
+            checked = _refused(error, loose, track)
     checked.add_told(told)
     return checked
 
@@ -51,11 +59,25 @@ def check_folder_of(config: DatasetConfig, wants: Wants, track: Track) -> Checke
 
 
 def check_listed(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
-    """The report on the pictures that a table lists; raises ``DataError`` for a table that cannot be read as one."""
+    """The report on the pictures that a table lists; raises ``DataError`` where it leads to no files."""
     with collecting() as told:
-        raw: ListedPictures = datasets.build(config.name, **config.args)
-        checked = _check(*_list_table(raw, wants), track)
+        try:
+            raw: ListedPictures = datasets.build(config.name, **config.args)
+            checked = _check(*_list_table(raw, wants), track)
+        except DataError as error:
+            loose = [Listed(path, UNSORTED, "", ()) for path in of_table(config)]
+            if not loose:
+                raise
+            checked = _refused(error, loose, track)
     checked.add_told(told)
+    return checked
+
+
+def _refused(error: DataError, loose: list[Listed], track: Track) -> Checked:
+    """The report on a set that is refused: why, and what is wrong with its files."""
+    checked = _check(loose, [], [], track)
+    checked.notices = [each for each in checked.notices if each.kind not in ("no_label", "unbalanced")]
+    checked.add_refusal(error)
     return checked
 
 

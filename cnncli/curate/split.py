@@ -83,6 +83,26 @@ def assign(items: Sequence[Labelled], groups: Sequence[int], val: float, test: f
     Raises ``ConfigError`` for parts that leave nothing to train on, ``DataError`` for a class with too few groups.
     """
     _check_parts(val, test)
+    found, lacking = _fill(items, groups, val, test, seed)
+    if lacking:
+        split, label = lacking[0]
+        cause = f"class '{label}' has too few unlike pictures for {split}"
+        raise DataError(f"{cause}; add some, or {_less(items, groups, val, test, seed)}")
+    return found
+
+
+def _less(items: Sequence[Labelled], groups: Sequence[int], val: float, test: float, seed: int) -> str:
+    """The parts to ask for instead, so that every class has enough."""
+    for less in dict.fromkeys(((0.0, test), (val, 0.0), (0.0, 0.0))):
+        if not _fill(items, groups, *less, seed)[1]:
+            return f"ask for less: --val {less[0]:g} --test {less[1]:g}"
+    return "remove the class"
+
+
+def _fill(
+    items: Sequence[Labelled], groups: Sequence[int], val: float, test: float, seed: int
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """The split of each picture, and each split that has nothing of a class, with that class."""
     shares = {name: share for name, share in (("val", val), ("test", test)) if share > 0}
     totals = Counter(item.label for item in items)
     wanted = {s: {label: max(round(share * n), 1) for label, n in totals.items()} for s, share in shares.items()}
@@ -105,9 +125,7 @@ def assign(items: Sequence[Labelled], groups: Sequence[int], val: float, test: f
             wanted[best][label] -= n
             left[label] -= 1
             lacking.discard((best, label))
-    for split, label in sorted(lacking):
-        raise DataError(f"class '{label}' has too few unlike pictures for {split}; add some, or ask for less")
-    return found
+    return found, sorted(lacking)
 
 
 def _roomiest(

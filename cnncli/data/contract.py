@@ -4,6 +4,7 @@ Every kind offers the same two things, ``offers`` and ``open``: pictures, rows, 
 """
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from cnncli.config.sections import DatasetConfig
@@ -16,10 +17,14 @@ Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
 class Remembered(NamedTuple):
-    """The members of a run; with ``elsewhere`` all samples are judged that training has not seen, as ``test``."""
+    """The members of a run; with ``elsewhere`` all samples are judged that training has not seen, as ``test``.
+
+    ``home`` is the folder from which the run's pictures have their names, where it is known and still there.
+    """
 
     members: Members
     elsewhere: bool = False
+    home: Path | None = None
 
 
 class Opened(NamedTuple):

@@ -10,6 +10,7 @@ from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
+from cnncli.data.dialect import at_position
 from cnncli.data.find import find_data
 from cnncli.data.fitting import Rules
 from cnncli.data.table_file import Header, TableFile, open_table, read_table, read_texts
@@ -83,12 +84,7 @@ class _Columns:
     def find(self, given: Name, what: str = "column", among: Sequence[str] | None = None) -> str:
         """The column's name; raises ``DataError`` where there is none."""
         if isinstance(given, int):
-            count = len(self.names)
-            if not -count <= given < count:
-                raise DataError(
-                    f"{self.table}: there is no column {given} among {count}; count from 0, or -1 for the last"
-                )
-            given = self.names[given]
+            given = at_position(self.names, given, self.table)
         given = normalize("NFC", given)
         if given not in (self._known if among is None else among):
             if given in self._known:

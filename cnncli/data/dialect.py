@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
@@ -14,6 +14,7 @@ _CANDIDATES = (",", ";", "\t", "|", BLANKS)  # of several that fit equally well 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|NaN|inf)")
 _LIKE_NUMBER = re.compile(r"[-+−]?[\d.,' ]*\d[\d.,' ]*%?")
 SAMPLE = 200  # lines that are looked at
+EMPTY = "(empty)"  # what the column behind the last delimiter of every line is called
 INDEX = "index"  # what a column of row names is called, where it has no name
 
 
@@ -45,6 +46,7 @@ def sniff_delimiter(lines: Sequence[str]) -> str:
         rows = parse(lines, delimiter)
         if not rows or len(rows[0]) < 2:
             continue
+        rows = ended_alike(rows)
         same = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
         cells = [cell for row in rows[1:] or rows for cell in row]
         score = (round(same, 1), sum(_LIKE_NUMBER.fullmatch(cell.strip()) is not None for cell in cells) / len(cells))
@@ -65,12 +67,32 @@ class Head:
     drop: tuple[int, ...] = ()
 
 
-def read_head(rows: list[list[str]], header: bool | str, where: str) -> Head:
-    """The columns of a table whose first rows are given; raises ``DataError`` where names are missing or in doubt."""
+def ended_alike(rows: list[list[str]]) -> list[list[str]]:
+    """The rows, the first with an empty cell at its end where all others end with one more delimiter than it."""
+    first, below = rows[0], rows[1:]
+    if below and all(len(row) == len(first) + 1 and not row[-1].strip() for row in below):
+        return [[*first, ""], *below]
+    return rows
+
+
+def at_position(names: Sequence[str], position: int, table: str) -> str:
+    """The column at a position, -1 for the last; raises ``DataError`` where there is none."""
+    if not -len(names) <= position < len(names):
+        cause = f"there is no column {position} among {len(names)}"
+        raise DataError(f"{table}: {cause}; count from 0, or -1 for the last")
+    return names[position]
+
+
+def read_head(rows: list[list[str]], header: bool | str, where: str, known: Collection[str] = ()) -> Head:
+    """The columns of a table whose first rows are given; raises ``DataError`` where names are missing or in doubt.
+
+    A first line in which all ``known`` names stand holds names.
+    """
     first, below = [normalize("NFC", cell.strip()) for cell in rows[0]], rows[1:]
     if header is False:
-        return Head(tuple(str(number) for number in range(len(first))), False)
-    if header != "auto" or not below:
+        drop = _empty_end(first, below, where)
+        return Head(tuple(str(number) for number in range(len(first))), False, tuple(drop))
+    if header != "auto" or not below or (known and set(known) <= set(first)):
         return _named(first, below, where)
     if first in ([str(n) for n in range(len(first))], [str(n) for n in range(1, len(first) + 1)]) and len(first) > 1:
         return _named(first, below, where)  # as pandas writes a table without names
@@ -84,6 +106,15 @@ def read_head(rows: list[list[str]], header: bool | str, where: str) -> Head:
     return _named(first, below, where)
 
 
+def _empty_end(first: list[str], below: list[list[str]], where: str) -> list[int]:
+    """The position of the last column where it is empty because every line ends with a delimiter."""
+    width = len(first)
+    if width < 2 or first[-1] or any(row[-1].strip() for row in below if len(row) == width):
+        return []
+    notice("empty_column", f"{where}: every line ends with a delimiter; the empty column is left out")
+    return [width - 1]
+
+
 def _holds_numbers(rows: list[list[str]], column: int) -> bool:
     cells = [row[column].strip() for row in rows if len(row) > column and row[column].strip()]
     return bool(cells) and 2 * sum(map(is_number, cells)) > len(cells)
@@ -94,11 +125,9 @@ def _recurs(first: list[str], rows: list[list[str]]) -> bool:
 
 
 def _named(first: list[str], below: list[list[str]], where: str) -> Head:
-    names, drop = list(first), []
-    if len(names) > 1 and not names[-1] and all(not row[-1].strip() for row in below if len(row) == len(names)):
-        drop.append(len(names) - 1)
-        notice("empty_column", f"{where}: every line ends with a delimiter; the empty column is left out")
-        names[-1] = "(empty)"
+    names, drop = list(first), _empty_end(first, below, where)
+    if drop:
+        names[-1] = EMPTY
     if len(names) > 1 and not names[0]:
         counted = [row[0].strip() for row in below if len(row) == len(names)]
         if counted in ([str(n) for n in range(len(counted))], [str(n + 1) for n in range(len(counted))]):

@@ -1,7 +1,9 @@
 """Pictures in files as a data set: which are training, validation and test, and what a run remembers of that."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +14,12 @@ from cnncli.core.spec import DataSpec, Decode, Split
 from cnncli.data.alike import together
 from cnncli.data.contents import contents
 from cnncli.data.contract import Opened, Remembered, Track
+from cnncli.data.names import nfc
 from cnncli.data.paths import Paths
 from cnncli.data.pictures import PictureSet
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
 from cnncli.data.sources import FileSource, Source
-from cnncli.data.splits import LEFT, carve
+from cnncli.data.splits import carve, left_by
 
 ORDER: tuple[Split, ...] = ("train", "val", "test")
 
@@ -29,6 +32,7 @@ class FilePictures:
     """
 
     where: str
+    root: Path
     parts: Mapping[Split, FileSource]
     names: tuple[str, ...]
     classes: tuple[str, ...]
@@ -42,10 +46,11 @@ class FilePictures:
         """The splits that are told, carved or remembered; what is alike stays together where they are carved."""
         told = [self.parts[split] for split in ORDER if split in self.parts]
         content = np.concatenate([contents(part, config.cache, track) for part in told])
-        samples = Samples(self.names, content, "pictures", self.where)
         targets = torch.cat([part.targets for part in told])
+        comparable = spec is None or self.classes == spec.classes
+        samples = Samples(self.names, content, "pictures", self.where, targets if comparable else None)
         if remembered is not None:
-            parts = find_parts(remembered, samples)
+            parts = find_parts(remembered, samples, self._names_from(remembered.home))
         else:
             if spec is not None:
                 tell_unknown(self.where)
@@ -56,6 +61,18 @@ class FilePictures:
         if remembered is not None:
             return Opened(spec, sources, remembered.members)
         return Opened(spec, sources, members_of("path", samples, parts, targets))
+
+    def _names_from(self, home: Path | None) -> tuple[str, ...]:
+        """The names of the pictures as seen from another folder; none where it is not given."""
+        if home is None:
+            return ()
+        try:
+            between = os.path.relpath(os.path.realpath(self.root), os.path.realpath(home))
+        except ValueError:  # on another drive
+            return ()
+        if between == ".":
+            return self.names
+        return tuple(nfc(os.path.normpath(f"{between}/{name}").replace(os.sep, "/")) for name in self.names)
 
     def _carved(self, config: DatasetConfig, samples: Samples, track: Track) -> dict[Split, Tensor]:
         """The positions of each split: as told, else what is carved out of training."""
@@ -71,7 +88,7 @@ class FilePictures:
         }
         wanted = [split for split, (fraction, *_) in fractions.items() if split not in parts and fraction > 0]
         if "test" in wanted:
-            fractions["val"] = (config.val_fraction, config.split_seed, LEFT)
+            fractions["val"] = (config.val_fraction, config.split_seed, left_by(self.parts["train"].targets))
         if not wanted:
             return parts
         train = self.parts["train"]

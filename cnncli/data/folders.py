@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from cnncli.core.errors import DataError
+from cnncli.core.errors import DataError, SamplesGone
 from cnncli.core.notices import notice
 from cnncli.core.spec import Split
 from cnncli.data.kinds import is_picture
@@ -112,9 +112,7 @@ def split_folders(root: Path, passed: Passed | None = None, to_judge: bool = Fal
             raise DataError(f"{root}: '{found[split].name}' and '{name}' are both {split} folders; join or rename them")
         found[split] = root / name
     if "train" not in found and not to_judge:
-        raise DataError(
-            f"{root}: has {', '.join(sorted(named))} but no train folder; add one (cnncli eval --data PLACE needs none)"
-        )
+        raise SamplesGone(f"{root}: has {', '.join(sorted(named))} but no train folder; add one")
     _must_differ(found.values())
     if passed is not None:
         _pass_over_beside(root, set(named), passed)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Split, Wants
 from cnncli.data.contract import Opened, Remembered, Track
-from cnncli.data.csv_table import Delimiter
+from cnncli.data.csv_table import Delimiter, Header, Name
 from cnncli.data.file_pictures import ORDER, FilePictures
 from cnncli.data.image_folder import Size, ValueRange, decoding
 from cnncli.data.names import near_equal
@@ -22,18 +21,17 @@ from cnncli.data.paths import as_paths
 from cnncli.data.picture_listing import Label, Listing, list_pictures
 from cnncli.data.sources import FileSource
 
-if TYPE_CHECKING:
-    pass
-
 
 @datasets.register("image_csv", places=("file", "root"))
 def image_csv(
     file: str,
-    path: str = "path",
+    path: Name = "path",
     label: Label = "label",
-    split_column: str | None = None,
+    split_column: Name | None = None,
     root: str | None = None,
+    header: Header = "auto",
     delimiter: Delimiter | None = None,
+    encoding: str | None = None,
     image_size: Size = 224,
     resize: Size | None = None,
     fit: Fit = "crop",
@@ -41,17 +39,18 @@ def image_csv(
     channels: Channels = 3,
     value_range: ValueRange = None,
     test_fraction: Fraction = 0.0,
-    group: str | None = None,
+    group: Name | None = None,
 ) -> "ListedPictures":
     """Your own pictures by a table: columns `path` and `label`, perhaps a `split_column` of train, val and test.
 
     The label is a class; for `task: regression` a number, and `label: [x, y]` are several; for `task: multilabel` names
-    like `cat|dog`, perhaps none, and `label: [cat, dog]` are columns of 0 and 1. Paths are relative to `root`, or to
-    the table's own folder. Sizes are those of image_folder. Pictures with the same value in the column `group` stay
-    on one side where cnncli makes the splits.
+    like `cat|dog`, perhaps none, and `label: [cat, dog]` are columns of 0 and 1. A column is named, or counted from 0;
+    with `header: false` the first line names none. Paths are relative to `root`, or to the table's own folder. Sizes
+    are those of image_folder. Pictures with the same value in the column `group` stay on one side where cnncli makes
+    the splits.
     """
     decode, seen = decoding(image_size, resize, fit, interpolation, channels, value_range)
-    listing = list_pictures(file, path, label, split_column, root, delimiter, group)
+    listing = list_pictures(file, path, label, split_column, root, delimiter, group, header, encoding)
     return ListedPictures(listing, decode, seen, test_fraction)
 
 
@@ -91,8 +90,8 @@ class ListedPictures:
         groups = None if listing.groups is None else tuple(listing.groups[row] for row in order)
         named = listing.columns if wants == "numbers" else ()
         pictures = FilePictures(
-            str(listing.table), parts, listing.names(order), classes, self.decode, self.seen, self.test_fraction, named,
-            groups,
+            str(listing.table), listing.folder, parts, listing.names(order), classes, self.decode, self.seen,
+            self.test_fraction, named, groups,
         )  # fmt: skip
         opened = pictures.open(config, track, spec, remembered)
         if wants == "labels" and spec is None:

@@ -86,7 +86,7 @@ class PictureFolder:
         names = tuple(name for part in parts.values() for name in part.names)
         groups = None if self.group is None else tuple(self._group_of(name) for name in names)
         pictures = FilePictures(
-            str(self.root), sources, names, classes, self.decode, self.seen, self.test_fraction, groups=groups
+            str(self.root), self.root, sources, names, classes, self.decode, self.seen, self.test_fraction, (), groups
         )
         return pictures.open(config, track, spec, remembered)
 

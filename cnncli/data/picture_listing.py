@@ -18,7 +18,8 @@ from cnncli.data.csv_table import read_texts
 from cnncli.data.find import find_data
 from cnncli.data.listed_files import Files, find_files
 from cnncli.data.names import nfc
-from cnncli.data.picture_table import FLAGS, cells_of, parts_of, require_column
+from cnncli.data.picture_table import FLAGS, Name, cells_of, column_name, parts_of, require_column
+from cnncli.data.table_file import Header
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 BETWEEN = "|"  # the labels of a picture
 PICTURES_EACH = 10  # of a number, on average, where it is one of many that are classes
 
-Label = str | Annotated[list[str], Field(min_length=1)]
+Label = Name | Annotated[list[Name], Field(min_length=1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,22 +152,29 @@ class Listing:
 
 def list_pictures(
     file: str,
-    path: str,
+    path: Name,
     label: Label,
-    split_column: str | None,
+    split_column: Name | None,
     root: str | None,
     delimiter: str | None,
-    group: str | None = None,
+    group: Name | None = None,
+    header: Header = "auto",
+    encoding: str | None = None,
 ) -> Listing:
     """Read the table; without a split column all rows are ``train``.
 
     Raises ``DataError`` for a missing column, a row without a path (with its line), or an unknown split.
     """
     table = find_data(file)
-    frame = read_texts(table, True, delimiter)
+    labelled = label if isinstance(label, list) else [label]
+    named = [nfc(given) for given in (path, *labelled) if isinstance(given, str)]
+    frame = read_texts(table, header, delimiter, encoding, named)
+    path, *columns = (column_name(frame, given, table.name) for given in (path, *labelled))
+    split, grouped = (
+        None if given is None else column_name(frame, given, table.name) for given in (split_column, group)
+    )
     folder = find_data(root, "folder") if root is not None else table.parent
     require_column(frame, path, table.name, "path")
-    columns = [label] if isinstance(label, str) else label
     for column in columns:
         require_column(frame, column, table.name, "label")
         if columns.count(column) > 1:
@@ -174,7 +182,7 @@ def list_pictures(
     files = find_files(cells_of(frame, path, table.name), folder, table.name)
     labels = frame[columns].apply(lambda cells: cells.str.strip().str.normalize("NFC"))
     groups = None
-    if group is not None:
-        require_column(frame, group, table.name, "group")
-        groups = tuple(cells_of(frame, group, table.name))
-    return Listing(table, folder, files, parts_of(frame, split_column, table.name), labels, groups)
+    if grouped is not None:
+        require_column(frame, grouped, table.name, "group")
+        groups = tuple(cells_of(frame, grouped, table.name))
+    return Listing(table, folder, files, parts_of(frame, split, table.name), labels, groups)

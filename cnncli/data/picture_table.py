@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING
 
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.spec import Split
+from cnncli.data.dialect import at_position
 from cnncli.data.kinds import has_picture_extension
-from cnncli.data.names import split_of
+from cnncli.data.names import nfc, split_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Name = str | int  # a column by its name or its position, -1 for the last
 FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}  # in any case
 _LOOKED_AT = 20  # rows that tell what a column holds
 
@@ -51,16 +53,29 @@ def cells_of(frame: "pd.DataFrame", column: str, name: str) -> list[str]:
     return cells
 
 
+def column_name(frame: "pd.DataFrame", given: Name, name: str) -> str:
+    """The name of a column that is given by its name or its position."""
+    columns = [str(known) for known in frame.columns]
+    return at_position(columns, given, name) if isinstance(given, int) else nfc(given)
+
+
 def require_column(frame: "pd.DataFrame", column: str, name: str, key: str | None) -> None:
     """Raise ``DataError`` for a column that is not there; what columns hold tells what ``key`` should be set to."""
     columns = [str(known) for known in frame.columns]
     if column in columns:
         return
     if any(has_picture_extension(known) for known in columns):
-        raise DataError(
-            f"{name}: its first line is a picture, not the names of columns; write a line such as path,label above it"
-        )
+        cause = "its first line is a picture, not the names of columns; write a line such as path,label above it"
+        raise DataError(f"{name}: {cause}{'' if key is None else _without_names(columns)}")
     raise DataError(f"{name}: has no column '{column}'; {_advice(frame.head(_LOOKED_AT), columns, column, key)}")
+
+
+def _without_names(columns: list[str]) -> str:
+    """What to set for a table whose first line is its first row."""
+    at = next(number for number, known in enumerate(columns) if has_picture_extension(known))
+    others = [number for number in range(len(columns)) if number != at]
+    label = f" and dataset.label: {others[0]}" if len(others) == 1 else ", and dataset.label to what is learned"
+    return f", or set dataset.header: false, dataset.path: {at}{label}"
 
 
 def _advice(rows: "pd.DataFrame", columns: list[str], column: str, key: str | None) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.config.sections import DatasetConfig
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec
 from cnncli.data.find import find_data
@@ -16,6 +16,23 @@ _TOLD = ("split_column", "group")  # columns of the training table that others n
 def places_of(config: DatasetConfig) -> tuple[str, ...]:
     """The arguments of a data set that say where it lies."""
     return datasets.get(config.name).places
+
+
+def where_to_set(config: DatasetConfig) -> str:
+    """What to set where the data of a run are not at their place."""
+    keys = " or ".join(f"dataset.{place}" for place in places_of(config))
+    return f"set {keys} to where the data of the run lie"
+
+
+def home_of(config: DatasetConfig) -> Path | None:
+    """The folder from which pictures in files have their names; None where there is none, or it is gone."""
+    root, file = config.args.get("root"), config.args.get("file")
+    try:
+        if root is not None:
+            return find_data(root, "folder")
+        return None if file is None else find_data(file).parent
+    except DataError:
+        return None
 
 
 def placed(config: DatasetConfig, spec: DataSpec, place: str) -> DatasetConfig:

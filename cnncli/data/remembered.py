@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cnncli.core.errors import DataError
+from cnncli.core.errors import DataError, SamplesGone
 from cnncli.core.members import SPLITS, Ids, Members, few, in_order
 from cnncli.core.notices import notice
 from cnncli.core.spec import Split
@@ -22,12 +22,16 @@ FEW_DISTINCT = 0.5  # of the training rows are different: below, equal rows say 
 
 @dataclass(frozen=True)
 class Samples:
-    """What lies there now: names ``[N]``, or none, hashes of the content ``[N]``; ``what`` and ``where`` in words."""
+    """What lies there now: names ``[N]``, or none, hashes of the content ``[N]``; ``what`` and ``where`` in words.
+
+    ``targets`` ``[N, …]`` are None where they cannot be compared with those of a run.
+    """
 
     names: Sequence[str]
     content: Ids
     what: str
     where: str
+    targets: Tensor | None = None
 
     def called(self, position: int) -> str:
         """One sample, for a message."""
@@ -35,10 +39,13 @@ class Samples:
 
 
 def members_of(by: str, samples: Samples, parts: dict[Split, Tensor], targets: Tensor) -> Members:
-    """What a new run remembers: of every split the samples at ``parts``, and the ``targets`` ``[N, …]`` of training."""
+    """What a new run remembers: of every split the samples at ``parts``, and their ``targets`` of ``[N, …]``.
+
+    Where the content alone tells samples apart it tells their targets as well, and those of training are enough.
+    """
     codes, order = in_order({split: rows.numpy() for split, rows in parts.items()})
     names = tuple(samples.names[row] for row in order) if len(samples.names) else ()
-    learned = targets[parts["train"]].numpy()
+    learned = targets[parts["train"] if by == "content" else torch.from_numpy(order)].numpy()
     if learned.dtype == np.int64 and learned.size and learned.min() >= 0 and learned.max() < 2**15:
         learned = learned.astype(np.int16)
     members = Members(by, codes, samples.content[order], names, targets=learned)  # type: ignore[arg-type]
@@ -52,15 +59,16 @@ def tell_unknown(where: str) -> None:
     notice("split_anew", f"{text}, which is right only if the data have not changed since")
 
 
-def find_parts(remembered: Remembered, samples: Samples) -> dict[Split, Tensor]:
+def find_parts(remembered: Remembered, samples: Samples, names_at_home: Sequence[str] = ()) -> dict[Split, Tensor]:
     """The positions of each split's samples among those that lie there now, in the order of the run.
 
-    Raises ``DataError`` where nothing is left to judge.
+    ``names_at_home`` are those of pictures elsewhere as they would be seen from the run's own folder. Raises
+    ``SamplesGone`` where none of the run's are there, ``DataError`` where nothing is left to judge.
     """
     members = remembered.members
     found = _match(members, samples)
     if remembered.elsewhere:
-        return {"test": _unseen(members, samples, found)}
+        return {"test": _unseen(members, samples, found, names_at_home)}
     changed = _changed(members, samples, found)
     leaked = _leaked(members, samples, found)
     parts: dict[Split, Tensor] = {}
@@ -71,10 +79,7 @@ def find_parts(remembered: Remembered, samples: Samples) -> dict[Split, Tensor]:
             parts[split] = torch.from_numpy(found[here])
     _tell(members, samples, found, changed, leaked)
     if not any(len(rows) for rows in parts.values()):
-        raise DataError(
-            f"{samples.where}: none of the {samples.what} that the run knew are there; name their place, or judge "
-            "others: cnncli eval --data PLACE"
-        )
+        raise SamplesGone(f"{samples.where}: none of the {samples.what} that the run knew are there")
     return parts
 
 
@@ -130,6 +135,19 @@ def _changed(members: Members, samples: Samples, found: Ids) -> Ids:
     return changed
 
 
+def _relabelled(members: Members, samples: Samples, found: Ids) -> Ids:
+    """The members that are there with another target than in the run, as far as it keeps them."""
+    if samples.targets is None or members.by == "content":
+        return np.zeros(0, dtype=np.int64)
+    there = np.flatnonzero(found[: len(members.targets)] >= 0)
+    now, then = samples.targets.numpy()[found[there]], members.targets[there]
+    if now.shape != then.shape:
+        return np.zeros(0, dtype=np.int64)
+    differs = now != then
+    relabelled: Ids = there[differs if differs.ndim == 1 else differs.any(axis=1)]
+    return relabelled
+
+
 def _leaked(members: Members, samples: Samples, found: Ids) -> Flags:
     """Which members ``[N]`` would be judged though training has seen what is there now, by name or by content."""
     leaked = np.zeros(len(found), dtype=bool)
@@ -146,8 +164,12 @@ def _leaked(members: Members, samples: Samples, found: Ids) -> Flags:
     return leaked
 
 
-def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
-    """The positions of all samples but those that were trained on; rows of which there are few different ones stay."""
+def _unseen(members: Members, samples: Samples, found: Ids, names_at_home: Sequence[str]) -> Tensor:
+    """The positions of all samples but those that were trained on; rows of which there are few different ones stay.
+
+    A picture was trained on if its content was, or if it lies where one of training lay. In a copy of the run's folder,
+    which one unchanged picture shows it to be, it lies there under the same path from the root.
+    """
     train = members.of("train")
     if members.by == "content" and len(np.unique(members.content[train])) < FEW_DISTINCT * len(train):
         equal = int(np.isin(samples.content, members.content[train]).sum())
@@ -161,6 +183,7 @@ def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
     seen[here[here >= 0]] = True
     if members.by == "path":
         seen = np.isin(samples.content, members.content[train])
+        seen |= np.array([name in names for name in names_at_home or [""] * len(seen)])
         same = np.array([name in names for name in samples.names])
         if (seen & same).any():  # these are the run's own pictures
             seen |= same
@@ -172,7 +195,10 @@ def _unseen(members: Members, samples: Samples, found: Ids) -> Tensor:
         text = f"{len(known):,} of {len(seen):,} {samples.what} were trained on and are left out"
         notice("trained_on", f"{samples.where}: {text} ({few(known)})")
     if seen.all():
-        raise DataError(f"{samples.where}: all {samples.what} were trained on; name data that the network has not seen")
+        how = ", by their path or by their content" if members.by == "path" else ""
+        raise DataError(
+            f"{samples.where}: all {samples.what} were trained on{how}; name data that the network has not seen"
+        )
     return torch.from_numpy(np.flatnonzero(~seen))
 
 
@@ -187,6 +213,10 @@ def _tell(members: Members, samples: Samples, found: Ids, changed: Ids, leaked: 
         ),
         "gone": ("that the run knew are gone", [_member(members, int(row)) for row in np.flatnonzero(found < 0)]),
         "changed": ("have another content than in the run", [samples.called(int(found[row])) for row in changed]),
+        "relabelled": (
+            "have another label than in the run",
+            [samples.called(int(found[row])) for row in _relabelled(members, samples, found)],
+        ),
         "trained_on": (
             "were judged in the run but are now what it was trained on; they are left out",
             [samples.called(int(found[row])) for row in np.flatnonzero(leaked)],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core.errors import DataError
+from cnncli.core.errors import DataError, SamplesGone
 from cnncli.core.members import Members, Span
 from cnncli.core.notices import notice
 from cnncli.core.spec import Split
@@ -52,10 +52,7 @@ def find_bounds(
         notice("new_samples", f"{name} is new since the run began and is not used")
         return {}
     if lost:
-        raise DataError(
-            f"{name}: the {lost[0]} part is not there as it was in the run; use the data of the run, or judge others "
-            "with cnncli eval --data"
-        )
+        raise SamplesGone(f"{name}: the {lost[0]} part is not there as it was in the run")
     found = {split: at for split, at in bounds.items() if at is not None}
     _tell(spans, found, values, name)
     return found

@@ -10,13 +10,15 @@ from cnncli.core.notices import notice
 from cnncli.core.seeding import derive_seed
 
 LEFT = "test_fraction, which leaves too few for validation"  # the key that is to blame where test was carved before
+LEFT_ONE = "test_fraction, of which the smallest leaves too few"  # the same where a lower one would not help
 _NO_VALIDATION = "dataset.val_fraction: 0 and checkpoint.monitor: train/loss"
 
 
 def _advice(key: str) -> str:
     """What helps where ``key`` asked for a part and there is none to take."""
-    if key == LEFT:
-        return "add more, lower dataset.test_fraction, or set dataset.test_fraction: 0"
+    if key in (LEFT, LEFT_ONE):
+        lower = "lower dataset.test_fraction, " if key == LEFT else ""
+        return f"add more, {lower}set dataset.test_fraction: 0, or set {_NO_VALIDATION}"
     others = f"dataset.{key}: 0, " if key != "val_fraction" else ""  # what has no test part has no validation part
     return f"add more, or set {others}{_NO_VALIDATION}"
 
@@ -38,7 +40,7 @@ def stratified_split(
         taking.take(members, min(max(round(fraction * len(members)), 1), len(members) - 1))
     kept, taken = taking.result(len(targets), key)
     if len(taken) == 0:
-        left = " beside those of the test part" if key == LEFT else ""
+        left = " beside those of the test part" if key in (LEFT, LEFT_ONE) else ""
         cause = "each class is one group of samples" if taking.too_large else f"no class has two samples{left}"
         raise DataError(f"{cause}, so no part of them can be split off; {_advice(key)}")
     return kept, taken
@@ -67,6 +69,23 @@ def random_split(
     if len(taken) == 0:
         raise DataError(f"all samples belong together, so no part of them can be split off; {_advice(key)}")
     return kept, taken
+
+
+def left_by(targets: Tensor) -> str:
+    """The key to blame where nothing of ``targets`` is left for validation beside the test part."""
+    return LEFT if _largest(targets) > 2 else LEFT_ONE
+
+
+def can_be_carved(targets: Tensor) -> bool:
+    """Whether there is something of ``targets`` ``[N, …]`` to take out."""
+    return _largest(targets) > 1
+
+
+def _largest(targets: Tensor) -> int:
+    """How many samples the largest class has; without classes all samples are one."""
+    if targets.ndim == 1 and not targets.is_floating_point() and len(targets):
+        return int(torch.bincount(targets).max())
+    return len(targets)
 
 
 class _Taking:

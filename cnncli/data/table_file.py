@@ -1,12 +1,11 @@
 """Tables in files, read column by column: pandas reads the values, and what it would pass over is refused."""
 
 import io
-import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,8 +13,20 @@ from cnncli.core.errors import DataError
 from cnncli.core.notices import notice
 from cnncli.data import encodings
 from cnncli.data.cells import LINE, texts
+from cnncli.data.column_reader import ColumnReader
 from cnncli.data.content import Content, is_utf8, regular_lines
-from cnncli.data.dialect import BLANKS, INDEX, SAMPLE, Head, is_number, parse, read_head, sniff_delimiter, split_blanks
+from cnncli.data.dialect import (
+    BLANKS,
+    EMPTY,
+    INDEX,
+    SAMPLE,
+    Head,
+    ended_alike,
+    parse,
+    read_head,
+    sniff_delimiter,
+    split_blanks,
+)
 from cnncli.data.number_forms import shows_decimal_comma, tell_points_in_doubt
 from cnncli.data.workbooks import read_parquet
 
@@ -25,7 +36,6 @@ if TYPE_CHECKING:
 Header = bool | Literal["auto"]
 Every = Literal["every column"]
 EVERY: Every = "every column"
-GUESSED = 1000  # with more columns it takes pandas longer
 _SHOWN = {"\t": "tab", BLANKS: "blanks"}
 
 
@@ -51,10 +61,17 @@ def read_table(
 
 
 def read_texts(
-    source: Path | Literal["-"], header: Header = "auto", delimiter: str | None = None, encoding: str | None = None
+    source: Path | Literal["-"],
+    header: Header = "auto",
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    known: Collection[str] = (),
 ) -> "pd.DataFrame":
-    """``read_table`` with every cell as text, ``""`` where it is empty: dtype object, ``[N rows, columns]``."""
-    return open_table(source, header, delimiter, encoding=encoding, text=EVERY).frame.fillna("")
+    """``read_table`` with every cell as text, ``""`` where it is empty: dtype object, ``[N rows, columns]``.
+
+    A first line in which all ``known`` names stand holds names.
+    """
+    return open_table(source, header, delimiter, encoding=encoding, text=EVERY, known=known).frame.fillna("")
 
 
 def open_table(
@@ -65,6 +82,7 @@ def open_table(
     decimal: str | None = None,
     na_values: Collection[str] = (),
     text: Collection[str | int] | Every = (),
+    known: Collection[str] = (),
 ) -> "TableFile":
     """What ``read_table`` reads, with what was found of the file's form."""
     name = "standard input" if source == "-" else Path(source).name
@@ -73,7 +91,7 @@ def open_table(
         if suffix in (".parquet", ".pq"):
             return TableFile(read_parquet(Path(source)))
         content = Content.of(source, suffix, name)
-        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text).read()
+        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text, known).read()
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}); name a table in a file") from error
 
@@ -126,6 +144,7 @@ class _Reading:
     decimal: str | None
     na_values: Collection[str]
     text: Collection[str | int] | Every
+    known: Collection[str] = ()
 
     def read(self) -> TableFile:
         self._as_utf8()
@@ -136,12 +155,15 @@ class _Reading:
         if not rows:
             raise DataError(f"{self.name}: is empty; a table with rows is needed")
         first = next(number for number, line in enumerate(lines, 1) if line.strip())
-        head = read_head(rows, self.header, f"{self.name}:{first}")
+        rows = rows if self.header is False else ended_alike(rows)
+        head = read_head(rows, self.header, f"{self.name}:{first}", self.known)
         index, plain = self._lines(delimiter, head)
         below = rows[1:] if head.header else rows
         cells = [[row[n].strip() for row in below if len(row) > n] for n in range(len(head.names))]
         decimal = self._decimal(cells, head.names)
-        reader = _Reader(self.content, delimiter, head, tuple(self.na_values), decimal if delimiter != "," else None)
+        reader = ColumnReader(
+            self.content, delimiter, head, tuple(self.na_values), decimal if delimiter != "," else None
+        )
         alike = decimal == delimiter  # "1,5" in quotes: pandas' reader cannot tell the two
         frame = reader.frame(set(range(len(head.names))) if alike else self._texts(cells, head, reader), index)
         unnamed = INDEX if head.header and not rows[0][0].strip() and INDEX in frame.columns else None
@@ -195,7 +217,7 @@ class _Reading:
             notice("delimiter", f"{self.name}: the cells are parted by {shown}; set dataset.delimiter if not")
         return found
 
-    def _texts(self, cells: list[list[str]], head: Head, reader: "_Reader") -> set[int]:
+    def _texts(self, cells: list[list[str]], head: Head, reader: ColumnReader) -> set[int]:
         """The positions of the columns that are read as texts, as far as the first rows tell."""
         if self.text == EVERY:
             return set(range(len(head.names)))
@@ -220,79 +242,19 @@ class _Reading:
         if count is not None:
             index: pd.Index[int] = pd.RangeIndex(1 + int(head.header), count + 1, name=LINE)
         else:
-            numbers = np.fromiter(self._irregular(delimiter, len(head.names)), dtype=np.int64)
+            numbers = np.fromiter(self._irregular(delimiter, head), dtype=np.int64)
             index = pd.Index(numbers[int(head.header) :], name=LINE)
         if not len(index):
             raise DataError(f"{self.name}: has a header but no rows; add some, or set header: false")
         return index, count is not None
 
-    def _irregular(self, delimiter: str, width: int) -> Iterator[int]:
+    def _irregular(self, delimiter: str, head: Head) -> Iterator[int]:
+        width, is_first = len(head.names), True
         for line, row in self.content.rows(delimiter):
-            if len(row) != width:
+            ends_before = is_first and len(row) == width - 1 and head.names[-1] == EMPTY
+            if len(row) != width and not ends_before:
                 raise DataError(
                     f"{self.name}:{line}: has {len(row)} values where {width} columns are expected; fix the line"
                 )
+            is_first = False
             yield line
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """pandas' reader of columns, set up for one table."""
-
-    content: Content
-    delimiter: str
-    head: Head
-    na_values: tuple[str, ...]
-    decimal: str | None
-
-    def takes(self, cell: str) -> bool:
-        """Whether a cell is a number to it."""
-        if self.decimal != ",":
-            return is_number(cell)
-        return "." not in cell and is_number(cell.replace(",", "."))
-
-    def frame(self, texts: set[int], index: "pd.Index[int]") -> "pd.DataFrame":
-        """The columns; those at the positions in ``texts``, and those with anything but numbers, as texts."""
-        import pandas as pd
-
-        names, header = self.head.names, int(self.head.header)
-        try:
-            frame = self._guessed(texts) if len(names) <= GUESSED else self._parsed(dict.fromkeys(texts, object))
-            kinds = [dtype.kind for dtype in frame.dtypes]
-            late = [n for n, kind in enumerate(kinds) if n not in texts and kind not in "iuf"]
-            if late:  # a text below the first rows
-                again = self._parsed(dict.fromkeys([*texts, *late], object), late)
-                for n in late:
-                    frame[n] = again[n]
-            agrees = len(frame) == len(index)
-        except pd.errors.ParserError:
-            agrees = False
-        if not agrees:  # the two readers differ over a quoted blank, say: the strict one is right
-            rows = [row for _, row in self.content.rows(self.delimiter)][header:]
-            frame = pd.DataFrame(rows, dtype=object)
-            frame = frame.mask(frame.isin(["", *self.na_values]))
-        frame.index = index
-        if self.head.drop:
-            frame = frame.drop(columns=list(self.head.drop))
-        frame.columns = pd.Index([name for n, name in enumerate(names) if n not in self.head.drop])
-        return frame
-
-    def _guessed(self, texts: set[int]) -> "pd.DataFrame":
-        """The columns, as numbers where they are not ``texts``: to say so beforehand takes less memory."""
-        types = {n: object if n in texts else np.float64 for n in range(len(self.head.names))}
-        try:
-            return self._parsed(types)
-        except (ValueError, OverflowError):  # a text below the first rows
-            return self._parsed(dict.fromkeys(texts, object))
-
-    def _parsed(self, types: dict[int, Any], only: list[int] | None = None) -> "pd.DataFrame":
-        import pandas as pd
-
-        with self.content.open() as source, warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # such columns are read again as texts
-            return pd.read_csv(
-                source, sep=self.delimiter, header=0 if self.head.header else None,
-                names=list(range(len(self.head.names))), usecols=only, dtype=types,
-                index_col=False, engine="c", keep_default_na=False, na_values=["", *self.na_values],
-                encoding="utf-8", decimal=self.decimal or ".",
-            )  # fmt: skip

@@ -114,7 +114,7 @@ class TableData:
         if not self.changes:
             return parts, None
         keys = keys_of(frame, self.key, self.name)
-        samples = Samples(keys, row_hashes(inputs, targets), "rows", self.name)
+        samples = Samples(keys, row_hashes(inputs, targets), "rows", self.name, targets)
         if remembered is not None:
             return find_parts(remembered, samples), remembered.members
         if spec is not None:

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from cnncli.compute.interrupt import StopSignal
-from cnncli.core.errors import ConfigError, Interrupted, did_you_mean
+from cnncli.core.errors import ConfigError, DataError, Interrupted, SamplesGone, did_you_mean
 from cnncli.core.members import Members
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.data import DataBundle
 from cnncli.data.contract import Remembered
-from cnncli.data.places import placed
+from cnncli.data.places import home_of, placed, where_to_set
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import with_counts
 from cnncli.training.build import open_data
@@ -53,7 +53,7 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
     """
     if place is None:
         remembered = None if predictor.members is None else Remembered(predictor.members)
-        data = open_data(predictor.config, display.track, predictor.spec, remembered)
+        data = _at_home(predictor, remembered, display)
         training = _remembered_targets(predictor)
         training = data.sources["train"].targets if training is None else training
     else:
@@ -68,11 +68,21 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
     return Evaluation(str(predictor.path), report, predictor.views)
 
 
+def _at_home(predictor: Predictor, remembered: Remembered | None, display: Display) -> DataBundle:
+    """The data of the run; raises ``DataError`` where its samples are not there."""
+    config = predictor.config
+    try:
+        return open_data(config, display.track, predictor.spec, remembered)
+    except SamplesGone as error:
+        others = f"judge others: cnncli eval --ckpt {predictor.path} --data PLACE"
+        raise DataError(f"{error}; {where_to_set(config.dataset)}, or {others}") from error
+
+
 def _remembered_targets(predictor: Predictor) -> Tensor | None:
     """The targets of the training part as the run saw them; None where it does not keep them."""
-    if predictor.members is None or not len(predictor.members.targets):
+    if predictor.members is None or not len(predictor.members.learned):
         return None
-    training = torch.from_numpy(predictor.members.targets)
+    training = torch.from_numpy(predictor.members.learned)
     return training.long() if training.dtype == torch.int16 else training
 
 
@@ -81,7 +91,8 @@ def _elsewhere(predictor: Predictor, place: str, display: Display) -> tuple[Data
     members, config = predictor.members or Members("path"), predictor.config
     section = placed(config.dataset, predictor.spec, place)
     moved = config.model_copy(update={"dataset": section})
-    data = open_data(moved, display.track, predictor.spec, Remembered(members, elsewhere=True))
+    home = home_of(config.dataset) if members.by == "path" else None
+    data = open_data(moved, display.track, predictor.spec, Remembered(members, elsewhere=True, home=home))
     if (training := _remembered_targets(predictor)) is not None:
         return data, training
     if predictor.spec.kind.only == "windows":  # whose baselines need nothing of training

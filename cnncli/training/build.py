@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -15,26 +14,29 @@ from cnncli.compute.machine import give_freed_memory_back
 from cnncli.compute.runtime import Runtime, make_runtime
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
-from cnncli.core.errors import ConfigError, DataError, Fault, did_you_mean
+from cnncli.core.errors import ConfigError, DataError, Fault, SamplesGone, did_you_mean
 from cnncli.core.files import user_path
 from cnncli.core.registry import losses, tasks, transforms
 from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
 from cnncli.data.contract import Remembered, Track
 from cnncli.data.loaders import Loader
+from cnncli.data.places import where_to_set
+from cnncli.data.splits import can_be_carved
 from cnncli.models.pretrained import Transfer
 from cnncli.models.whitening import fit_whitening, samples_needed, whitens
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import Schedule, build_schedule
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.run_folder import checkpoint_path
+from cnncli.runs.run_folder import RunFolder, checkpoint_path
 from cnncli.tasks.protocol import Task
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
 from cnncli.training.features import Extractor, HeadOnFeatures
 from cnncli.training.finetune import Strategy, load_pretrained
 from cnncli.training.network import build_model, build_task, example_inputs, load_weights, restore, task_class
+from cnncli.training.sizes import naming_size
 
 
 @dataclass
@@ -87,7 +89,7 @@ def build_experiment(
     with blaming(loaded, "dataset"):
         data = _data(config, track, resumed)
     with blaming(loaded, "checkpoint.monitor"):
-        mode = _monitor_mode(config, "val" in data.sources)
+        mode = _monitor_mode(config, data)
     model, strategy, transfer = _network(loaded, data.spec, runtime, restored)
     with blaming(loaded, "loss"):
         task = _fitted_task(config, data, runtime)
@@ -114,12 +116,16 @@ def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundl
     """The data, those of a ``resumed`` run as it knew them; raises ``DataError`` where some of training are gone."""
     if resumed is None:
         return open_data(config, track)
-    data = open_data(config, track, resumed.spec, as_remembered(resumed))
-    known = 0 if resumed.members is None else len(resumed.members.targets)
+    best = RunFolder(resumed.path.parent).best
+    anew = f"start a new run from its weights: train.start_from={best if best.is_file() else resumed.path}"
+    try:
+        data = open_data(config, track, resumed.spec, as_remembered(resumed))
+    except SamplesGone as error:
+        raise DataError(f"{error}; {where_to_set(config.dataset)}, or {anew}") from error
+    known = 0 if resumed.members is None else len(resumed.members.learned)
     if gone := known - min(len(data.sources["train"]), known):
         cause = f"{gone:,} of the run's {known:,} training samples are gone"
-        advice = "put them back, or start a new run from its weights with train.start_from"
-        raise DataError(f"{config.dataset.name}: {cause}; {advice}")
+        raise DataError(f"{config.dataset.name}: {cause}; put them back, or {anew}")
     return data
 
 
@@ -138,16 +144,18 @@ def _network(
         model = build_model(config, spec) if restored is None else restored.train()
     with blaming(loaded, "train.start_from"):
         if restored is None and config.train.start_from is not None:
-            _start_from(model, user_path(config.train.start_from))
+            _start_from(model, config, spec)
     with blaming(loaded, "finetune"):
         strategy, transfer = _fine_tuning(model, config, spec, pretrained=restored is None)
     return runtime.place(model), strategy, transfer
 
 
-def _start_from(model: nn.Module, path: Path) -> None:
+def _start_from(model: nn.Module, config: Config, spec: DataSpec) -> None:
     """Put all weights of another run of the same network into ``model``; raises ``CheckpointError``."""
-    checkpoint = load_checkpoint(checkpoint_path(path))
-    load_weights(model, restore(checkpoint).state_dict(), checkpoint)
+    assert config.train.start_from is not None
+    checkpoint = load_checkpoint(checkpoint_path(user_path(config.train.start_from)))
+    weights = restore(checkpoint).state_dict()
+    naming_size(lambda own: load_weights(own, weights, checkpoint), model, checkpoint, config, spec)
 
 
 def _fitted_task(config: Config, data: DataBundle, runtime: Runtime) -> Task:
@@ -155,8 +163,7 @@ def _fitted_task(config: Config, data: DataBundle, runtime: Runtime) -> Task:
     task.fit(data.sources["train"].targets)
     _check_mixing(config)
     if task.needs_validation and "val" not in data.sources:
-        cause = "what it chooses needs validation data; set dataset.val_fraction above 0"
-        raise ConfigError(Fault("", "task", cause))
+        raise ConfigError(Fault("", "task", f"what it chooses needs validation data; {_how_to_validate(config, data)}"))
     return task
 
 
@@ -240,15 +247,26 @@ def open_data(
     return data
 
 
-def _monitor_mode(config: Config, has_val: bool) -> Literal["max", "min"]:
+def _how_to_validate(config: Config, data: DataBundle) -> str:
+    """What gives validation data, as far as there are enough samples for them."""
+    source = data.sources["train"]
+    if data.spec.kind.only is not None or can_be_carved(source.targets):
+        return "set dataset.val_fraction above 0"
+    if config.dataset.args.get("test_fraction"):
+        return "set dataset.test_fraction: 0 and dataset.val_fraction above 0"
+    return "add more, of which some can be split off"
+
+
+def _monitor_mode(config: Config, data: DataBundle) -> Literal["max", "min"]:
     monitor = config.checkpoint.monitor
     split, _, metric = monitor.partition("/")
     task = task_class(config)
     known = [f"train/{name}" for name in task.train_metrics]
-    if has_val:
+    if "val" in data.sources:
         known += [f"val/{name}" for name in task.metrics]
     elif split == "val":
-        raise ConfigError(f"'{monitor}' needs validation data; set dataset.val_fraction above 0, or monitor train/loss")
+        advice = f"{_how_to_validate(config, data)}, or set checkpoint.monitor: train/loss"
+        raise ConfigError(f"'{monitor}' needs validation data; {advice}")
     if monitor not in known:
         raise ConfigError(f"there is no metric '{monitor}'; {did_you_mean(monitor, known)}")
     if config.checkpoint.mode != "auto":

@@ -28,6 +28,7 @@ from cnncli.models.pretrained import (
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.run_folder import checkpoint_path
 from cnncli.training.network import restore
+from cnncli.training.sizes import naming_size
 
 
 def is_checkpoint(pretrained: str) -> bool:
@@ -124,7 +125,7 @@ def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfe
         path = checkpoint_path(user_path(name))
         checkpoint = load_checkpoint(path)
         weights = restore(checkpoint).state_dict()
-        found = transfer(model, weights, head, str(path))
+        found = naming_size(lambda own: transfer(own, weights, head, str(path)), model, checkpoint, config, spec)
         rows = None if settings.new_head else _same_classes(checkpoint, config, spec)
         return found if rows is None else _keep_head(model, weights, head, rows, found)
     channels = spec.input_shape[0]

@@ -201,7 +201,7 @@ def test_a_folder_without_class_folders_says_what_makes_them(cnncli: Cli, tmp_pa
     texture(tmp_path / "flat" / "cat.0.png", 1)
     answer = cnncli("data", "check", tmp_path / "flat")
     assert answer.code == 3
-    assert "cnncli data split" in answer.err
+    assert "cnncli data split" in answer.out
 
 
 @pytest.mark.parametrize(
