@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import cnncli.data  # noqa: F401  # registers the datasets
+from cnncli.core.registry import datasets
 from tests.conftest import ROOT, Answer
 
 PAGE = (ROOT / "docs" / "other-nets.md").read_text()
@@ -103,7 +105,5 @@ def test_the_commands_for_tables_run_in_a_row(tmp_path: Path, cnncli: Callable[.
 
 
 def test_the_page_on_tables_has_every_key() -> None:
-    from cnncli.core.registry import datasets
-
     keys = set(re.findall(r"`(\w+)`", TABLES.partition("## All keys")[2]))
     assert set(datasets.get("csv").arguments.model_fields) <= keys
