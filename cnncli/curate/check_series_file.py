@@ -7,10 +7,10 @@ import numpy as np
 
 from cnncli.core.errors import DataError
 from cnncli.curate.findings import MOST, Finding, at_lines, count_of, some
-from cnncli.data.csv_table import read_table
 from cnncli.data.find import find_data
 from cnncli.data.gaps import Clock, clock_of
 from cnncli.data.series_file import Reading, identities, prepared, without
+from cnncli.data.table_file import open_table
 from cnncli.data.time_columns import Table, find_series, find_times
 from cnncli.data.times import Times
 
@@ -21,7 +21,7 @@ def look_at_file(args: dict[str, Any]) -> tuple[list[Finding], list[Finding], di
     path = find_data(args["file"])
     try:
         with prepared(path, reading) as source:
-            frame = read_table(source, header=reading.header, delimiter=reading.delimiter)
+            frame = open_table(source, header=reading.header, delimiter=reading.delimiter).frame
     except DataError:  # building the data set says it
         return [], [], {}
     table = Table(without(frame, reading.na_values), str(path), reading.columns or ())

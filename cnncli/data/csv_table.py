@@ -12,10 +12,10 @@ from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.data.find import find_data
 from cnncli.data.fitting import Rules
-from cnncli.data.table_file import Header, TableFile, open_table, read_table, read_texts
+from cnncli.data.table_file import Header, TableFile, open_table, read_texts
 from cnncli.data.tables import TableData
 
-__all__ = ["Delimiter", "Header", "csv", "read_table", "read_texts"]
+__all__ = ["Delimiter", "Header", "csv", "read_texts"]
 
 Delimiter = Annotated[str, Field(pattern=r'^([^"\r\n]|\\t)$')]
 Name = str | int
@@ -52,7 +52,9 @@ def csv(
     targets = target if isinstance(target, list) else [target]
     alone = [name for name in (split_column, key, group) if name is not None]
     as_text, sign = _plain(*targets, *categorical, *dates, *alone), decimal or {".": ","}.get(thousands or "")
-    table = open_table(path := find_data(file), header, delimiter, encoding, sign, na_values, as_text)
+    table = open_table(
+        path := find_data(file), header, delimiter, encoding=encoding, decimal=sign, na_values=na_values, text=as_text
+    )
     columns = _Columns(table, path.name)
     learned = columns.targets(targets)
     chosen = columns.features(features, {*learned, *columns.find_all([*alone, *ignore])}, table.delimiter)

@@ -17,8 +17,8 @@ from cnncli.core.encodings import detect_encoding
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.data.columns import refuse, texts
-from cnncli.data.csv_table import read_table
 from cnncli.data.gaps import Array, Gaps, Stretch, clock_of, closed, filled, require_different, tell
+from cnncli.data.table_file import open_table
 from cnncli.data.time_columns import Table, find_series, find_times, may_name_series, require_no_times
 from cnncli.data.time_steps import Step
 from cnncli.data.times import Moments, Times
@@ -94,7 +94,7 @@ def read_series(path: Path, reading: Reading) -> Found:
 
 
 def _read(source: Path, name: str, reading: Reading, as_text: list[str]) -> Table:
-    frame = read_table(source, header=reading.header, delimiter=reading.delimiter, text=as_text)
+    frame = open_table(source, header=reading.header, delimiter=reading.delimiter, text=as_text).frame
     frame = without(frame, reading.na_values)
     if reading.header:
         _require_names(list(frame.columns), name)

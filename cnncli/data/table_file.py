@@ -1,12 +1,11 @@
 """Tables in files, read column by column: pandas reads the values, and what it would pass over is refused."""
 
 import io
-import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from cnncli.core.errors import DataError
 from cnncli.core.notices import notice
 from cnncli.data import encodings
 from cnncli.data.cells import LINE, texts
+from cnncli.data.column_reader import ColumnReader
 from cnncli.data.content import Content, is_utf8, regular_lines
-from cnncli.data.dialect import BLANKS, INDEX, SAMPLE, Head, is_number, parse, read_head, sniff_delimiter, split_blanks
+from cnncli.data.dialect import BLANKS, INDEX, SAMPLE, Head, parse, read_head, sniff_delimiter, split_blanks
 from cnncli.data.number_forms import shows_decimal_comma, tell_points_in_doubt
 from cnncli.data.workbooks import read_parquet
 
@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 Header = bool | Literal["auto"]
 Every = Literal["every column"]
 EVERY: Every = "every column"
-GUESSED = 1000  # with more columns it takes pandas longer
 _SHOWN = {"\t": "tab", BLANKS: "blanks"}
 
 
-def read_table(
+def read_texts(
+    source: Path | Literal["-"], header: Header = "auto", delimiter: str | None = None, encoding: str | None = None
+) -> "pd.DataFrame":
+    """The rows of a table with every cell as text, ``""`` where it is empty: dtype object, ``[N rows, columns]``."""
+    return open_table(source, header, delimiter, encoding=encoding, text=EVERY).frame.fillna("")
+
+
+def open_table(
     source: Path | Literal["-"],
     header: Header = "auto",
     delimiter: str | None = None,
@@ -38,35 +44,13 @@ def read_table(
     decimal: str | None = None,
     na_values: Collection[str] = (),
     text: Collection[str | int] | Every = (),
-) -> "pd.DataFrame":
-    """The rows of a table ``[N, columns]`` in a file (CSV, Parquet or Excel) or, for ``-``, from standard input.
+) -> "TableFile":
+    """The rows of a table in a file (CSV, Parquet or Excel) or, for ``-``, from standard input.
 
     A column of plain numbers has a dtype of numbers, NaN where a cell is empty or one of ``na_values``. Any other
     column, and those named in ``text``, is of dtype object: texts as written, NaN where there is none. The index,
     called ``LINE``, holds line numbers. Raises ``DataError`` in one line for a file that is no table.
     """
-    return open_table(
-        source, header, delimiter, encoding=encoding, decimal=decimal, na_values=na_values, text=text
-    ).frame
-
-
-def read_texts(
-    source: Path | Literal["-"], header: Header = "auto", delimiter: str | None = None, encoding: str | None = None
-) -> "pd.DataFrame":
-    """``read_table`` with every cell as text, ``""`` where it is empty: dtype object, ``[N rows, columns]``."""
-    return open_table(source, header, delimiter, encoding=encoding, text=EVERY).frame.fillna("")
-
-
-def open_table(
-    source: Path | Literal["-"],
-    header: Header = "auto",
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    decimal: str | None = None,
-    na_values: Collection[str] = (),
-    text: Collection[str | int] | Every = (),
-) -> "TableFile":
-    """What ``read_table`` reads, with what was found of the file's form."""
     name = "standard input" if source == "-" else Path(source).name
     suffix = "" if source == "-" else Path(source).suffix.lower()
     try:
@@ -80,7 +64,7 @@ def open_table(
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table that was read, its delimiter and decimal sign, and the column of row names that had no name itself.
+    """The rows ``[N, columns]``, the delimiter and decimal sign, and the column of row names that had no name itself.
 
     ``header`` is the first line as names, ``plain`` says whether every line is a row whose cells need no quotes.
     """
@@ -141,7 +125,9 @@ class _Reading:
         below = rows[1:] if head.header else rows
         cells = [[row[n].strip() for row in below if len(row) > n] for n in range(len(head.names))]
         decimal = self._decimal(cells, head.names)
-        reader = _Reader(self.content, delimiter, head, tuple(self.na_values), decimal if delimiter != "," else None)
+        reader = ColumnReader(
+            self.content, delimiter, head, tuple(self.na_values), decimal if delimiter != "," else None
+        )
         alike = decimal == delimiter  # "1,5" in quotes: pandas' reader cannot tell the two
         frame = reader.frame(set(range(len(head.names))) if alike else self._texts(cells, head, reader), index)
         unnamed = INDEX if head.header and not rows[0][0].strip() and INDEX in frame.columns else None
@@ -195,7 +181,7 @@ class _Reading:
             notice("delimiter", f"{self.name}: the cells are parted by {shown}; set dataset.delimiter if not")
         return found
 
-    def _texts(self, cells: list[list[str]], head: Head, reader: "_Reader") -> set[int]:
+    def _texts(self, cells: list[list[str]], head: Head, reader: ColumnReader) -> set[int]:
         """The positions of the columns that are read as texts, as far as the first rows tell."""
         if self.text == EVERY:
             return set(range(len(head.names)))
@@ -233,66 +219,3 @@ class _Reading:
                     f"{self.name}:{line}: has {len(row)} values where {width} columns are expected; fix the line"
                 )
             yield line
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """pandas' reader of columns, set up for one table."""
-
-    content: Content
-    delimiter: str
-    head: Head
-    na_values: tuple[str, ...]
-    decimal: str | None
-
-    def takes(self, cell: str) -> bool:
-        """Whether a cell is a number to it."""
-        if self.decimal != ",":
-            return is_number(cell)
-        return "." not in cell and is_number(cell.replace(",", "."))
-
-    def frame(self, texts: set[int], index: "pd.Index[int]") -> "pd.DataFrame":
-        """The columns; those at the positions in ``texts``, and those with anything but numbers, as texts."""
-        import pandas as pd
-
-        names, header = self.head.names, int(self.head.header)
-        try:
-            frame = self._guessed(texts) if len(names) <= GUESSED else self._parsed(dict.fromkeys(texts, object))
-            kinds = [dtype.kind for dtype in frame.dtypes]
-            late = [n for n, kind in enumerate(kinds) if n not in texts and kind not in "iuf"]
-            if late:  # a text below the first rows
-                again = self._parsed(dict.fromkeys([*texts, *late], object), late)
-                for n in late:
-                    frame[n] = again[n]
-            agrees = len(frame) == len(index)
-        except pd.errors.ParserError:
-            agrees = False
-        if not agrees:  # the two readers differ over a quoted blank, say: the strict one is right
-            rows = [row for _, row in self.content.rows(self.delimiter)][header:]
-            frame = pd.DataFrame(rows, dtype=object)
-            frame = frame.mask(frame.isin(["", *self.na_values]))
-        frame.index = index
-        if self.head.drop:
-            frame = frame.drop(columns=list(self.head.drop))
-        frame.columns = pd.Index([name for n, name in enumerate(names) if n not in self.head.drop])
-        return frame
-
-    def _guessed(self, texts: set[int]) -> "pd.DataFrame":
-        """The columns, as numbers where they are not ``texts``: to say so beforehand takes less memory."""
-        types = {n: object if n in texts else np.float64 for n in range(len(self.head.names))}
-        try:
-            return self._parsed(types)
-        except (ValueError, OverflowError):  # a text below the first rows
-            return self._parsed(dict.fromkeys(texts, object))
-
-    def _parsed(self, types: dict[int, Any], only: list[int] | None = None) -> "pd.DataFrame":
-        import pandas as pd
-
-        with self.content.open() as source, warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # such columns are read again as texts
-            return pd.read_csv(
-                source, sep=self.delimiter, header=0 if self.head.header else None,
-                names=list(range(len(self.head.names))), usecols=only, dtype=types,
-                index_col=False, engine="c", keep_default_na=False, na_values=["", *self.na_values],
-                encoding="utf-8", decimal=self.decimal or ".",
-            )  # fmt: skip

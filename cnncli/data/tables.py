@@ -36,7 +36,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 class TableData:
     """Rows ``[N]`` of which ``features`` are told and ``targets`` are learned.
 
-    Columns of ``frame`` are of numbers, or of texts (dtype object), as ``read_table`` gives them. Test is what
+    Columns of ``frame`` are of numbers, or of texts (dtype object), as ``open_table`` gives them. Test is what
     ``split_column`` says, else a fixed ``test_fraction``; ``key`` and ``group`` are columns that name a row and what
     it belongs to; ``rules`` say how columns are read. ``truth`` are the true weights and bias of data made from them,
     ``name`` the file in error messages.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cnncli.core.errors import DataError
 from cnncli.core.notices import collecting
-from cnncli.data.csv_table import read_table
+from cnncli.data.table_file import open_table
 
 FEW = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 COUNT = int(os.environ.get("CNNCLI_FUZZ", "60"))
@@ -94,7 +94,7 @@ def outcome(content: bytes, delimiter: str) -> str:
     expected = strictly(content, delimiter)
     try:
         with collecting() as found:
-            frame = read_table(path, True, delimiter)
+            frame = open_table(path, True, delimiter).frame
     except DataError as error:
         refused = str(error)
     else:
