@@ -9,8 +9,7 @@ from cnncli.core.errors import DataError
 from cnncli.curate.findings import MOST, Finding, at_lines, count_of, some
 from cnncli.data.find import find_data
 from cnncli.data.gaps import Clock, clock_of
-from cnncli.data.series_file import Reading, identities, prepared, without
-from cnncli.data.table_file import open_table
+from cnncli.data.series_file import Reading, identities, read_rows
 from cnncli.data.time_columns import Table, find_series, find_times
 from cnncli.data.times import Times
 
@@ -20,11 +19,9 @@ def look_at_file(args: dict[str, Any]) -> tuple[list[Finding], list[Finding], di
     reading = Reading(**{field.name: args[field.name] for field in fields(Reading)})
     path = find_data(args["file"])
     try:
-        with prepared(path, reading) as source:
-            frame = open_table(source, header=reading.header, delimiter=reading.delimiter).frame
+        table = read_rows(path, reading)
     except DataError:  # building the data set says it
         return [], [], {}
-    table = Table(without(frame, reading.na_values), str(path), reading.columns or ())
     try:
         times, used = find_times(table, reading.time, reading.day_first, reading.zone)
         ids = find_series(table, reading.series, times, used)

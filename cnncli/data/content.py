@@ -41,6 +41,14 @@ class Content:
         """Other bytes in its place."""
         return Content(data=text.encode(), name=self.name)
 
+    def without_last(self, lines: int) -> "Content":
+        """The same bytes of UTF-8 without so many lines at the end; blank ones are not counted."""
+        data = self.whole()
+        for _ in range(lines):
+            data = data.rstrip(b"\r\n")
+            data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1]
+        return Content(data=data, name=self.name)
+
     def open(self) -> IO[bytes]:
         return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
 

@@ -52,11 +52,9 @@ def csv(
     targets = target if isinstance(target, list) else [target]
     alone = [name for name in (split_column, key, group) if name is not None]
     as_text, sign = _plain(*targets, *categorical, *dates, *alone), decimal or {".": ","}.get(thousands or "")
-    table = open_table(
-        path := find_data(file), header, delimiter, encoding=encoding, decimal=sign, na_values=na_values, text=as_text
-    )
-    columns = _Columns(table, path.name)
-    learned = columns.targets(targets)
+    table = open_table(path := find_data(file), header, delimiter, encoding=encoding, decimal=sign,
+                       na_values=na_values, text=as_text)  # fmt: skip
+    learned = (columns := _Columns(table, path.name)).targets(targets)
     chosen = columns.features(features, {*learned, *columns.find_all([*alone, *ignore])}, table.delimiter)
     rules = Rules(
         (), columns.find_all(dates, chosen), date_format, True, False, rare, na_values, table.decimal, thousands,

@@ -1,10 +1,7 @@
 """Series in CSV files: read, ordered by time, told apart, and without gaps."""
 
-import codecs
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cnncli.core.encodings import detect_encoding
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.data.columns import refuse, texts
@@ -80,11 +76,10 @@ def read_series(path: Path, reading: Reading) -> Found:
     Raises ``DataError`` naming file, line and column of what is missing, no number, or cannot be placed in time.
     """
     named = [reading.series] if isinstance(reading.series, str) else list(reading.series or ())
-    with prepared(path, reading) as source:
-        table = _read(source, str(path), reading, named)
-        times, used = find_times(table, reading.time, reading.day_first, reading.zone)
-        if not named and times is not None and not times.different:  # 007 and 7 may be two of several series
-            table = _read(source, str(path), reading, _whole(table, used))
+    table = _read(path, reading, named)
+    times, used = find_times(table, reading.time, reading.day_first, reading.zone)
+    if not named and times is not None and not times.different:  # 007 and 7 may be two of several series
+        table = _read(path, reading, _whole(table, used))
     ids = find_series(table, reading.series, times, used)
     columns = _columns(table, reading, used | set(ids))
     if times is None:
@@ -93,12 +88,19 @@ def read_series(path: Path, reading: Reading) -> Found:
     return replace(regular_series(table, values, tuple(columns), times, ids, reading), by=tuple(ids))
 
 
-def _read(source: Path, name: str, reading: Reading, as_text: list[str]) -> Table:
-    frame = open_table(source, header=reading.header, delimiter=reading.delimiter, text=as_text).frame
-    frame = without(frame, reading.na_values)
+def read_rows(path: Path, reading: Reading, as_text: Sequence[str] = ()) -> Table:
+    """The rows of the file as they lie; the columns ``as_text`` are not read as numbers."""
+    frame = open_table(
+        path, reading.header, reading.delimiter, encoding=reading.encoding, text=as_text, footer=reading.footer
+    ).frame
+    return Table(without(frame, reading.na_values), str(path), reading.columns or ())
+
+
+def _read(path: Path, reading: Reading, as_text: list[str]) -> Table:
+    table = read_rows(path, reading, as_text)
     if reading.header:
-        _require_names(list(frame.columns), name)
-    return Table(frame, name, reading.columns or ())
+        _require_names(list(table.frame.columns), table.name)
+    return table
 
 
 def _whole(table: Table, used: set[str]) -> list[str]:
@@ -161,24 +163,6 @@ def _on_time(
         return Found(whole[0], columns, tuple(found), times, moments[0], clock.step, clock.local)
     together = np.concatenate(whole), np.concatenate(moments)
     return Found(together[0], columns, tuple(found), times, together[1], clock.step, clock.local)
-
-
-@contextmanager
-def prepared(path: Path, reading: Reading) -> Iterator[Path]:
-    """The file in UTF-8 and without its last lines that are no data: itself, or a copy of the same name."""
-    data = path.read_bytes() if path.is_file() else b""
-    codec = detect_encoding(data, str(path), reading.encoding)
-    if codec in ("utf-8", "utf-8-sig") and not reading.footer:
-        yield path
-        return
-    text = data.decode(codec)
-    for _ in range(reading.footer):
-        text = text.rstrip("\r\n")
-        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        copy.write_bytes(codecs.BOM_UTF8 + text.encode("utf-8", errors="replace"))
-        yield copy
 
 
 def without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":

@@ -44,12 +44,14 @@ def open_table(
     decimal: str | None = None,
     na_values: Collection[str] = (),
     text: Collection[str | int] | Every = (),
+    footer: int = 0,
 ) -> "TableFile":
     """The rows of a table in a file (CSV, Parquet or Excel) or, for ``-``, from standard input.
 
     A column of plain numbers has a dtype of numbers, NaN where a cell is empty or one of ``na_values``. Any other
     column, and those named in ``text``, is of dtype object: texts as written, NaN where there is none. The index,
-    called ``LINE``, holds line numbers. Raises ``DataError`` in one line for a file that is no table.
+    called ``LINE``, holds line numbers; the last ``footer`` lines are no rows. Raises ``DataError`` in one line for a
+    file that is no table.
     """
     name = "standard input" if source == "-" else Path(source).name
     suffix = "" if source == "-" else Path(source).suffix.lower()
@@ -57,7 +59,7 @@ def open_table(
         if suffix in (".parquet", ".pq"):
             return TableFile(read_parquet(Path(source)))
         content = Content.of(source, suffix, name)
-        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text).read()
+        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text, footer).read()
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}); name a table in a file") from error
 
@@ -110,9 +112,12 @@ class _Reading:
     decimal: str | None
     na_values: Collection[str]
     text: Collection[str | int] | Every
+    footer: int
 
     def read(self) -> TableFile:
         self._as_utf8()
+        if self.footer:
+            self.content = self.content.without_last(self.footer)
         lines = self._first_lines()
         delimiter = self._one_byte(self._delimiter(lines))
         lines = self._first_lines()
@@ -163,14 +168,13 @@ class _Reading:
         told = told.lower().replace("_", "-")
         if told in ("utf-8", "utf8", "utf-8-sig") and is_utf8(self.content):
             return
-        text, _ = encodings.decode(self.content.whole(), self.encoding, self.name)
+        text = encodings.decode(self.content.whole(), self.encoding, self.name)
         self.content = self.content.replaced(text)
 
     def _first_lines(self) -> list[str]:
-        text = self.content.head().decode("utf-8-sig", "replace")
-        if "\0" in text:
-            raise DataError(f"{self.name}: holds NUL bytes, it is no text; save it as CSV in UTF-8")
-        return list(islice(io.StringIO(text, newline=""), SAMPLE))
+        head = self.content.head()
+        encodings.require_text(head, self.name)
+        return list(islice(io.StringIO(head.decode("utf-8-sig", "replace"), newline=""), SAMPLE))
 
     def _delimiter(self, lines: list[str]) -> str:
         if self.delimiter is not None:
