@@ -12,7 +12,7 @@ from cnncli.core.notices import notice
 BLANKS = " "  # a run of them
 _CANDIDATES = (",", ";", "\t", "|", BLANKS)  # of several that fit equally well the first
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|NaN|inf)")
-_LIKE_NUMBER = re.compile(r"[-+−]?[\d.,' ]*\d[\d.,' ]*%?")
+LIKE_NUMBER = re.compile(r"[-+−]?[\d.,' ]*\d[\d.,' ]*%?")
 SAMPLE = 200  # lines that are looked at
 INDEX = "index"  # what a column of row names is called, where it has no name
 
@@ -47,7 +47,7 @@ def sniff_delimiter(lines: Sequence[str]) -> str:
             continue
         same = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
         cells = [cell for row in rows[1:] or rows for cell in row]
-        score = (round(same, 1), sum(_LIKE_NUMBER.fullmatch(cell.strip()) is not None for cell in cells) / len(cells))
+        score = (round(same, 1), sum(LIKE_NUMBER.fullmatch(cell.strip()) is not None for cell in cells) / len(cells))
         if same > 0.5 and score > best_score:
             best, best_score = delimiter, score
     return best

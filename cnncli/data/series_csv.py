@@ -10,6 +10,7 @@ from cnncli.data.find import find_data
 from cnncli.data.gaps import Gaps
 from cnncli.data.series import SeriesData
 from cnncli.data.series_file import Footer, Reading, read_series
+from cnncli.data.table_file import HeaderLine
 
 
 @datasets.register("series_csv", suggests={"task": "forecasting"}, places=("file",))
@@ -30,7 +31,7 @@ def series_csv(
     zone: str | None = None,
     gaps: Gaps = "error",
     na_values: tuple[str, ...] = (),
-    header: bool = True,
+    header: bool | HeaderLine = True,
     footer: Footer = 0,
     encoding: str | None = None,
 ) -> SeriesData:

@@ -37,7 +37,7 @@ class Reading:
     zone: str | None = None
     gaps: Gaps = "error"
     na_values: tuple[str, ...] = ()
-    header: bool = True
+    header: bool | int = True
     footer: int = 0
     encoding: str | None = None
 
@@ -91,14 +91,15 @@ def read_series(path: Path, reading: Reading) -> Found:
 def read_rows(path: Path, reading: Reading, as_text: Sequence[str] = ()) -> Table:
     """The rows of the file as they lie; the columns ``as_text`` are not read as numbers."""
     frame = open_table(
-        path, reading.header, reading.delimiter, encoding=reading.encoding, text=as_text, footer=reading.footer
-    ).frame
+        path, reading.header, reading.delimiter, encoding=reading.encoding, text=as_text, footer=reading.footer,
+        names=reading.columns or (),
+    ).frame  # fmt: skip
     return Table(without(frame, reading.na_values), str(path), reading.columns or ())
 
 
 def _read(path: Path, reading: Reading, as_text: list[str]) -> Table:
     table = read_rows(path, reading, as_text)
-    if reading.header:
+    if reading.header is True:
         _require_names(list(table.frame.columns), table.name)
     return table
 

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from cnncli.core.errors import DataError
 from cnncli.core.notices import notice
@@ -17,12 +18,14 @@ from cnncli.data.column_reader import ColumnReader
 from cnncli.data.content import Content, is_utf8, regular_lines
 from cnncli.data.dialect import BLANKS, INDEX, SAMPLE, Head, parse, read_head, sniff_delimiter, split_blanks
 from cnncli.data.number_forms import shows_decimal_comma, tell_points_in_doubt
+from cnncli.data.preamble import find_begin, line_with, stated_delimiter
 from cnncli.data.workbooks import read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Header = bool | Literal["auto"]
+HeaderLine = Annotated[int, Field(ge=1)]
+Header = bool | Literal["auto"] | HeaderLine
 Every = Literal["every column"]
 EVERY: Every = "every column"
 _SHOWN = {"\t": "tab", BLANKS: "blanks"}
@@ -32,7 +35,7 @@ def read_texts(
     source: Path | Literal["-"], header: Header = "auto", delimiter: str | None = None, encoding: str | None = None
 ) -> "pd.DataFrame":
     """The rows of a table with every cell as text, ``""`` where it is empty: dtype object, ``[N rows, columns]``."""
-    return open_table(source, header, delimiter, encoding=encoding, text=EVERY).frame.fillna("")
+    return open_table(source, header, delimiter, encoding=encoding, text=EVERY, can_be_told=False).frame.fillna("")
 
 
 def open_table(
@@ -45,13 +48,16 @@ def open_table(
     na_values: Collection[str] = (),
     text: Collection[str | int] | Every = (),
     footer: int = 0,
+    names: Collection[str] = (),
+    can_be_told: bool = True,
 ) -> "TableFile":
     """The rows of a table in a file (CSV, Parquet or Excel) or, for ``-``, from standard input.
 
     A column of plain numbers has a dtype of numbers, NaN where a cell is empty or one of ``na_values``. Any other
     column, and those named in ``text``, is of dtype object: texts as written, NaN where there is none. The index,
-    called ``LINE``, holds line numbers; the last ``footer`` lines are no rows. Raises ``DataError`` in one line for a
-    file that is no table.
+    called ``LINE``, holds line numbers; the last ``footer`` lines are no rows. Of a file with lines above its table
+    ``header`` or ``names``, columns that there must be, tell where it begins; ``can_be_told`` whether a config can.
+    Raises ``DataError`` in one line for a file that is no table.
     """
     name = "standard input" if source == "-" else Path(source).name
     suffix = "" if source == "-" else Path(source).suffix.lower()
@@ -59,7 +65,8 @@ def open_table(
         if suffix in (".parquet", ".pq"):
             return TableFile(read_parquet(Path(source)))
         content = Content.of(source, suffix, name)
-        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text, footer).read()
+        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text, footer,
+                        names, can_be_told).read()  # fmt: skip
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}); name a table in a file") from error
 
@@ -113,18 +120,20 @@ class _Reading:
     na_values: Collection[str]
     text: Collection[str | int] | Every
     footer: int
+    names: Collection[str]
+    can_be_told: bool
 
     def read(self) -> TableFile:
         self._as_utf8()
         if self.footer:
             self.content = self.content.without_last(self.footer)
-        lines = self._first_lines()
-        delimiter = self._one_byte(self._delimiter(lines))
+        self._begin()
+        delimiter = self._one_byte(self._delimiter(self._first_lines()))
         lines = self._first_lines()
         rows = parse(lines, delimiter)
         if not rows:
             raise DataError(f"{self.name}: is empty; a table with rows is needed")
-        first = next(number for number, line in enumerate(lines, 1) if line.strip())
+        first = next(number for number, line in enumerate(lines, self.content.before + 1) if line.strip())
         head = read_head(rows, self.header, f"{self.name}:{first}")
         index, plain = self._lines(delimiter, head)
         below = rows[1:] if head.header else rows
@@ -137,6 +146,50 @@ class _Reading:
         frame = reader.frame(set(range(len(head.names))) if alike else self._texts(cells, head, reader), index)
         unnamed = INDEX if head.header and not rows[0][0].strip() and INDEX in frame.columns else None
         return TableFile(frame, delimiter, decimal, unnamed, plain, self._written(rows, head), self.content)
+
+    def _begin(self) -> None:
+        """Leave out what lies above the table; raises ``DataError`` where it is not sure what does."""
+        lines, given = self._first_lines(), None if isinstance(self.header, bool | str) else self.header
+        stated = stated_delimiter(lines[0]) if lines and given != 1 else None
+        if stated is not None:
+            if self.delimiter is None:
+                shown = _SHOWN.get(stated, f"'{stated}'")
+                notice("delimiter", f"{self.name}: line 1 says that the cells are parted by {shown}; it is no row")
+                self.delimiter = stated
+            lines[0] = "\n"
+        line = given
+        if self.names and self.header is not False:
+            line = self._line_of_names(lines, given) or given
+        if line is not None:
+            self.content = self.content.after(line - 1)
+            self.header = True
+        else:
+            self.content = self.content.after(int(stated is not None))
+            self._refuse_preamble(lines)
+
+    def _line_of_names(self, lines: list[str], given: int | None) -> int | None:
+        """The line that has all ``names``; a notice says so where the config gives another, or none."""
+        delimiter = self._told_delimiter()
+        if given is not None and line_with(self.names, lines[given - 1 : given], delimiter):
+            return given
+        line = line_with(self.names, lines, delimiter)
+        if line is not None and any(above.strip() for above in lines[: line - 1]):
+            notice("preamble", f"{self.name}: line {line} names the columns; the lines above it are passed over")
+        return line
+
+    def _refuse_preamble(self, lines: list[str]) -> None:
+        delimiter = self._told_delimiter()
+        begin = find_begin(lines, delimiter or sniff_delimiter(lines), delimiter is None)
+        if begin is None:
+            return
+        key = f"set dataset.header: {begin.line}, or " if begin.names and self.can_be_told else ""
+        names = ", whose columns it names" if begin.names else ""
+        raise DataError(
+            f"{self.name}:{begin.line}: the table seems to begin in this line{names}; {key}remove the lines above it"
+        )
+
+    def _told_delimiter(self) -> str | None:
+        return None if self.delimiter is None else {"\\t": "\t"}.get(self.delimiter, self.delimiter)
 
     def _written(self, rows: list[list[str]], head: Head) -> tuple[str, ...]:
         """The first line's names, as they are there."""
@@ -177,8 +230,8 @@ class _Reading:
         return list(islice(io.StringIO(head.decode("utf-8-sig", "replace"), newline=""), SAMPLE))
 
     def _delimiter(self, lines: list[str]) -> str:
-        if self.delimiter is not None:
-            return {"\\t": "\t"}.get(self.delimiter, self.delimiter)
+        if (told := self._told_delimiter()) is not None:
+            return told
         found = sniff_delimiter(lines)
         if found != ",":
             shown = _SHOWN.get(found, f"'{found}'")
@@ -208,7 +261,7 @@ class _Reading:
 
         count = regular_lines(self.content, delimiter.encode(), len(head.names))
         if count is not None:
-            index: pd.Index[int] = pd.RangeIndex(1 + int(head.header), count + 1, name=LINE)
+            index: pd.Index[int] = pd.RangeIndex(1 + int(head.header), count + 1, name=LINE) + self.content.before
         else:
             numbers = np.fromiter(self._irregular(delimiter, len(head.names)), dtype=np.int64)
             index = pd.Index(numbers[int(head.header) :], name=LINE)
