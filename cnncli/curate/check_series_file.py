@@ -30,7 +30,7 @@ def look_at_file(args: dict[str, Any]) -> tuple[list[Finding], list[Finding], di
         times, used, ids = None, set(), []
     columns = [
         name for name in reading.columns or table.frame.columns
-        if name in table.frame.columns and name not in used | set(ids) and table.is_numeric(name)
+        if name in table.frame.columns and name not in used | set(ids) and table.holds_values(name)
     ]  # fmt: skip
     faults, words = _cells(table, columns, reading)
     if times is not None:
@@ -50,7 +50,10 @@ def _cells(table: Table, columns: list[str], reading: Reading) -> tuple[list[Fin
     found: list[Finding] = []
     words: dict[str, None] = {}
     for column in columns:
-        values, bad = table.numbers(column)
+        try:
+            values, bad = table.written(column)
+        except DataError:  # its form is in doubt: building the data set says it
+            continue
         if bad.any():
             own = list(dict.fromkeys(table.frame[column][bad].astype(str).str.strip()))
             words |= dict.fromkeys(own)

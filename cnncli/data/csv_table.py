@@ -12,6 +12,7 @@ from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.data.find import find_data
 from cnncli.data.fitting import Rules
+from cnncli.data.number_forms import Decimal, Thousands, table_sign
 from cnncli.data.table_file import Header, TableFile, open_table, read_texts
 from cnncli.data.tables import TableData
 
@@ -35,8 +36,8 @@ def csv(
     split_column: Name | None = None,
     test_fraction: Fraction = 0.2,
     encoding: str | None = None,
-    decimal: Literal[".", ","] | None = None,
-    thousands: Literal[",", ".", " ", "'", "_"] | None = None,
+    decimal: Decimal | None = None,
+    thousands: Thousands | None = None,
     na_values: tuple[str, ...] = (),
     dates: tuple[Name, ...] = (),
     date_format: str | None = None,
@@ -51,7 +52,7 @@ def csv(
     """
     targets = target if isinstance(target, list) else [target]
     alone = [name for name in (split_column, key, group) if name is not None]
-    as_text, sign = _plain(*targets, *categorical, *dates, *alone), decimal or {".": ","}.get(thousands or "")
+    as_text, sign = _plain(*targets, *categorical, *dates, *alone), table_sign(decimal, thousands)
     table = open_table(path := find_data(file), header, delimiter, encoding=encoding, decimal=sign,
                        na_values=na_values, text=as_text)  # fmt: skip
     learned = (columns := _Columns(table, path.name)).targets(targets)

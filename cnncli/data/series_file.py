@@ -13,7 +13,9 @@ from pydantic import Field
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.data.columns import refuse, texts
+from cnncli.data.fitting import Rules
 from cnncli.data.gaps import Array, Gaps, Stretch, clock_of, closed, filled, require_different, tell
+from cnncli.data.number_forms import Decimal, Thousands, table_sign
 from cnncli.data.table_file import open_table
 from cnncli.data.time_columns import Table, find_series, find_times, may_name_series, require_no_times
 from cnncli.data.time_steps import Step
@@ -40,6 +42,8 @@ class Reading:
     header: bool | int = True
     footer: int = 0
     encoding: str | None = None
+    decimal: Decimal | None = None
+    thousands: Thousands | None = None
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,15 @@ def read_series(path: Path, reading: Reading) -> Found:
 
 def read_rows(path: Path, reading: Reading, as_text: Sequence[str] = ()) -> Table:
     """The rows of the file as they lie; the columns ``as_text`` are not read as numbers."""
-    frame = open_table(
+    file = open_table(
         path, reading.header, reading.delimiter, encoding=reading.encoding, text=as_text, footer=reading.footer,
-        names=reading.columns or (),
-    ).frame  # fmt: skip
-    return Table(without(frame, reading.na_values), str(path), reading.columns or ())
+        names=reading.columns or (), decimal=table_sign(reading.decimal, reading.thousands),
+    )  # fmt: skip
+    rules = Rules(
+        na_values=reading.na_values, decimal=file.decimal, thousands=reading.thousands, delimiter=file.delimiter,
+        name=str(path),
+    )  # fmt: skip
+    return Table(without(file.frame, reading.na_values), str(path), reading.columns or (), rules)
 
 
 def _read(path: Path, reading: Reading, as_text: list[str]) -> Table:
@@ -196,14 +204,14 @@ def _columns(table: Table, reading: Reading, used: set[str]) -> list[str]:
                 f"{table.name}: column '{twice[0]}' is among dataset.columns and also the time or series; name it once"
             )
         return reading.columns
-    found = [column for column in table.frame.columns if column not in used and table.is_numeric(column)]
+    found = [column for column in table.frame.columns if column not in used and table.holds_values(column)]
     if not found:
         raise DataError(f"{table.name}: has no column of numbers; check dataset.delimiter")
     return found
 
 
 def _values(table: Table, column: str, reading: Reading) -> Array:
-    values, bad = table.numbers(column)
+    values, bad = table.written(column)
     listed = "fix it, or name it in dataset.na_values and set dataset.gaps: interpolate"
     refuse(table.frame[column], bad, table.name, f"has {{}} where a number is expected; {listed}")
     if reading.gaps not in ("interpolate", "previous"):
@@ -224,7 +232,7 @@ def _lie_as_they_are(table: Table, reading: Reading) -> None:
         )
     if reading.time is not False:
         require_no_times(table)
-        words = [column for column in table.free if not table.is_numeric(column)][:3]
+        words = [column for column in table.free if not table.holds_values(column)][:3]
         seen = f" ({', '.join(map(repr, words))}: no times in a usual form)" if words else ""
         notice("order", f"{table.name}: no column of times{seen}; the lines are taken as they lie, the oldest first")
     if reading.series is None and (column := may_name_series(table)) is not None:

@@ -10,7 +10,9 @@ import numpy as np
 
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
-from cnncli.data.columns import Flags, Numbers, numbers
+from cnncli.data.cells import Flags, Numbers, forms_of, numbers
+from cnncli.data.fitting import Rules, choose_form
+from cnncli.data.number_forms import PLAIN
 from cnncli.data.times import Times, joined, numbers_as_times, read_times
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Table:
     frame: "pd.DataFrame"
     name: str
     taken: Collection[str] = ()  # columns that the config names as values
+    rules: Rules = field(default_factory=Rules)  # how its numbers are written
     known: dict[str, tuple[Numbers, Flags]] = field(default_factory=dict)
 
     def numbers(self, column: str) -> tuple[Numbers, Flags]:
@@ -38,6 +41,21 @@ class Table:
         if column not in self.known:
             self.known[column] = numbers(self.frame[column])
         return self.known[column]
+
+    def written(self, column: str) -> tuple[Numbers, Flags]:
+        """The values of a column in the form that its numbers are written in, and which of them are none.
+
+        Raises ``DataError`` where two forms give different numbers.
+        """
+        form = choose_form(self.frame[column], self.rules)
+        return self.numbers(column) if form in (None, PLAIN) else numbers(self.frame[column], form)
+
+    def holds_values(self, column: str) -> bool:
+        """Whether at least half of what a column holds are numbers in some form, such as ``1.234,5``."""
+        if self.is_numeric(column):
+            return True
+        some = self.frame[column].iloc[:: max(len(self.frame) // SAMPLE, 1)]
+        return bool(forms_of(some)) and bool(forms_of(self.frame[column]))
 
     def is_numeric(self, column: str) -> bool:
         """Whether at least half of what a column holds are numbers."""
@@ -130,7 +148,8 @@ def require_no_times(table: Table) -> None:
             doubt = column.strip().lower() in TIMES and not bool((np.diff(table.numbers(column)[0]) > 0).all())
         else:
             told = table.frame[column].fillna("").astype(str)
-            doubt = column.strip().lower() in TIMES or bool(told.is_unique and told.str.contains(YEAR).all())
+            years = bool(told.is_unique and told.str.contains(YEAR).all())
+            doubt = column.strip().lower() in TIMES or (years and not table.holds_values(column))
         if doubt:
             raise DataError(
                 f"{table.name}: column '{column}' has '{table.frame[column].iloc[0]}', no time in a usual form, so the "
