@@ -43,7 +43,7 @@ def series_csv(
     `period` is the season (12 for months of a year), `difference` makes the network learn changes over so many
     steps, `log` factors instead of sums. The last `test_fraction` is the test part. Times are found in any column,
     or `time` names it (false: none), `series` the column that tells several apart; `day_first` and `zone` say how
-    times are meant, `decimal` and `thousands` how numbers are, `gaps` what becomes of missing steps; see docs/series.md.
+    times are meant, `decimal` and `thousands` how numbers are, `gaps` what becomes of missing steps (docs/series.md).
     """
     path = find_data(file)
     _require_different(columns=columns, targets=targets)

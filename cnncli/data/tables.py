@@ -164,6 +164,8 @@ class TableData:
         for position, target in enumerate(self.targets):
             form = forms[position] if forms else choose_form(frame[target], self.rules) or PLAIN
             values, bad = numbers(frame[target], form, na)
+            advice = "remove the row, or set dataset.na_values: [{}] and dataset.missing: drop"
+            refuse(frame[target], np.isnan(values) & ~bad, self.name, f"has {{}}, no value to learn; {advice}")
             refuse(frame[target], bad, self.name, "has {} where a number is learned; fix it, or set another task")
             columns.append(values)
         return torch.from_numpy(np.stack(columns, axis=1))
