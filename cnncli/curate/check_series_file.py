@@ -9,8 +9,9 @@ from cnncli.core.errors import DataError
 from cnncli.curate.findings import MOST, Finding, at_lines, count_of, some
 from cnncli.data.find import find_data
 from cnncli.data.gaps import Clock, clock_of
+from cnncli.data.series_columns import find_series
 from cnncli.data.series_file import Reading, identities, read_rows
-from cnncli.data.time_columns import Table, find_series, find_times
+from cnncli.data.time_columns import Table, find_times
 from cnncli.data.times import Times
 
 
@@ -86,7 +87,9 @@ def _times(table: Table, times: Times, ids: list[str], reading: Reading) -> list
     if again.any():
         lines = sorted(int(line) for line in table.frame.index[order[again][:MOST]])
         text = f"has {count_of(int(again.sum()), 'time', '')}that is there before"
-        advice = "remove the lines, or name the column that tells the series apart with dataset.series"
+        advice = (
+            "remove the lines, or name what tells series apart with dataset.series, a column or a list [store, item]"
+        )
         found.append(_finding(table, "repeated_time", times.column, text, lines, advice))
     if reading.gaps == "error":
         found += _gaps(table, times, order[~again], codes[~again])

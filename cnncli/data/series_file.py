@@ -16,8 +16,9 @@ from cnncli.data.columns import refuse, texts
 from cnncli.data.fitting import Rules
 from cnncli.data.gaps import Array, Gaps, Stretch, clock_of, closed, filled, require_different, tell
 from cnncli.data.number_forms import Decimal, Thousands, table_sign
+from cnncli.data.series_columns import find_series, may_name_series, yaml_words
 from cnncli.data.table_file import open_table
-from cnncli.data.time_columns import Table, find_series, find_times, may_name_series, require_no_times
+from cnncli.data.time_columns import Table, find_times, require_no_times
 from cnncli.data.time_steps import Step
 from cnncli.data.times import Moments, Times
 
@@ -235,9 +236,11 @@ def _lie_as_they_are(table: Table, reading: Reading) -> None:
         words = [column for column in table.free if not table.holds_values(column)][:3]
         seen = f" ({', '.join(map(repr, words))}: no times in a usual form)" if words else ""
         notice("order", f"{table.name}: no column of times{seen}; the lines are taken as they lie, the oldest first")
-    if reading.series is None and (column := may_name_series(table)) is not None:
-        cause = f"column '{column}' has a value for many lines in a row each"
-        notice("series", f"{table.name}: {cause}; where these are several series, set dataset.series: {column}")
+    if reading.series is None and (names := may_name_series(table)):
+        columns = "column " if len(names) == 1 else "columns "
+        cause = f"each value of {columns}{' and '.join(map(repr, names))} stands in many lines in a row"
+        advice = f"where these are several series, set dataset.series: {yaml_words(names)}"
+        notice("series", f"{table.name}: {cause}; {advice}")
 
 
 def identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:

@@ -127,14 +127,14 @@ class _Reading:
         self._as_utf8()
         if self.footer:
             self.content = self.content.without_last(self.footer)
-        self._begin()
+        header = self._begin()
         delimiter = self._one_byte(self._delimiter(self._first_lines()))
         lines = self._first_lines()
         rows = parse(lines, delimiter)
         if not rows:
             raise DataError(f"{self.name}: is empty; a table with rows is needed")
         first = next(number for number, line in enumerate(lines, self.content.before + 1) if line.strip())
-        head = read_head(rows, self.header, f"{self.name}:{first}")
+        head = read_head(rows, header, f"{self.name}:{first}")
         index, plain = self._lines(delimiter, head)
         below = rows[1:] if head.header else rows
         cells = [[row[n].strip() for row in below if len(row) > n] for n in range(len(head.names))]
@@ -147,8 +147,12 @@ class _Reading:
         unnamed = INDEX if head.header and not rows[0][0].strip() and INDEX in frame.columns else None
         return TableFile(frame, delimiter, decimal, unnamed, plain, self._written(rows, head), self.content)
 
-    def _begin(self) -> None:
-        """Leave out what lies above the table; raises ``DataError`` where it is not sure what does."""
+    def _begin(self) -> bool | str:
+        """Leave out what lies above the table, and say whether its first line has names.
+
+        Raises ``DataError`` where it is not sure what lies above.
+        """
+        header: bool | str = self.header if isinstance(self.header, bool | str) else True
         lines, given = self._first_lines(), None if isinstance(self.header, bool | str) else self.header
         stated = stated_delimiter(lines[0]) if lines and given != 1 else None
         if stated is not None:
@@ -162,10 +166,10 @@ class _Reading:
             line = self._line_of_names(lines, given) or given
         if line is not None:
             self.content = self.content.after(line - 1)
-            self.header = True
-        else:
-            self.content = self.content.after(int(stated is not None))
-            self._refuse_preamble(lines)
+            return True
+        self.content = self.content.after(int(stated is not None))
+        self._refuse_preamble(lines)
+        return header
 
     def _line_of_names(self, lines: list[str], given: int | None) -> int | None:
         """The line that has all ``names``; a notice says so where the config gives another, or none."""

@@ -23,7 +23,6 @@ CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?$")
 YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 TIMES = frozenset(["date", "datetime", "timestamp", "time", "ds", "datum", "zeit", "fecha"])
 PARTS = (("year", "month", "day", "hour", "minute"), ("yr", "mo", "dy", "hr", "mi"))
-CALENDAR = frozenset(["year", "quarter", "month", "week", "weekday", "day", "hour", "minute", "second", "time", "date"])
 
 
 @dataclass(frozen=True)
@@ -193,54 +192,3 @@ def _parts(table: Table) -> list[str]:
         if len(found) >= 2:
             return found
     return []
-
-
-def find_series(table: Table, wanted: str | list[str] | None, times: Times | None, used: set[str]) -> list[str]:
-    """The columns that tell several series apart: those that the config names, or one that explains repeated times.
-
-    Empty where there is one series. Raises ``DataError`` where several columns could be meant.
-    """
-    if wanted is not None:
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
-        table.require(names, "series")
-        return names
-    if times is None or times.different:
-        return []
-    fit = [column for column in table.free if column not in used and column.strip().lower() not in CALENDAR]
-    fit = [column for column in fit if _explains(table, column, times)]
-    texts = [column for column in fit if not table.is_numeric(column)]
-    fit = texts or fit
-    if len(fit) > 1:
-        named = " or ".join(f"'{column}'" for column in fit)
-        raise DataError(
-            f"{table.name}: times are repeated, and {named} could tell the series apart; set dataset.series: {fit[0]}"
-        )
-    if fit:
-        count = table.frame[fit[0]].nunique()
-        notice("series", f"{table.name}: {count} series, told apart by '{fit[0]}'; dataset.series names another column")
-    return fit
-
-
-def may_name_series(table: Table) -> str | None:
-    """A column of texts each of which stands in one block of lines, as where several series follow one another."""
-    for column in table.free:
-        if not table.is_numeric(column):
-            text = table.frame[column].fillna("").astype(str)
-            blocks = int((text != text.shift()).sum())
-            if 1 < blocks == text.nunique() <= len(text) // 5:
-                return column
-    return None
-
-
-def _explains(table: Table, column: str, times: Times) -> bool:
-    """Whether no time is there twice for the same value of a column that has few different ones."""
-    if table.is_numeric(column):
-        values = table.numbers(column)[0]
-        if not np.isfinite(values).all() or (values != np.floor(values)).any():
-            return False
-    codes, names = table.frame[column].factorize()
-    if len(names) < 2 or 2 * len(names) > len(codes):
-        return False
-    import pandas as pd
-
-    return not pd.DataFrame({"time": times.values, "id": codes}).duplicated().any()
