@@ -97,7 +97,7 @@ def predict(
         print_text(text)
     else:
         output.write_text(text)
-    _end_with(errors)
+    _end_with(f"{path}: {cause}" for path, cause in errors.items())
 
 
 def _pictures(
@@ -143,11 +143,12 @@ def _keep_training_files(output: Output | None, predictor: "Predictor") -> None:
         output.keep_apart(trained_on(predictor.config.dataset))
 
 
-def _end_with(errors: dict[str, str]) -> None:
-    """Name the files that could not be answered for; they make the command fail after it has done its work."""
-    for path, cause in errors.items():
-        warn(f"error: {path}: {cause}")
-    if errors:
+def _end_with(errors: Iterable[str]) -> None:
+    """Name what could not be answered for; it makes the command fail after it has done its work."""
+    found = list(errors)
+    for error in found:
+        warn(f"error: {error}")
+    if found:
         raise typer.Exit(DataError.exit_code)
 
 
@@ -213,13 +214,14 @@ def forecast(
     predictor = load_predictor(ckpt, plugins=plugin or [])
     for output in (table, picture):
         _keep_training_files(output, predictor)
-    found = forecasting.forecast(predictor, steps, csv)
+    found, errors = forecasting.forecast(predictor, steps, csv)
     rows = forecasting.forecast_rows(found)
     if picture is not None:
         picture.write(lambda file: forecasting.draw(found, file, plot_format))
     if table is not None:
         table.write_text(format_rows(rows, "csv", digits=""))
     if json_:
-        print_text(format_rows(rows, "json", about={"targets": found[0].targets, "level": found[0].level}))
+        print_text(format_rows(rows, "json", about=forecasting.about(found, errors)))
     elif out is None:
         print_text(format_rows(rows, "table"))
+    _end_with(errors.values())

@@ -7,11 +7,11 @@ import numpy as np
 
 from cnncli.core.errors import DataError
 from cnncli.curate.findings import MOST, Finding, at_lines, count_of, some
-from cnncli.data.csv_table import read_table
 from cnncli.data.find import find_data
 from cnncli.data.gaps import Clock, clock_of
-from cnncli.data.series_file import Reading, identities, prepared, without
-from cnncli.data.time_columns import Table, find_series, find_times
+from cnncli.data.series_columns import find_series
+from cnncli.data.series_file import Reading, identities, read_rows
+from cnncli.data.time_columns import Table, find_times
 from cnncli.data.times import Times
 
 
@@ -20,11 +20,9 @@ def look_at_file(args: dict[str, Any]) -> tuple[list[Finding], list[Finding], di
     reading = Reading(**{field.name: args[field.name] for field in fields(Reading)})
     path = find_data(args["file"])
     try:
-        with prepared(path, reading) as source:
-            frame = read_table(source, header=reading.header, delimiter=reading.delimiter)
+        table = read_rows(path, reading)
     except DataError:  # building the data set says it
         return [], [], {}
-    table = Table(without(frame, reading.na_values), str(path), reading.columns or ())
     try:
         times, used = find_times(table, reading.time, reading.day_first, reading.zone)
         ids = find_series(table, reading.series, times, used)
@@ -33,7 +31,7 @@ def look_at_file(args: dict[str, Any]) -> tuple[list[Finding], list[Finding], di
         times, used, ids = None, set(), []
     columns = [
         name for name in reading.columns or table.frame.columns
-        if name in table.frame.columns and name not in used | set(ids) and table.is_numeric(name)
+        if name in table.frame.columns and name not in used | set(ids) and table.holds_values(name)
     ]  # fmt: skip
     faults, words = _cells(table, columns, reading)
     if times is not None:
@@ -53,7 +51,10 @@ def _cells(table: Table, columns: list[str], reading: Reading) -> tuple[list[Fin
     found: list[Finding] = []
     words: dict[str, None] = {}
     for column in columns:
-        values, bad = table.numbers(column)
+        try:
+            values, bad = table.written(column)
+        except DataError:  # its form is in doubt: building the data set says it
+            continue
         if bad.any():
             own = list(dict.fromkeys(table.frame[column][bad].astype(str).str.strip()))
             words |= dict.fromkeys(own)
@@ -86,7 +87,9 @@ def _times(table: Table, times: Times, ids: list[str], reading: Reading) -> list
     if again.any():
         lines = sorted(int(line) for line in table.frame.index[order[again][:MOST]])
         text = f"has {count_of(int(again.sum()), 'time', '')}that is there before"
-        advice = "remove the lines, or name the column that tells the series apart with dataset.series"
+        advice = (
+            "remove the lines, or name what tells series apart with dataset.series, a column or a list [store, item]"
+        )
         found.append(_finding(table, "repeated_time", times.column, text, lines, advice))
     if reading.gaps == "error":
         found += _gaps(table, times, order[~again], codes[~again])

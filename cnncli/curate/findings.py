@@ -55,6 +55,8 @@ class Checked:
         text = str(error)
         place = re.search(r":(\d+): ", text)
         line = int(place[1]) if place else None
+        if "a missing label" in text:  # then it is no class of one row
+            self.faults = [each for each in self.faults if each.kind != "single_row" or line not in each.lines]
         same = [
             each for each in self.faults
             if each.text == text or (line in each.lines if line is not None else each.column and _names(text, each))

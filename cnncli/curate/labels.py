@@ -53,7 +53,9 @@ def label_pictures(source: Path, pattern: str | None, table: Path | None) -> lis
 def _by_table(source: Path, table: Path) -> list[Labelled]:
     if not table.is_file():
         raise DataError(f"{table}: no such table; check --labels")
-    paths, labels, _ = read_listing(read_texts(table, True), table.name, "path", "label")
+    paths, labels, _ = read_listing(
+        read_texts(table, True, names=("path", "label"), can_be_told=False), table.name, "path", "label"
+    )
     absent = [path for path in paths if not (source / path).is_file()]
     if absent:
         raise DataError(f"{table}: {len(absent)} of its files are not in {source}, first '{absent[0]}'")

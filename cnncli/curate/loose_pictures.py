@@ -38,7 +38,7 @@ def of_table(config: DatasetConfig) -> list[Path]:
     table = find_data(args["file"])
     folder = table.parent if args["root"] is None else find_data(args["root"], "folder")
     try:
-        frame = read_texts(table, args["header"], args["delimiter"], args["encoding"])
+        frame = read_texts(table, args["header"], args["delimiter"], encoding=args["encoding"])
         name = column_name(frame, args["path"], table.name)
     except DataError:  # which is what the set was refused for
         return []

@@ -4,9 +4,11 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Literal
 
@@ -21,11 +23,13 @@ _HEAD, _LONGEST_HEAD = 2**20, 2**26
 
 @dataclass
 class Content:
-    """A file on the disk, or bytes that were made of one."""
+    """A file on the disk, or bytes that were made of one, from the byte ``start`` on; ``before`` lines lie above."""
 
     path: Path | None = None
     data: bytes = b""
     name: str = ""
+    start: int = 0
+    before: int = 0
 
     @classmethod
     def of(cls, source: Path | Literal["-"], suffix: str, name: str) -> "Content":
@@ -39,13 +43,34 @@ class Content:
 
     def replaced(self, text: str) -> "Content":
         """Other bytes in its place."""
-        return Content(data=text.encode(), name=self.name)
+        return Content(data=text.encode(), name=self.name, before=self.before)
+
+    def after(self, lines: int) -> "Content":
+        """What lies below so many lines; raises ``DataError`` where nothing does."""
+        for found in (self.head, self.whole):
+            ends = list(islice(re.finditer(rb"\r\n?|\n", found()), lines))
+            if len(ends) == lines:
+                break
+        else:
+            raise DataError(f"{self.name}: ends before line {self.before + lines + 1}; correct dataset.header")
+        return replace(self, start=self.start + ends[-1].end(), before=self.before + lines) if lines else self
+
+    def without_last(self, lines: int) -> "Content":
+        """The same bytes of UTF-8 without so many lines at the end; blank ones are not counted."""
+        data = self.whole()
+        for _ in range(lines):
+            data = data.rstrip(b"\r\n")
+            data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1]
+        return Content(data=data, name=self.name, before=self.before)
 
     def open(self) -> IO[bytes]:
-        return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
+        file: IO[bytes] = io.BytesIO(self.data) if self.path is None else self.path.open("rb")
+        file.seek(self.start)
+        return file
 
     def whole(self) -> bytes:
-        return self.data if self.path is None else self.path.read_bytes()
+        with self.open() as file:
+            return file.read()
 
     def chunks(self) -> Iterator[bytes]:
         with self.open() as file:
@@ -62,14 +87,14 @@ class Content:
 
     def rows(self, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         """Every row that is not blank, read strictly, and the line that it begins in."""
-        limit, begins = csv.field_size_limit(2**31 - 1), 1
+        limit, begins = csv.field_size_limit(2**31 - 1), self.before + 1
         with io.TextIOWrapper(self.open(), encoding="utf-8-sig", newline="") as stream:
             try:
                 rows = csv.reader(stream, delimiter=delimiter, strict=True)
                 for row in rows:
                     if len(row) > 1 or (row and (row[0].strip() or not row[0])):
                         yield begins, row
-                    begins = rows.line_num + 1
+                    begins = self.before + rows.line_num + 1
             except csv.Error as error:
                 cause = f"cannot be read as CSV ({error})"
                 raise DataError(f"{self.name}:{begins}: {cause}; fix the quotes of this line") from error

@@ -13,10 +13,11 @@ from cnncli.core.registry import datasets
 from cnncli.data.dialect import at_position
 from cnncli.data.find import find_data
 from cnncli.data.fitting import Rules
-from cnncli.data.table_file import Header, TableFile, open_table, read_table, read_texts
+from cnncli.data.number_forms import Decimal, Thousands, table_sign
+from cnncli.data.table_file import Header, TableFile, open_table, read_texts
 from cnncli.data.tables import TableData
 
-__all__ = ["Delimiter", "Header", "csv", "read_table", "read_texts"]
+__all__ = ["Delimiter", "Header", "csv", "read_texts"]
 
 Delimiter = Annotated[str, Field(pattern=r'^([^"\r\n]|\\t)$')]
 Name = str | int
@@ -36,8 +37,8 @@ def csv(
     split_column: Name | None = None,
     test_fraction: Fraction = 0.2,
     encoding: str | None = None,
-    decimal: Literal[".", ","] | None = None,
-    thousands: Literal[",", ".", " ", "'", "_"] | None = None,
+    decimal: Decimal | None = None,
+    thousands: Thousands | None = None,
     na_values: tuple[str, ...] = (),
     dates: tuple[Name, ...] = (),
     date_format: str | None = None,
@@ -52,10 +53,10 @@ def csv(
     """
     targets = target if isinstance(target, list) else [target]
     alone = [name for name in (split_column, key, group) if name is not None]
-    as_text, sign = _plain(*targets, *categorical, *dates, *alone), decimal or {".": ","}.get(thousands or "")
-    table = open_table(path := find_data(file), header, delimiter, encoding, sign, na_values, as_text)
-    columns = _Columns(table, path.name)
-    learned = columns.targets(targets)
+    as_text, sign = _plain(*targets, *categorical, *dates, *alone), table_sign(decimal, thousands)
+    table = open_table(path := find_data(file), header, delimiter, encoding=encoding, decimal=sign,
+                       na_values=na_values, text=as_text)  # fmt: skip
+    learned = (columns := _Columns(table, path.name)).targets(targets)
     chosen = columns.features(features, {*learned, *columns.find_all([*alone, *ignore])}, table.delimiter)
     rules = Rules(
         (), columns.find_all(dates, chosen), date_format, True, False, rare, na_values, table.decimal, thousands,

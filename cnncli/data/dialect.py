@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
@@ -12,7 +12,7 @@ from cnncli.core.notices import notice
 BLANKS = " "  # a run of them
 _CANDIDATES = (",", ";", "\t", "|", BLANKS)  # of several that fit equally well the first
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|NaN|inf)")
-_LIKE_NUMBER = re.compile(r"[-+−]?[\d.,' ]*\d[\d.,' ]*%?")
+LIKE_NUMBER = re.compile(r"[-+−]?[\d.,' ]*\d[\d.,' ]*%?")
 SAMPLE = 200  # lines that are looked at
 EMPTY = "(empty)"  # what the column behind the last delimiter of every line is called
 INDEX = "index"  # what a column of row names is called, where it has no name
@@ -49,7 +49,7 @@ def sniff_delimiter(lines: Sequence[str]) -> str:
         rows = ended_alike(rows)
         same = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
         cells = [cell for row in rows[1:] or rows for cell in row]
-        score = (round(same, 1), sum(_LIKE_NUMBER.fullmatch(cell.strip()) is not None for cell in cells) / len(cells))
+        score = (round(same, 1), sum(LIKE_NUMBER.fullmatch(cell.strip()) is not None for cell in cells) / len(cells))
         if same > 0.5 and score > best_score:
             best, best_score = delimiter, score
     return best
@@ -83,16 +83,13 @@ def at_position(names: Sequence[str], position: int, table: str) -> str:
     return names[position]
 
 
-def read_head(rows: list[list[str]], header: bool | str, where: str, known: Collection[str] = ()) -> Head:
-    """The columns of a table whose first rows are given; raises ``DataError`` where names are missing or in doubt.
-
-    A first line in which all ``known`` names stand holds names.
-    """
+def read_head(rows: list[list[str]], header: bool | str, where: str) -> Head:
+    """The columns of a table whose first rows are given; raises ``DataError`` where names are missing or in doubt."""
     first, below = [normalize("NFC", cell.strip()) for cell in rows[0]], rows[1:]
     if header is False:
         drop = _empty_end(first, below, where)
         return Head(tuple(str(number) for number in range(len(first))), False, tuple(drop))
-    if header != "auto" or not below or (known and set(known) <= set(first)):
+    if header != "auto" or not below:
         return _named(first, below, where)
     if first in ([str(n) for n in range(len(first))], [str(n) for n in range(1, len(first) + 1)]) and len(first) > 1:
         return _named(first, below, where)  # as pandas writes a table without names

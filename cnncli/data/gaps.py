@@ -79,7 +79,7 @@ def require_different(clock: Clock, stretches: Sequence[Stretch]) -> None:
         return
     row = int(again[0]) + 1
     lines = sorted((int(clock.lines[row - 1]), int(clock.lines[row])))
-    advice = "name the column that tells the series apart with dataset.series, or remove one"
+    advice = "name what tells the series apart with dataset.series, a column or a list [store, item], or remove one"
     if _put_back(clock, clock.moments[row]):
         advice = (
             "clocks are put back in such a night: set dataset.zone to the zone of these times, such as Europe/Berlin, "

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnncli.core.columns import Column
 from cnncli.core.errors import DataError
 from cnncli.core.notices import notice
-from cnncli.data.cells import forms_of, numbers, refuse, texts
+from cnncli.data.cells import MISSING_BEFORE, forms_of, numbers, refuse, texts, where
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def _names(column: "pd.Series[Any]", text: "pd.Series[Any]", name: str, na: Coll
     whole = all(_WHOLE.fullmatch(value) for value in counts)
     if forms_of(column, na=na):
         values, bad = numbers(text)
-        distinct = np.unique(values)
+        distinct = np.unique(values[~np.isnan(values)])  # nan is told below
         fractions = bool((distinct != np.floor(distinct)).any())
         if not bad.any() and (len(distinct) > MAX_NAMES or fractions):
             raise DataError(
@@ -123,6 +123,7 @@ def _names(column: "pd.Series[Any]", text: "pd.Series[Any]", name: str, na: Coll
                 f"{name}: target column '{column.name}' has {len(counts):,} different texts, most of them numbers; set "
                 "task: regression"
             )
+    _tell_missing(column, text, counts, name)
     if len(counts) < 2:
         raise DataError(
             f"{name}: target column '{column.name}' has {len(counts)} class; two or more are needed to tell apart"
@@ -130,6 +131,23 @@ def _names(column: "pd.Series[Any]", text: "pd.Series[Any]", name: str, na: Coll
     names = sorted(counts, key=int if whole else str)
     _tell_similar(names, str(column.name), name)
     return names
+
+
+def _tell_missing(column: "pd.Series[Any]", text: "pd.Series[Any]", counts: Mapping[str, int], name: str) -> None:
+    """Say which classes may stand for no label; raises ``DataError`` for ``nan`` among numbers, which does."""
+    words = [word for word in counts if word in MISSING_BEFORE or word.lower() == "nan"]
+    if not words:
+        return
+    rows = text.isin(words).to_numpy()
+    advice = f"set dataset.na_values: [{', '.join(map(repr, words))}] and dataset.missing: drop"
+    known, bad = numbers(text[~rows])
+    if len(known) and not bad.any():
+        no_number = text.str.lower().eq("nan").to_numpy()
+        refuse(column, no_number, name, f"has {{}} among numbers, a missing label; give one, or {advice}")
+    named = ", ".join(map(repr, words))
+    first = where(text, int(rows.argmax()), name)
+    cause = f"{first}: column '{column.name}' has {named} as a class, in {int(rows.sum()):,} rows"
+    notice("missing_labels", f"{cause}; if that means no label, {advice}")
 
 
 def _tell_similar(names: Sequence[str], column: str, name: str) -> None:

@@ -4,11 +4,14 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from math import inf, nan
+from typing import Literal
 from unicodedata import normalize
 
 from cnncli.core.columns import Form
 from cnncli.core.notices import notice
 
+Decimal = Literal[".", ","]
+Thousands = Literal[",", ".", " ", "'", "_"]
 PLAIN = Form()
 _FORMS = [
     PLAIN, Form(".", ","), Form(","), Form(",", "."), Form(".", " "), Form(",", " "), Form(".", "'"), Form(",", "'"),
@@ -118,6 +121,11 @@ def allowed_forms(decimal: str | None, thousands: str | None) -> list[Form]:
     ]
 
 
+def table_sign(decimal: Decimal | None, thousands: Thousands | None) -> Decimal | None:
+    """The decimal sign of a whole table, where it is stated or follows from the mark between thousands."""
+    return decimal or ("," if thousands == "." else None)
+
+
 def tell_points_in_doubt(columns: Sequence[Sequence[str]], names: Sequence[str], where: str) -> None:
     """Say where points may part thousands: 1.988 beside 950, never 1.98 or 0.988, is 1988 in much of Europe."""
     for cells, name in zip(columns, names, strict=True):
@@ -125,7 +133,7 @@ def tell_points_in_doubt(columns: Sequence[Sequence[str]], names: Sequence[str],
         pointed = [cell for cell in given if "." in cell]
         if len(pointed) >= 3 and len(pointed) < len(given) and all(map(_IN_DOUBT.fullmatch, given)):
             cause = f"column '{name}' has '{pointed[0]}' beside whole numbers, read with a decimal point"
-            advice = "if points part thousands, leave them out, or (csv) set dataset.thousands: '.'"
+            advice = "if points part thousands, set dataset.thousands: '.'"
             notice("points", f"{where}: {cause}; {advice}")
 
 

@@ -168,7 +168,7 @@ def list_pictures(
     table = find_data(file)
     labelled = label if isinstance(label, list) else [label]
     named = [nfc(given) for given in (path, *labelled) if isinstance(given, str)]
-    frame = read_texts(table, header, delimiter, encoding, named)
+    frame = read_texts(table, header, delimiter, encoding=encoding, names=named)
     path, *columns = (column_name(frame, given, table.name) for given in (path, *labelled))
     split, grouped = (
         None if given is None else column_name(frame, given, table.name) for given in (split_column, group)

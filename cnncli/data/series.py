@@ -178,9 +178,12 @@ class SeriesData:
             ("targets", self.targets, series.targets),
         ):
             if own != trained:
+                advice = "use the data it was trained on"
+                if what == "columns" and set(trained) <= set(own):
+                    advice = f"set dataset.columns: [{', '.join(trained)}]"
                 raise DataError(
                     f"{self.name}: has the {what} {', '.join(own)}, the checkpoint was trained on "
-                    f"{', '.join(trained)}; use the data it was trained on"
+                    f"{', '.join(trained)}; {advice}"
                 )
         for key in ("period", "log", "difference"):
             if getattr(self, key) != getattr(series, key):

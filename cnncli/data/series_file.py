@@ -1,10 +1,7 @@
 """Series in CSV files: read, ordered by time, told apart, and without gaps."""
 
-import codecs
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cnncli.core.encodings import detect_encoding
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.data.columns import refuse, texts
-from cnncli.data.csv_table import read_table
+from cnncli.data.fitting import Rules
 from cnncli.data.gaps import Array, Gaps, Stretch, clock_of, closed, filled, require_different, tell
-from cnncli.data.time_columns import Table, find_series, find_times, may_name_series, require_no_times
+from cnncli.data.number_forms import Decimal, Thousands, table_sign
+from cnncli.data.series_columns import find_series, may_name_series, yaml_words
+from cnncli.data.table_file import open_table
+from cnncli.data.time_columns import Table, find_times, require_no_times
 from cnncli.data.time_steps import Step
 from cnncli.data.times import Moments, Times
 
@@ -41,9 +40,11 @@ class Reading:
     zone: str | None = None
     gaps: Gaps = "error"
     na_values: tuple[str, ...] = ()
-    header: bool = True
+    header: bool | int = True
     footer: int = 0
     encoding: str | None = None
+    decimal: Decimal | None = None
+    thousands: Thousands | None = None
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,10 @@ def read_series(path: Path, reading: Reading) -> Found:
     Raises ``DataError`` naming file, line and column of what is missing, no number, or cannot be placed in time.
     """
     named = [reading.series] if isinstance(reading.series, str) else list(reading.series or ())
-    with prepared(path, reading) as source:
-        table = _read(source, str(path), reading, named)
-        times, used = find_times(table, reading.time, reading.day_first, reading.zone)
-        if not named and times is not None and not times.different:  # 007 and 7 may be two of several series
-            table = _read(source, str(path), reading, _whole(table, used))
+    table = _read(path, reading, named)
+    times, used = find_times(table, reading.time, reading.day_first, reading.zone)
+    if not named and times is not None and not times.different:  # 007 and 7 may be two of several series
+        table = _read(path, reading, _whole(table, used))
     ids = find_series(table, reading.series, times, used)
     columns = _columns(table, reading, used | set(ids))
     if times is None:
@@ -94,12 +94,24 @@ def read_series(path: Path, reading: Reading) -> Found:
     return replace(regular_series(table, values, tuple(columns), times, ids, reading), by=tuple(ids))
 
 
-def _read(source: Path, name: str, reading: Reading, as_text: list[str]) -> Table:
-    frame = read_table(source, header=reading.header, delimiter=reading.delimiter, text=as_text)
-    frame = without(frame, reading.na_values)
-    if reading.header:
-        _require_names(list(frame.columns), name)
-    return Table(frame, name, reading.columns or ())
+def read_rows(path: Path, reading: Reading, as_text: Sequence[str] = ()) -> Table:
+    """The rows of the file as they lie; the columns ``as_text`` are not read as numbers."""
+    file = open_table(
+        path, reading.header, reading.delimiter, encoding=reading.encoding, text=as_text, footer=reading.footer,
+        names=reading.columns or (), decimal=table_sign(reading.decimal, reading.thousands),
+    )  # fmt: skip
+    rules = Rules(
+        na_values=reading.na_values, decimal=file.decimal, thousands=reading.thousands, delimiter=file.delimiter,
+        name=str(path),
+    )  # fmt: skip
+    return Table(without(file.frame, reading.na_values), str(path), reading.columns or (), rules)
+
+
+def _read(path: Path, reading: Reading, as_text: list[str]) -> Table:
+    table = read_rows(path, reading, as_text)
+    if reading.header is True:
+        _require_names(list(table.frame.columns), table.name)
+    return table
 
 
 def _whole(table: Table, used: set[str]) -> list[str]:
@@ -164,24 +176,6 @@ def _on_time(
     return Found(together[0], columns, tuple(found), times, together[1], clock.step, clock.local)
 
 
-@contextmanager
-def prepared(path: Path, reading: Reading) -> Iterator[Path]:
-    """The file in UTF-8 and without its last lines that are no data: itself, or a copy of the same name."""
-    data = path.read_bytes() if path.is_file() else b""
-    codec = detect_encoding(data, str(path), reading.encoding)
-    if codec in ("utf-8", "utf-8-sig") and not reading.footer:
-        yield path
-        return
-    text = data.decode(codec)
-    for _ in range(reading.footer):
-        text = text.rstrip("\r\n")
-        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        copy.write_bytes(codecs.BOM_UTF8 + text.encode("utf-8", errors="replace"))
-        yield copy
-
-
 def without(frame: "pd.DataFrame", na_values: tuple[str, ...]) -> "pd.DataFrame":
     """The table with an empty text where nothing, or one of ``na_values``, is written."""
     texts = [name for name in frame.columns if frame[name].dtype == object]
@@ -212,14 +206,14 @@ def _columns(table: Table, reading: Reading, used: set[str]) -> list[str]:
                 f"{table.name}: column '{twice[0]}' is among dataset.columns and also the time or series; name it once"
             )
         return reading.columns
-    found = [column for column in table.frame.columns if column not in used and table.is_numeric(column)]
+    found = [column for column in table.frame.columns if column not in used and table.holds_values(column)]
     if not found:
         raise DataError(f"{table.name}: has no column of numbers; check dataset.delimiter")
     return found
 
 
 def _values(table: Table, column: str, reading: Reading) -> Array:
-    values, bad = table.numbers(column)
+    values, bad = table.written(column)
     listed = "fix it, or name it in dataset.na_values and set dataset.gaps: interpolate"
     refuse(table.frame[column], bad, table.name, f"has {{}} where a number is expected; {listed}")
     if reading.gaps not in ("interpolate", "previous"):
@@ -240,12 +234,14 @@ def _lie_as_they_are(table: Table, reading: Reading) -> None:
         )
     if reading.time is not False:
         require_no_times(table)
-        words = [column for column in table.free if not table.is_numeric(column)][:3]
+        words = [column for column in table.free if not table.holds_values(column)][:3]
         seen = f" ({', '.join(map(repr, words))}: no times in a usual form)" if words else ""
         notice("order", f"{table.name}: no column of times{seen}; the lines are taken as they lie, the oldest first")
-    if reading.series is None and (column := may_name_series(table)) is not None:
-        cause = f"column '{column}' has a value for many lines in a row each"
-        notice("series", f"{table.name}: {cause}; where these are several series, set dataset.series: {column}")
+    if reading.series is None and (names := may_name_series(table)):
+        columns = "column " if len(names) == 1 else "columns "
+        cause = f"each value of {columns}{' and '.join(map(repr, names))} stands in many lines in a row"
+        advice = f"where these are several series, set dataset.series: {yaml_words(names)}"
+        notice("series", f"{table.name}: {cause}; {advice}")
 
 
 def identities(table: Table, ids: list[str]) -> tuple[list[str], NDArray[np.int64]]:

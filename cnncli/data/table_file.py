@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from cnncli.core.errors import DataError
 from cnncli.core.notices import notice
@@ -28,18 +29,30 @@ from cnncli.data.dialect import (
     split_blanks,
 )
 from cnncli.data.number_forms import shows_decimal_comma, tell_points_in_doubt
+from cnncli.data.preamble import find_begin, line_with, stated_delimiter
 from cnncli.data.workbooks import read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Header = bool | Literal["auto"]
+HeaderLine = Annotated[int, Field(ge=1)]
+Header = bool | Literal["auto"] | HeaderLine
 Every = Literal["every column"]
 EVERY: Every = "every column"
 _SHOWN = {"\t": "tab", BLANKS: "blanks"}
 
 
-def read_table(
+def read_texts(
+    source: Path | Literal["-"],
+    header: Header = "auto",
+    delimiter: str | None = None,
+    **further: Any,
+) -> "pd.DataFrame":
+    """The rows of ``open_table`` with every cell as text, ``""`` where it is empty: dtype object, ``[N, columns]``."""
+    return open_table(source, header, delimiter, text=EVERY, **further).frame.fillna("")
+
+
+def open_table(
     source: Path | Literal["-"],
     header: Header = "auto",
     delimiter: str | None = None,
@@ -48,57 +61,33 @@ def read_table(
     decimal: str | None = None,
     na_values: Collection[str] = (),
     text: Collection[str | int] | Every = (),
-) -> "pd.DataFrame":
-    """The rows of a table ``[N, columns]`` in a file (CSV, Parquet or Excel) or, for ``-``, from standard input.
+    footer: int = 0,
+    names: Collection[str] = (),
+    can_be_told: bool = True,
+) -> "TableFile":
+    """The rows of a table in a file (CSV, Parquet or Excel) or, for ``-``, from standard input.
 
     A column of plain numbers has a dtype of numbers, NaN where a cell is empty or one of ``na_values``. Any other
     column, and those named in ``text``, is of dtype object: texts as written, NaN where there is none. The index,
-    called ``LINE``, holds line numbers. Raises ``DataError`` in one line for a file that is no table.
+    called ``LINE``, holds line numbers; the last ``footer`` lines are no rows. Of a file with lines above its table
+    ``header`` or ``names``, columns that there must be, tell where it begins; ``can_be_told`` whether a config can.
+    Raises ``DataError`` in one line for a file that is no table.
     """
-    return open_table(
-        source, header, delimiter, encoding=encoding, decimal=decimal, na_values=na_values, text=text
-    ).frame
-
-
-def read_texts(
-    source: Path | Literal["-"],
-    header: Header = "auto",
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    known: Collection[str] = (),
-) -> "pd.DataFrame":
-    """``read_table`` with every cell as text, ``""`` where it is empty: dtype object, ``[N rows, columns]``.
-
-    A first line in which all ``known`` names stand holds names.
-    """
-    return open_table(source, header, delimiter, encoding=encoding, text=EVERY, known=known).frame.fillna("")
-
-
-def open_table(
-    source: Path | Literal["-"],
-    header: Header = "auto",
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    decimal: str | None = None,
-    na_values: Collection[str] = (),
-    text: Collection[str | int] | Every = (),
-    known: Collection[str] = (),
-) -> "TableFile":
-    """What ``read_table`` reads, with what was found of the file's form."""
     name = "standard input" if source == "-" else Path(source).name
     suffix = "" if source == "-" else Path(source).suffix.lower()
     try:
         if suffix in (".parquet", ".pq"):
             return TableFile(read_parquet(Path(source)))
         content = Content.of(source, suffix, name)
-        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text, known).read()
+        return _Reading(content, name, header, delimiter, encoding, decimal, na_values, text, footer,
+                        names, can_be_told).read()  # fmt: skip
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}); name a table in a file") from error
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table that was read, its delimiter and decimal sign, and the column of row names that had no name itself.
+    """The rows ``[N, columns]``, the delimiter and decimal sign, and the column of row names that had no name itself.
 
     ``header`` is the first line as names, ``plain`` says whether every line is a row whose cells need no quotes.
     """
@@ -144,19 +133,23 @@ class _Reading:
     decimal: str | None
     na_values: Collection[str]
     text: Collection[str | int] | Every
-    known: Collection[str] = ()
+    footer: int
+    names: Collection[str]
+    can_be_told: bool
 
     def read(self) -> TableFile:
         self._as_utf8()
-        lines = self._first_lines()
-        delimiter = self._one_byte(self._delimiter(lines))
+        if self.footer:
+            self.content = self.content.without_last(self.footer)
+        header = self._begin()
+        delimiter = self._one_byte(self._delimiter(self._first_lines()))
         lines = self._first_lines()
         rows = parse(lines, delimiter)
         if not rows:
             raise DataError(f"{self.name}: is empty; a table with rows is needed")
-        first = next(number for number, line in enumerate(lines, 1) if line.strip())
-        rows = rows if self.header is False else ended_alike(rows)
-        head = read_head(rows, self.header, f"{self.name}:{first}", self.known)
+        first = next(number for number, line in enumerate(lines, self.content.before + 1) if line.strip())
+        rows = rows if header is False else ended_alike(rows)
+        head = read_head(rows, header, f"{self.name}:{first}")
         index, plain = self._lines(delimiter, head)
         below = rows[1:] if head.header else rows
         cells = [[row[n].strip() for row in below if len(row) > n] for n in range(len(head.names))]
@@ -168,6 +161,54 @@ class _Reading:
         frame = reader.frame(set(range(len(head.names))) if alike else self._texts(cells, head, reader), index)
         unnamed = INDEX if head.header and not rows[0][0].strip() and INDEX in frame.columns else None
         return TableFile(frame, delimiter, decimal, unnamed, plain, self._written(rows, head), self.content)
+
+    def _begin(self) -> bool | str:
+        """Leave out what lies above the table, and say whether its first line has names.
+
+        Raises ``DataError`` where it is not sure what lies above.
+        """
+        header: bool | str = self.header if isinstance(self.header, bool | str) else True
+        lines, given = self._first_lines(), None if isinstance(self.header, bool | str) else self.header
+        stated = stated_delimiter(lines[0]) if lines and given != 1 else None
+        if stated is not None:
+            if self.delimiter is None:
+                shown = _SHOWN.get(stated, f"'{stated}'")
+                notice("delimiter", f"{self.name}: line 1 says that the cells are parted by {shown}; it is no row")
+                self.delimiter = stated
+            lines[0] = "\n"
+        line = given
+        if self.names and self.header is not False:
+            line = self._line_of_names(lines, given) or given
+        if line is not None:
+            self.content = self.content.after(line - 1)
+            return True
+        self.content = self.content.after(int(stated is not None))
+        self._refuse_preamble(lines)
+        return header
+
+    def _line_of_names(self, lines: list[str], given: int | None) -> int | None:
+        """The line that has all ``names``; a notice says so where the config gives another, or none."""
+        delimiter = self._told_delimiter()
+        if given is not None and line_with(self.names, lines[given - 1 : given], delimiter):
+            return given
+        line = line_with(self.names, lines, delimiter)
+        if line is not None and any(above.strip() for above in lines[: line - 1]):
+            notice("preamble", f"{self.name}: line {line} names the columns; the lines above it are passed over")
+        return line
+
+    def _refuse_preamble(self, lines: list[str]) -> None:
+        delimiter = self._told_delimiter()
+        begin = find_begin(lines, delimiter or sniff_delimiter(lines), delimiter is None)
+        if begin is None:
+            return
+        key = f"set dataset.header: {begin.line}, or " if begin.names and self.can_be_told else ""
+        names = ", whose columns it names" if begin.names else ""
+        raise DataError(
+            f"{self.name}:{begin.line}: the table seems to begin in this line{names}; {key}remove the lines above it"
+        )
+
+    def _told_delimiter(self) -> str | None:
+        return None if self.delimiter is None else {"\\t": "\t"}.get(self.delimiter, self.delimiter)
 
     def _written(self, rows: list[list[str]], head: Head) -> tuple[str, ...]:
         """The first line's names, as they are there."""
@@ -199,18 +240,17 @@ class _Reading:
         told = told.lower().replace("_", "-")
         if told in ("utf-8", "utf8", "utf-8-sig") and is_utf8(self.content):
             return
-        text, _ = encodings.decode(self.content.whole(), self.encoding, self.name)
+        text = encodings.decode(self.content.whole(), self.encoding, self.name)
         self.content = self.content.replaced(text)
 
     def _first_lines(self) -> list[str]:
-        text = self.content.head().decode("utf-8-sig", "replace")
-        if "\0" in text:
-            raise DataError(f"{self.name}: holds NUL bytes, it is no text; save it as CSV in UTF-8")
-        return list(islice(io.StringIO(text, newline=""), SAMPLE))
+        head = self.content.head()
+        encodings.require_text(head, self.name)
+        return list(islice(io.StringIO(head.decode("utf-8-sig", "replace"), newline=""), SAMPLE))
 
     def _delimiter(self, lines: list[str]) -> str:
-        if self.delimiter is not None:
-            return {"\\t": "\t"}.get(self.delimiter, self.delimiter)
+        if (told := self._told_delimiter()) is not None:
+            return told
         found = sniff_delimiter(lines)
         if found != ",":
             shown = _SHOWN.get(found, f"'{found}'")
@@ -240,7 +280,7 @@ class _Reading:
 
         count = regular_lines(self.content, delimiter.encode(), len(head.names))
         if count is not None:
-            index: pd.Index[int] = pd.RangeIndex(1 + int(head.header), count + 1, name=LINE)
+            index: pd.Index[int] = pd.RangeIndex(1 + int(head.header), count + 1, name=LINE) + self.content.before
         else:
             numbers = np.fromiter(self._irregular(delimiter, head), dtype=np.int64)
             index = pd.Index(numbers[int(head.header) :], name=LINE)

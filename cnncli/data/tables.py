@@ -36,7 +36,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 class TableData:
     """Rows ``[N]`` of which ``features`` are told and ``targets`` are learned.
 
-    Columns of ``frame`` are of numbers, or of texts (dtype object), as ``read_table`` gives them. Test is what
+    Columns of ``frame`` are of numbers, or of texts (dtype object), as ``open_table`` gives them. Test is what
     ``split_column`` says, else a fixed ``test_fraction``; ``key`` and ``group`` are columns that name a row and what
     it belongs to; ``rules`` say how columns are read. ``truth`` are the true weights and bias of data made from them,
     ``name`` the file in error messages.
@@ -164,6 +164,8 @@ class TableData:
         for position, target in enumerate(self.targets):
             form = forms[position] if forms else choose_form(frame[target], self.rules) or PLAIN
             values, bad = numbers(frame[target], form, na)
+            advice = "remove the row, or set dataset.na_values: [{}] and dataset.missing: drop"
+            refuse(frame[target], np.isnan(values) & ~bad, self.name, f"has {{}}, no value to learn; {advice}")
             refuse(frame[target], bad, self.name, "has {} where a number is learned; fix it, or set another task")
             columns.append(values)
         return torch.from_numpy(np.stack(columns, axis=1))

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
-from cnncli.core.encodings import decode_bytes
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.numbers import Count, Fraction, Steps
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Split, Text, Wants
+from cnncli.data import encodings
 from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.find import find_data
 from cnncli.data.remembered import tell_unknown
@@ -158,4 +158,4 @@ def _read(file: Path, encoding: str | None = None) -> str:
         data = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}); check it") from error
-    return decode_bytes(data, str(file), encoding).replace("\r\n", "\n").replace("\r", "\n")
+    return encodings.decode(data, encoding, str(file)).replace("\r\n", "\n").replace("\r", "\n")

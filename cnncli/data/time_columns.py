@@ -10,7 +10,9 @@ import numpy as np
 
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
-from cnncli.data.columns import Flags, Numbers, numbers
+from cnncli.data.cells import Flags, Numbers, forms_of, numbers
+from cnncli.data.fitting import Rules, choose_form
+from cnncli.data.number_forms import PLAIN
 from cnncli.data.number_times import numbers_as_times
 from cnncli.data.times import Times, joined, read_times
 
@@ -22,7 +24,6 @@ CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?$")
 YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 TIMES = frozenset(["date", "datetime", "timestamp", "time", "ds", "datum", "zeit", "fecha"])
 PARTS = (("year", "month", "day", "hour", "minute"), ("yr", "mo", "dy", "hr", "mi"))
-CALENDAR = frozenset(["year", "quarter", "month", "week", "weekday", "day", "hour", "minute", "second", "time", "date"])
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Table:
     frame: "pd.DataFrame"
     name: str
     taken: Collection[str] = ()  # columns that the config names as values
+    rules: Rules = field(default_factory=Rules)  # how its numbers are written
     known: dict[str, tuple[Numbers, Flags]] = field(default_factory=dict)
 
     def numbers(self, column: str) -> tuple[Numbers, Flags]:
@@ -39,6 +41,21 @@ class Table:
         if column not in self.known:
             self.known[column] = numbers(self.frame[column])
         return self.known[column]
+
+    def written(self, column: str) -> tuple[Numbers, Flags]:
+        """The values of a column in the form that its numbers are written in, and which of them are none.
+
+        Raises ``DataError`` where two forms give different numbers.
+        """
+        form = choose_form(self.frame[column], self.rules)
+        return self.numbers(column) if form in (None, PLAIN) else numbers(self.frame[column], form)
+
+    def holds_values(self, column: str) -> bool:
+        """Whether at least half of what a column holds are numbers in some form, such as ``1.234,5``."""
+        if self.is_numeric(column):
+            return True
+        some = self.frame[column].iloc[:: max(len(self.frame) // SAMPLE, 1)]
+        return bool(forms_of(some)) and bool(forms_of(self.frame[column]))
 
     def is_numeric(self, column: str) -> bool:
         """Whether at least half of what a column holds are numbers."""
@@ -131,7 +148,8 @@ def require_no_times(table: Table) -> None:
             doubt = column.strip().lower() in TIMES and not bool((np.diff(table.numbers(column)[0]) > 0).all())
         else:
             told = table.frame[column].fillna("").astype(str)
-            doubt = column.strip().lower() in TIMES or bool(told.is_unique and told.str.contains(YEAR).all())
+            years = bool(told.is_unique and told.str.contains(YEAR).all())
+            doubt = column.strip().lower() in TIMES or (years and not table.holds_values(column))
         if doubt:
             raise DataError(
                 f"{table.name}: column '{column}' has '{table.frame[column].iloc[0]}', no time in a usual form, so the "
@@ -175,54 +193,3 @@ def _parts(table: Table) -> list[str]:
         if len(found) >= 2:
             return found
     return []
-
-
-def find_series(table: Table, wanted: str | list[str] | None, times: Times | None, used: set[str]) -> list[str]:
-    """The columns that tell several series apart: those that the config names, or one that explains repeated times.
-
-    Empty where there is one series. Raises ``DataError`` where several columns could be meant.
-    """
-    if wanted is not None:
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
-        table.require(names, "series")
-        return names
-    if times is None or times.different:
-        return []
-    fit = [column for column in table.free if column not in used and column.strip().lower() not in CALENDAR]
-    fit = [column for column in fit if _explains(table, column, times)]
-    texts = [column for column in fit if not table.is_numeric(column)]
-    fit = texts or fit
-    if len(fit) > 1:
-        named = " or ".join(f"'{column}'" for column in fit)
-        raise DataError(
-            f"{table.name}: times are repeated, and {named} could tell the series apart; set dataset.series: {fit[0]}"
-        )
-    if fit:
-        count = table.frame[fit[0]].nunique()
-        notice("series", f"{table.name}: {count} series, told apart by '{fit[0]}'; dataset.series names another column")
-    return fit
-
-
-def may_name_series(table: Table) -> str | None:
-    """A column of texts each of which stands in one block of lines, as where several series follow one another."""
-    for column in table.free:
-        if not table.is_numeric(column):
-            text = table.frame[column].fillna("").astype(str)
-            blocks = int((text != text.shift()).sum())
-            if 1 < blocks == text.nunique() <= len(text) // 5:
-                return column
-    return None
-
-
-def _explains(table: Table, column: str, times: Times) -> bool:
-    """Whether no time is there twice for the same value of a column that has few different ones."""
-    if table.is_numeric(column):
-        values = table.numbers(column)[0]
-        if not np.isfinite(values).all() or (values != np.floor(values)).any():
-            return False
-    codes, names = table.frame[column].factorize()
-    if len(names) < 2 or 2 * len(names) > len(codes):
-        return False
-    import pandas as pd
-
-    return not pd.DataFrame({"time": times.values, "id": codes}).duplicated().any()

@@ -55,21 +55,32 @@ class Forecast:
         return found
 
 
-def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> list[Forecast]:
+def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> tuple[list[Forecast], dict[str, str]]:
     """``steps`` values beyond the end of the data it was trained on, or of those in ``csv``; for each series.
 
     Further than the network's horizon it goes on from its own forecasts; the interval, from the errors on the
     validation part, then widens with the square root of the number of horizons (errors that add up independently).
+    Beside the forecasts: why there is none of a series, such as one that is too short. Raises ``DataError`` where there
+    is none at all.
     """
     series = predictor.spec.require(Series, f"{predictor.path}: forecast", predictor.advice)
     _check_steps(predictor, series, steps)
     name, found = _known(predictor, series, csv)
     forecasts = []
+    errors: dict[str, str] = {}
     for stretch in found.stretches:
-        own = spec_of(predictor.spec, stretch.id, name)
-        known = found.values[stretch.begin : stretch.end]
-        forecasts.append(_one(predictor, own, known, steps, name, stretch, found))
-    return forecasts
+        try:
+            own = spec_of(predictor.spec, stretch.id, name)
+            known = found.values[stretch.begin : stretch.end]
+            forecasts.append(_one(predictor, own, known, steps, name, stretch, found))
+        except DataError as error:
+            cause = str(error)
+            if stretch.id and f"series '{stretch.id}'" not in cause:
+                cause = f"{name}: series '{stretch.id}': {cause}"
+            errors[stretch.id] = cause
+    if not forecasts:
+        raise DataError(next(iter(errors.values())))
+    return forecasts, errors
 
 
 def _check_steps(predictor: Predictor, series: Series, steps: int) -> None:
@@ -153,6 +164,12 @@ def forecast_rows(found: Sequence[Forecast]) -> list[dict[str, Any]]:
     """The rows of all series; where one of them has no times, none has."""
     timed = all(each.times is not None for each in found)
     return [row for each in found for row in (each if timed else replace(each, times=None)).rows()]
+
+
+def about(found: Sequence[Forecast], errors: dict[str, str]) -> dict[str, Any]:
+    """What JSON says beside the rows."""
+    failed = [{"series": series, "error": cause} for series, cause in errors.items()]
+    return {"targets": found[0].targets, "level": found[0].level, "errors": failed}
 
 
 def plot_format(path: Path) -> str:

@@ -121,7 +121,7 @@ def _read(predictor: Predictor, table: Table, rows: Path | str) -> tuple[TableFi
     file = open_table(
         path or "-", args.get("header", "auto"), args.get("delimiter"),
         encoding=args.get("encoding"), decimal="," if commas else args.get("decimal"), na_values=missing_in(table),
-        text=as_text,
+        text=as_text, names=[column.name for column in table.columns], can_be_told=False,
     )  # fmt: skip
     return file, "standard input" if path is None else path.name
 

@@ -190,6 +190,36 @@ def test_several_series_are_scaled_split_and_forecast_each_by_itself(
     )
 
 
+def test_a_series_that_cannot_be_forecast_does_not_stop_the_others(cnncli: Run) -> None:
+    rows = [f"{name},{day},{v}" for name in "AB" for day, v in zip(DAYS, STEADY, strict=True)]
+    short = [f"tiny,{day},{v}" for day, v in zip(DAYS[:13], STEADY, strict=False)]
+    write([*rows[:200], *short, *rows[200:]], "id,ds,y")
+    assert train(cnncli, "dataset.log=true", "dataset.period=2").code == 0
+    write(rows, "id,ds,y", "good.csv")
+    expected = forecast(cnncli, "--csv", "good.csv", "--steps", 9)
+    assert [row["series"] for row in expected] == ["A"] * 9 + ["B"] * 9
+    for line, cause in (
+        (short, "series 'tiny' has 13 steps, the network looks at 14; give more"),
+        ([f"C,{day},{v}" for day, v in zip(DAYS, STEADY, strict=True)], "the series 'C' was not there in training"),
+        ([f"tiny,{day},{v - 100}" for day, v in zip(DAYS, STEADY, strict=True)], "series 'tiny': the series' row"),
+    ):
+        write([*rows[:200], *line, *rows[200:]], "id,ds,y", "new.csv")
+        answer = cnncli("forecast", "--ckpt", "runs/a/one", "--csv", "new.csv", "--steps", 9, "--json")
+        assert answer.code == 3
+        assert answer.json["rows"] == expected
+        assert [each["series"] for each in answer.json["errors"]] == [line[0].split(",")[0]]
+        assert [text for text in answer.err.splitlines() if text.startswith("error: ")] == [
+            f"error: {answer.json['errors'][0]['error']}"
+        ]
+        assert answer.err.splitlines()[-1].startswith(f"error: new.csv: {cause}")
+    answer = cnncli("forecast", "--ckpt", "runs/a/one", "--steps", 9, "--out", "ahead.csv", "--plot", "ahead.png")
+    assert answer.code == 3, "the data it was trained on have a short one"
+    with Path("ahead.csv").open() as file:
+        assert [row["series"] for row in csv.DictReader(file)] == ["A"] * 9 + ["B"] * 9
+    write(short, "id,ds,y", "new.csv")
+    refused(cnncli("forecast", "--ckpt", "runs/a/one", "--csv", "new.csv"), "new.csv: series 'tiny' has 13 steps")
+
+
 @pytest.mark.parametrize(
     ("header", "named", "left"),
     [

@@ -102,7 +102,7 @@ def test_a_folder_of_texts_is_looked_at_file_by_file(cnncli: Cli, tmp_path: Path
     assert answer.json["files"] == 4
 
 
-@pytest.mark.parametrize(("content", "cause"), [(b"", "characters, a block needs"), (b"\x00\x01" * 90, "is not UTF-8")])
+@pytest.mark.parametrize(("content", "cause"), [(b"", "a block needs"), (b"\x00\x01" * 90, "holds NUL bytes")])
 def test_a_text_that_cannot_be_learned_is_a_fault_of_the_report(
     cnncli: Cli, tmp_path: Path, content: bytes, cause: str
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cnncli.core.errors import DataError
 from cnncli.core.registry import datasets
-from cnncli.data.csv_table import read_table
+from cnncli.data.table_file import open_table
 from tests.data.test_tables import PEOPLE, opened, table_of, write
 
 
@@ -42,7 +42,7 @@ def test_another_delimiter_quotes_blanks_and_a_byte_order_mark_are_read() -> Non
     text = '\ufeffa; "b c" ;y\n' + '1.5;"x;y";p\n\n2.5; z ;q\n"3.5";"x;y";p\n4;z;q\n' * 4
     answer = opened(text, target="y", delimiter=";")
     assert table_of(answer).columns[1].categories == ("x;y", "z")
-    frame = read_table(Path(write('a,b\n"one\ntwo",3\n4,5\n')))
+    frame = open_table(Path(write('a,b\n"one\ntwo",3\n4,5\n'))).frame
     assert list(frame.index) == [2, 4], "a row's line is the one it begins in"
 
 

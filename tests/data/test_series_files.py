@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.config.yaml_source import parse_yaml
 from cnncli.core.errors import DataError
 from tests.data.made_series import DAYS, MONTHS, VALUES, ahead, build, kinds, series, write
 
@@ -39,7 +40,7 @@ def test_a_time_that_is_there_twice_is_named_with_both_lines_and_the_advice_help
         build()
     rows = [[store, item, day, value] for store in "ab" for item in "xyz" for day, value in series(DAYS)]
     write(rows, "store,item,when,sold")
-    with pytest.raises(DataError, match=r"again, after line"):
+    with pytest.raises(DataError, match=r"no column alone .* store and item together do; .*series: \[store, item\]$"):
         build()
     assert [each.id for each in build(series=["store", "item"])[0].stretches] == [
         "a/x",
@@ -114,3 +115,45 @@ def test_what_parts_the_cells_and_a_decimal_comma_are_found(mark: str) -> None:
     assert data.values.tolist() == [[n + 0.5, n + 0.25] for n in range(len(DAYS))]
     assert kinds(told) == ["delimiter", "decimal"]
     assert build(delimiter=mark)[0].values.tolist() == data.values.tolist()
+
+
+IDS = {
+    "two": (["store", "item"], "store,item", [[s, i] for s in "ab" for i in "xyz"]),
+    "numbers": (["store", "item"], "store,item", [[s, i] for s in "12" for i in ("007", "7", "8")]),
+    "three": (["c", "store", "item"], "c,store,item", [[c, s, i] for c in ("NA", "DE") for s in "ab" for i in "xy"]),
+    "odd names": (["1", "an item", "no"], "1,an item,no", [[c, s, i] for c in "pq" for s in "ab" for i in "xy"]),
+    "one more": (["store", "item"], "store,unit,item", [[s, "kg", i] for s in "ab" for i in "xyz"]),
+}
+
+
+@pytest.mark.parametrize("case", IDS)
+@pytest.mark.parametrize("times", [True, False])
+def test_columns_that_tell_series_apart_together_are_advised_as_a_list_that_helps(case: str, times: bool) -> None:
+    names, header, ids = IDS[case]
+    rows = [[*each, f"{day}", f"{k * 100 + v}"] for k, each in enumerate(ids)
+            for day, v in zip(DAYS, VALUES, strict=True)]  # fmt: skip
+    if times:
+        write(rows, f"{header},when,sold")
+        with pytest.raises(DataError, match=r"no column alone tells the series apart, but .* together do") as refused:
+            build()
+        advice = str(refused.value)
+    else:
+        write([[*row[:-2], row[-1]] for row in rows], f"{header},sold")
+        if case == "numbers":
+            return  # nothing tells them from values
+        advice = next(each.text for each in build()[1] if each.kind == "series")
+    found, _ = parse_yaml(advice.rpartition("dataset.series: ")[2], "advice")
+    assert found == names
+    data, told = build(series=found)
+    assert [each.id for each in data.stretches] == ["/".join(word for word in each if word != "kg") for each in ids]
+    assert all(each.end - each.begin == 40 for each in data.stretches)
+    assert "series" not in kinds(told)
+
+
+def test_repeated_times_that_no_columns_explain_name_both_lines_and_the_list() -> None:
+    rows = [[store, item, day, value] for store in "ab" for item in "xy" for day, value in series(DAYS)]
+    write([*rows, rows[0]], "store,item,when,sold")
+    with pytest.raises(DataError, match=r"'2024-01-29' again, after line 2; .*dataset\.series, a column or a list"):
+        build(series=["store", "item"])
+    with pytest.raises(DataError, match=r"again, after line"):
+        build()

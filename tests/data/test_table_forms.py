@@ -14,7 +14,7 @@ from cnncli.core.errors import DataError
 from cnncli.core.notices import collecting
 from cnncli.core.registry import datasets
 from cnncli.data.columns import encode_rows
-from cnncli.data.csv_table import read_table
+from cnncli.data.table_file import open_table
 from cnncli.data.tables import TableData
 from tests.data.test_tables import failure, opened, rows_of, table_of, write
 
@@ -112,9 +112,9 @@ def test_where_the_decimal_sign_is_a_comma_points_part_thousands() -> None:
 def test_the_form_is_remembered_for_new_rows() -> None:
     table = table_of(opened(quoted(["1.234,5", "20,25", "3"] * 4), target="y", normalize="none", **WHOLE))
     assert table.columns[0].form == Form(",", ".")
-    frame = read_table(Path(write('x\n"1.234"\n"2,5"\n')), text=["x"])
+    frame = open_table(Path(write('x\n"1.234"\n"2,5"\n')), text=["x"]).frame
     assert encode_rows(frame, table).flatten().tolist() == [1234, 2.5]
-    wrong = read_table(Path(write('x\n"12.34"\n')), text=["x"])
+    wrong = open_table(Path(write('x\n"12.34"\n')), text=["x"]).frame
     with pytest.raises(
         DataError, match=r"has '12.34' where a number with a decimal comma and with '.' between thousands"
     ):
@@ -199,12 +199,12 @@ def test_no_text_is_nearly_unique_and_one_hot_without_a_word() -> None:
 def test_an_unseen_category_is_refused_or_is_like_the_rare_ones() -> None:
     text = "city,x,y\n" + "Oslo,1,p\nRome,2,q\n" * 20 + "Bonn,3,p\nGent,4,q\n"
     table = table_of(opened(text, target="y", missing="fill", **WHOLE))
-    new = read_table(Path(write("city,x\nKyiv,2\n", "new.csv")))
+    new = open_table(Path(write("city,x\nKyiv,2\n", "new.csv"))).frame
     with pytest.raises(DataError, match=r"new.csv:2: column 'city' has 'Kyiv', unknown in training .*set dataset.rare"):
         encode_rows(new, table, "new.csv")
     advised = table_of(opened(text, target="y", missing="fill", rare=5, **WHOLE))
     assert advised.columns[0].inputs == ("city=Oslo", "city=Rome", "city=(unknown)")
-    rare = read_table(Path(write("city,x\nBonn,2\n", "new.csv")))
+    rare = open_table(Path(write("city,x\nBonn,2\n", "new.csv"))).frame
     assert encode_rows(new, advised).tolist() == encode_rows(rare, advised).tolist()
     assert encode_rows(new, advised)[0, :3].tolist() == [0, 0, 1]
     message = failure(text, target="y", rare=50, **WHOLE)
@@ -216,7 +216,7 @@ def test_a_missing_category_that_training_did_not_have_is_the_usual_one_and_said
     text = "city,x,y\n" + "Oslo,1,p\nRome,2,q\nOslo,2,q\n" * 9
     table = table_of(opened(text, target="y", missing="fill", **WHOLE))
     with collecting() as found:
-        encoded = encode_rows(read_table(Path(write("city,x\n,2\nOslo,2\n"))), table)
+        encoded = encode_rows(open_table(Path(write("city,x\n,2\nOslo,2\n"))).frame, table)
     assert encoded[0].tolist() == encoded[1].tolist()
     assert [notice.kind for notice in found] == ["filled"]
 

@@ -15,9 +15,9 @@ from cnncli.core.notices import collecting
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Column, DataSpec, Pictures, Table, Wants
 from cnncli.data.contract import Opened
-from cnncli.data.csv_table import read_table
 from cnncli.data.sources import ArraySource
 from cnncli.data.splits import random_split
+from cnncli.data.table_file import open_table
 from cnncli.data.tables import encode_rows
 
 PEOPLE = """\
@@ -261,16 +261,16 @@ def test_a_column_that_never_changes_is_ignored_with_a_notice_and_said_when_it_m
     assert [notice.kind for notice in found] == ["constant", "equal_rows"]
     assert "'a' (0.1), 'c' (EUR)" in found[0].text
     with collecting() as found:
-        same = encode_rows(read_table(Path(write("a,c,b\n0.1,EUR,1\n"))), table)
+        same = encode_rows(open_table(Path(write("a,c,b\n0.1,EUR,1\n"))).frame, table)
     assert not found
     with collecting() as found:
-        moved = encode_rows(read_table(Path(write("a,c,b\n0.1,USD,1\n0.2,EUR,1\n0.3,EUR,1\n"))), table)
+        moved = encode_rows(open_table(Path(write("a,c,b\n0.1,USD,1\n0.2,EUR,1\n0.3,EUR,1\n"))).frame, table)
     assert torch.equal(moved[:1], same)
     assert [notice.kind for notice in found] == ["moved", "moved"]
     assert "column 'a' was 0.1 in all training rows" in found[0].text
     assert "2 rows have another, first 0.2" in found[0].text
     assert "1 row has another, first USD" in found[1].text
-    assert encode_rows(read_table(Path(write("b\n1\n"))), table).shape == (1, 1), "it is not needed"
+    assert encode_rows(open_table(Path(write("b\n1\n"))).frame, table).shape == (1, 1), "it is not needed"
     assert "every feature has one value in all training rows" in failure("a,y\n" + "1,p\n1,q\n" * 9, target="y")
 
 
@@ -299,7 +299,7 @@ def test_a_checkpoint_brings_table_and_classes() -> None:
     )
     answer = opened(shuffled, spec=spec, target="job", val_fraction=0.0, test_fraction=0.0)
     assert answer.spec is spec
-    expected = encode_rows(read_table(Path(write(PEOPLE))), table_of(answer))[:3]
+    expected = encode_rows(open_table(Path(write(PEOPLE))).frame, table_of(answer))[:3]
     assert torch.equal(rows_of(answer, "train").inputs, expected)
     again = DataSpec.from_dict(spec.to_dict())
     assert again == spec
@@ -338,7 +338,7 @@ def test_the_order_of_columns_does_not_matter_and_others_are_passed_over() -> No
     ],
 )  # fmt: skip
 def test_what_cannot_be_encoded_is_named(text: str, message: str) -> None:
-    frame = read_table(Path(write(text)))
+    frame = open_table(Path(write(text))).frame
     with pytest.raises(DataError) as caught:
         encode_rows(frame, TABLE, "rows.csv")
     assert str(caught.value).startswith(message)

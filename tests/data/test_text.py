@@ -168,9 +168,9 @@ def test_lines_end_in_one_way(ends: str) -> None:
     assert datasets.build("text", path="ends.txt").text == "one\ntwo\n"
 
 
-def test_what_is_not_in_the_given_encoding_is_named_with_the_byte() -> None:
+def test_what_is_not_in_the_given_encoding_is_named_with_the_line() -> None:
     Path("latin.txt").write_bytes("naïve".encode("latin-1"))
-    with pytest.raises(DataError, match=r"latin\.txt: byte 2 is not utf-8, as dataset\.encoding says"):
+    with pytest.raises(DataError, match=r"latin\.txt:1: cannot be read as utf-8; correct dataset\.encoding"):
         datasets.build("text", path="latin.txt", encoding="utf-8")
     Path("marked.txt").write_bytes("naïve".encode("utf-8-sig"))
     assert datasets.build("text", path="marked.txt").text == "naïve", "without the mark at its beginning"

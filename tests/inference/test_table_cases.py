@@ -200,13 +200,13 @@ def test_a_table_of_before_keeps_what_was_missing_and_how_its_classes_were_joine
     from cnncli.core.notices import collecting
     from cnncli.core.spec import Column
     from cnncli.data.columns import encode_rows
-    from cnncli.data.csv_table import read_table
     from cnncli.data.labels import encode_labels
+    from cnncli.data.table_file import open_table
 
     before = Table((Column("x", 1.0, 2.0, fill=1.0), Column("town", categories=("Oslo",), missing=True)), ("y",))
     Path("new.csv").write_text("x,town\n?,Oslo\nNA,NA\n3,Kyiv\n")
     with collecting() as found:
-        encoded = encode_rows(read_table(Path("new.csv")), before)
+        encoded = encode_rows(open_table(Path("new.csv")).frame, before)
     assert encoded.tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 1]]
     assert [notice.kind for notice in found] == ["unseen"]
     labels = pd.Series(["01", "1.0", "2"], dtype=object)
