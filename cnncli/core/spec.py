@@ -33,6 +33,7 @@ class Kind:
     networks: str  # some that take it
     advice: str  # where a network cannot take a sample
     command: str  # that predicts from it
+    known_by: tuple[str, ...]  # what tells its samples apart: see ``members.By``
     only: Wants | None = None  # what alone can be learned from it, where the kind decides that
     samples: str = ""  # what they are called in a count, where they are not what people would count
     trials_pay: bool = False  # small networks on numbers that need all their digits gain nothing from mixed precision
@@ -43,16 +44,16 @@ class Kind:
 
 PICTURES = Kind(
     "pictures", "N, C, H, W", "float32", "images", "simple_cnn, resnet20, layers or mlp",
-    "use larger pictures or another model", "predict", trials_pay=True, in_files=True,
+    "use larger pictures or another model", "predict", ("path",), trials_pay=True, in_files=True,
 )  # fmt: skip
-ROWS = Kind("rows", "N, F", "float32", "rows", "linear or mlp", "use another model", "predict")
+ROWS = Kind("rows", "N, F", "float32", "rows", "linear or mlp", "use another model", "predict", ("key", "content"))
 SERIES = Kind(
     "series", "N, T, F", "float32", "windows", "linear, mlp, conv1d, tcn, lstm, gru, rnn or transformer",
-    "use another model", "forecast", only="windows",
+    "use another model", "forecast", ("span",), only="windows",
 )  # fmt: skip
 TEXT = Kind(
     "text", "N, T", "int64", "characters", "lstm, gru, rnn, tcn or transformer", "use another model", "generate",
-    only="characters", samples="blocks", trials_pay=True, every_position=True,
+    ("span",), only="characters", samples="blocks", trials_pay=True, every_position=True,
     eval_values=2**15,  # each has a logit for every character
 )  # fmt: skip
 

@@ -137,7 +137,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (ValidationError, TypeError, ValueError) as error:
         _refuse(path, _named(error, typed.spec, "spec"), error)
     try:
-        members = None if typed.members is None else from_entry(typed.members)
+        members = None if typed.members is None else from_entry(typed.members, spec)
     except (ValidationError, TypeError, ValueError) as error:
         _refuse(path, _named(error, typed.members or {}, "members"), error)
     if fault := _unfinished(typed):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cnncli.core.checks import require
 from cnncli.core.members import Members, Span
+from cnncli.core.spec import DataSpec
 
 MAX_NAME = 4096  # bytes of a path
 MAX_SPANS = 2**24  # bytes of all of them
@@ -36,10 +37,11 @@ def to_entry(members: Members) -> dict[str, Any]:
     }
 
 
-def from_entry(entry: dict[str, Any]) -> Members:
-    """The inverse; raises ``ValueError`` naming what no run writes."""
+def from_entry(entry: dict[str, Any], spec: DataSpec) -> Members:
+    """The inverse; raises ``ValueError`` naming what no run on such data writes."""
     require(set(entry) == {"by", *_FIELDS}, f"members: has {', '.join(map(str, entry))} instead of its entries")
-    require(entry["by"] in ("path", "key", "content", "span"), "members.by: is none of path, key, content, span")
+    known_by = spec.kind.known_by
+    require(entry["by"] in known_by, f"members.by: is not {' or '.join(known_by)}, by which such data are known")
     for name, dtypes in _FIELDS.items():
         value = entry[name]
         require(isinstance(value, Tensor) and value.dtype in dtypes, f"members.{name}: is no tensor of its type")
