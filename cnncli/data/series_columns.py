@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CALENDAR = frozenset(["year", "quarter", "month", "week", "weekday", "day", "hour", "minute", "second", "time", "date"])
+_YAML = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])  # are no words to YAML
 MOST_IDS = 6  # columns that are tried together
 
 
 def yaml_words(columns: Sequence[str]) -> str:
     """Names of columns as a config has them: one, or a list; those that YAML would take for something else quoted."""
     plain = [
-        name if re.fullmatch(r"[^\W\d]\w*", name) and name.lower() not in ("true", "false", "null") else f"'{name}'"
+        name if re.fullmatch(r"[^\W\d]\w*", name) and name.lower() not in _YAML else "'" + name.replace("'", "''") + "'"
         for name in columns
     ]
     return plain[0] if len(plain) == 1 else f"[{', '.join(plain)}]"

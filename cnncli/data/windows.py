@@ -11,6 +11,7 @@ from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.gaps import Array
 from cnncli.data.lazy_targets import Ahead, LazyTargets
+from cnncli.data.series_columns import yaml_words
 
 STORED = 2**26  # bytes of targets that are computed once: larger ones whenever a batch asks, which is slower
 
@@ -31,7 +32,7 @@ def spec_of(spec: DataSpec, id: str, name: str) -> DataSpec:
     if not series.parts:
         return spec
     if not id:
-        raise DataError(f"{name}: holds one series without a name; set dataset.series: {', '.join(series.by)}")
+        raise DataError(f"{name}: holds one series without a name; set dataset.series: {yaml_words(series.by)}")
     part = next((part for part in series.parts if part.id == id), None)
     if part is None:
         known = [part.id for part in series.parts]
