@@ -96,7 +96,7 @@ def test_folders_that_may_be_splits_are_named_in_training_and_in_check(
         read_folder(tmp_path / "set")
     answer: Answer = cnncli("data", "check", tmp_path / "set")
     assert answer.code == 3
-    assert said in answer.err
+    assert said in answer.out
 
 
 def test_following_the_advice_for_two_folders_of_one_split_helps(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_samples_are_drawn_with_their_numbers_and_check_looks_for_leaks_but_not_
     assert shown.code == 0, shown.err
     assert "15 of 15 train pictures" in shown.out
     assert Path("samples.png").stat().st_size > 500
-    assert "the task wants classes; set another task" in cnncli("data", "check", _classified(config)).err
+    assert "the task wants classes; set another task" in cnncli("data", "check", _classified(config)).out
 
 
 def _classified(config: Path) -> Path:
