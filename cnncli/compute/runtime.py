@@ -83,7 +83,12 @@ class Runtime:
 
     def seed_step(self, step: int) -> None:
         """Give one training step (dropout, say) a random stream that depends on seed and step only."""
-        torch.manual_seed(derive_seed(self.seed, "step", step))
+        seed = derive_seed(self.seed, "step", step)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also queue a call for every other backend
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(seed)
 
     def seed_weights(self) -> None:
         """The random stream of the initial weights."""

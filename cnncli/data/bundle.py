@@ -73,7 +73,8 @@ class DataBundle:
         order = Order(len(source), size, training, seed, self._weights(source) if training else None)
         normalizer = normalizer_for(self.spec, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
-        if isinstance(source, ArraySource) and (normalizer is None or self._at_once(source, device)):
+        in_workers = augment is not None and device.type != "cpu" and self._one_by_one()
+        if isinstance(source, ArraySource) and (normalizer is None or (self._at_once(source, device) and not in_workers)):
             return MemoryLoader(source, order, device, normalizer, augment, mix)
         assert normalizer is not None
         return StreamLoader(source, order, normalizer, workers(config, len(source)), augment, mix)
@@ -101,6 +102,10 @@ class DataBundle:
         augment = Augment([(t.name, transforms.build(t.name, size, **t.args)) for t in each], size, seed)
         augment.check(self.sources["train"].shape)
         return augment if each else None, Mix(mixers, classes, seed) if mixers else None
+
+    def _one_by_one(self) -> bool:
+        """Whether pictures are augmented one at a time, for which a GPU would be asked thousands of small things."""
+        return any("one_by_one" in transforms.get(t.name).traits for t in self.config.augment)
 
     def _at_once(self, source: ArraySource, device: torch.device) -> bool:
         """Whether all pictures are handed to the device at once; a GPU keeps half of its free memory for the rest."""

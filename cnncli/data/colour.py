@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from cnncli.core.transfer import sent
 from cnncli.data.draws import Draws
 from cnncli.data.geometry import each, layout
 
@@ -32,7 +33,7 @@ def jittered(images: Tensor, draws: Draws, ranges: Sequence[tuple[Adjust, float,
     order = torch.stack([draws.uniform() for _ in ranges]).argsort(0)
     for turn in order:
         for number, (adjust, _, _) in enumerate(ranges):
-            chosen = (turn == number).nonzero().flatten().to(images.device)
+            chosen = sent((turn == number).nonzero().flatten(), images.device)
             if len(chosen) > 0:
                 values[chosen] = adjust(values[chosen], factors[number][chosen])
     return values.to(torch.uint8, memory_format=layout(images))

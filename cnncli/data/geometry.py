@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnncli.core.transfer import sent
 from cnncli.data.draws import Draws
 
 Transform = Callable[[Tensor, Draws], Tensor]
@@ -48,7 +49,7 @@ def copied(images: Tensor) -> Tensor:
 
 def each(values: Tensor, images: Tensor) -> Tensor:
     """One value for each sample, ``[B]``, on the pictures' device and ready to broadcast over them."""
-    return values.to(images.device).view(-1, 1, 1, 1)
+    return sent(values, images.device).view(-1, 1, 1, 1)
 
 
 def mirrored(images: Tensor, draws: Draws, p: float, dim: int) -> Tensor:
@@ -107,7 +108,7 @@ def _fill_border(lines: Tensor, padding: int, first: int, count: int) -> None:
 def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
     """The window ``size`` of each picture whose corner is at (``top``, ``left``), int64 ``[B]`` each."""
     if images.device.type != "cpu":
-        numbers, top, left = (t.to(images.device) for t in (torch.arange(len(images)), top, left))
+        numbers, top, left = (sent(t, images.device) for t in (torch.arange(len(images)), top, left))
         found: Tensor = images.unfold(2, size[0], 1).unfold(3, size[1], 1)[numbers, :, top, left]
         return found.contiguous(memory_format=layout(images))
     pixels = stored(images).numpy()  # numpy copies small windows many times faster than torch
@@ -175,6 +176,6 @@ def _origins(
     for (along_x, along_y), length in zip(inverse, (width, height), strict=True):
         along_x, along_y = along_x / scale * 2 / length, along_y / scale * 2 / length
         offset = -along_x * shift[0] - along_y * shift[1]
-        by_x, by_y, by = (v.float().to(device).view(-1, 1, 1) for v in (along_x, along_y, offset))
+        by_x, by_y, by = (sent(v.float(), device).view(-1, 1, 1) for v in (along_x, along_y, offset))
         found.append(by_x * x + by_y * y + by)
     return found[0], found[1]

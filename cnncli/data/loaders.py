@@ -18,6 +18,7 @@ from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec, Pictures
 from cnncli.core.targets import Shares
+from cnncli.core.transfer import sent
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source, movable
@@ -27,7 +28,8 @@ from cnncli.data.workers import ReadAhead
 Targets = Tensor | Shares
 Batch = tuple[Tensor, Targets]
 
-CHUNK_VALUES = 2**20  # input values that are prepared at once: as floats they still fit into a processor's cache
+CHUNK_VALUES = 2**20  # input values that are prepared at once: as floats they still fit into a processor's cache,
+ON_DEVICE = 2**26  # or are a small part of a GPU's memory
 
 
 class Normalizer:
@@ -112,7 +114,8 @@ class MemoryLoader:
         self.order, self.normalizer, self.augment, self.mix = order, normalizer, augment, mix
         self.source = source.to(device)
         values = torch.Size(source.shape).numel() + torch.Size(source.targets.shape[1:]).numel()
-        self.batches_at_once = max(CHUNK_VALUES // max(order.batch_size * values, 1), 1)
+        at_once = CHUNK_VALUES if device.type == "cpu" else ON_DEVICE
+        self.batches_at_once = max(at_once // max(order.batch_size * values, 1), 1)
         self.where = f"in memory on {device}"
 
     def __len__(self) -> int:
@@ -130,7 +133,7 @@ class MemoryLoader:
     def _prepared(self, batches: list[Tensor], epoch: int, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """``batches``, of which the first has this number, before they are mixed."""
         indices = torch.cat(batches)
-        here = indices.to(self.source.targets.device)
+        here = sent(indices, self.source.targets.device)
         inputs = self.source.gather(here)
         if self.augment is not None:
             inputs = self.augment(inputs, self.augment.draws(epoch, indices, number * self.order.batch_size))

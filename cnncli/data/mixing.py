@@ -12,6 +12,7 @@ from cnncli.core.numbers import Positive
 from cnncli.core.registry import transforms
 from cnncli.core.seeding import derive_seed
 from cnncli.core.targets import Shares
+from cnncli.core.transfer import sent
 
 Mixer = Callable[[Tensor, np.random.Generator], tuple[Tensor, Tensor]]
 """float32 ``[B, C, H, W]`` → the batch mixed with itself rolled by one, and float64 ``[B]``: what is left of each."""
@@ -31,7 +32,7 @@ class Mix:
         rng = np.random.default_rng(derive_seed(self.seed, "mix", epoch, batch))
         mixed, own = self.mixers[rng.integers(len(self.mixers))](inputs, rng)
         labels = targets.float() if targets.is_floating_point() else F.one_hot(targets, self.num_classes).float()
-        share = own.float().to(inputs.device).view(-1, 1)
+        share = sent(own.float(), inputs.device).view(-1, 1)
         return mixed, Shares(share * labels + (1 - share) * labels.roll(1, 0))
 
 
@@ -50,7 +51,7 @@ def cutmix(alpha: Positive = 1.0) -> Mixer:
 def blended(inputs: Tensor, rng: np.random.Generator, alpha: float) -> tuple[Tensor, Tensor]:
     """``own · x + (1 - own) · x'`` with ``own`` from Beta(alpha, alpha)."""
     own = torch.from_numpy(rng.beta(alpha, alpha, len(inputs)))
-    weight = own.to(inputs.dtype).to(inputs.device).view(-1, 1, 1, 1)
+    weight = sent(own.to(inputs.dtype), inputs.device).view(-1, 1, 1, 1)
     return torch.lerp(inputs.roll(1, 0), inputs, weight), own
 
 
@@ -66,7 +67,7 @@ def patched(inputs: Tensor, rng: np.random.Generator, alpha: float) -> tuple[Ten
         middle = rng.integers(length, size=len(inputs))
         first, last = np.clip(middle - half, 0, None), np.clip(middle + half, None, length)
         line = np.arange(length)
-        inside.append(torch.from_numpy((line >= first[:, None]) & (line < last[:, None])).to(inputs.device))
+        inside.append(sent(torch.from_numpy((line >= first[:, None]) & (line < last[:, None])), inputs.device))
         areas.append((last - first) / length)
     rows, columns = inside
     foreign = rows[:, None, :, None] & columns[:, None, None, :]

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnncli.core.transfer import sent
 from cnncli.data.draws import Draws
 from cnncli.data.geometry import copied, empty
 
@@ -35,7 +36,7 @@ def erased(images: Tensor, draws: Draws, p: float, scale: tuple[float, float], v
 def _stretch(start: Tensor, length: Tensor, whole: int, images: Tensor) -> Tensor:
     """Which of ``whole`` lines lie in the stretch of each sample, bool ``[B, whole]`` on the pictures' device."""
     line = torch.arange(whole)
-    return ((line >= start[:, None]) & (line < (start + length)[:, None])).to(images.device)
+    return sent((line >= start[:, None]) & (line < (start + length)[:, None]), images.device)
 
 
 def resized_crops(
@@ -99,7 +100,7 @@ def _resized(images: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _weighted(images: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """The same for all pictures at once, as two products with matrices of weights: for devices that like those."""
-    boxes = boxes.to(images.device)
+    boxes = sent(boxes, images.device)
     down = _weights(boxes[:, 0], boxes[:, 2], size[0], images.shape[2])
     across = _weights(boxes[:, 1], boxes[:, 3], size[1], images.shape[3])
     scaled = down[:, None] @ images.float() @ across[:, None].mT

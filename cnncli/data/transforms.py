@@ -117,7 +117,7 @@ def random_affine(
     return partial(geometry.moved, degrees=degrees, translate=translate, scale=scale, shear=shear, fill=fill)
 
 
-@transforms.register("random_perspective")
+@transforms.register("random_perspective", traits={"one_by_one"})
 def random_perspective(size: tuple[int, int], /, distortion: float = 0.3, p: Probability = 0.5) -> Transform:
     """Tilt the picture plane with probability p."""
     from torchvision.transforms import v2
@@ -148,7 +148,7 @@ def random_grayscale(size: tuple[int, int], /, p: Probability = 0.1) -> Transfor
     return partial(colour.greyed, p=p)
 
 
-@transforms.register("gaussian_blur")
+@transforms.register("gaussian_blur", traits={"one_by_one"})
 def gaussian_blur(size: tuple[int, int], /, kernel_size: int = 3, sigma: tuple[float, float] = (0.1, 2.0)) -> Transform:
     """Blur with a random width."""
     from torchvision.transforms import v2
@@ -169,7 +169,7 @@ def random_erasing(
     return partial(rectangles.erased, p=p, scale=scale, value=value)
 
 
-@transforms.register("auto_augment")
+@transforms.register("auto_augment", traits={"one_by_one"})
 def auto_augment(size: tuple[int, int], /, policy: Literal["imagenet", "cifar10", "svhn"] = "cifar10") -> Transform:
     """AutoAugment's learned policies: imagenet, cifar10 or svhn (Cubuk et al. 2018)."""
     from torchvision.transforms import AutoAugmentPolicy, v2
@@ -177,7 +177,7 @@ def auto_augment(size: tuple[int, int], /, policy: Literal["imagenet", "cifar10"
     return OneByOne(v2.AutoAugment(AutoAugmentPolicy(policy)))
 
 
-@transforms.register("rand_augment")
+@transforms.register("rand_augment", traits={"one_by_one"})
 def rand_augment(
     size: tuple[int, int], /, num_ops: Count = 2, magnitude: Annotated[int, Field(ge=0, le=30)] = 9
 ) -> Transform:
@@ -187,7 +187,7 @@ def rand_augment(
     return OneByOne(v2.RandAugment(num_ops, magnitude))
 
 
-@transforms.register("trivial_augment")
+@transforms.register("trivial_augment", traits={"one_by_one"})
 def trivial_augment(size: tuple[int, int], /, num_magnitude_bins: Annotated[int, Field(ge=2)] = 31) -> Transform:
     """One random operation of random strength (Müller and Hutter 2021)."""
     from torchvision.transforms import v2

@@ -198,7 +198,7 @@ class ForecastMeter(SummingMeter):
         )
         self.task, self.detailed = task, detailed
         self.errors = Kept()  # [N, H, K], absolute, before the logarithm is undone
-        self.of_step = torch.zeros(task.shape[0], dtype=task.std.dtype)  # sums of absolute errors in the data's unit
+        self.of_step = task.std.new_zeros(task.shape[0])  # sums of absolute errors in the data's unit
         self.next = Kept()  # [N, 2]: the first target one step ahead, true and predicted
         self.last = torch.zeros(2, task.shape[0])  # the same of the last window, for all its steps
 
@@ -223,10 +223,10 @@ class ForecastMeter(SummingMeter):
         )
         self.samples += len(targets)
         if self.detailed:
-            self.of_step += error.abs().mean(2).sum(0).cpu()
+            self.of_step += error.abs().mean(2).sum(0)
             first = torch.stack([true[..., 0], predicted[..., 0]], dim=1)  # [B, 2, H]
             self.next.add(first[..., 0])
-            self.last = first[-1].cpu()
+            self.last = first[-1]
 
     def _scaled(self, error: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The sum over windows of errors over naive errors; of several series also the share that have one."""

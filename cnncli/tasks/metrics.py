@@ -40,7 +40,7 @@ class Sums:
 
 
 class Kept:
-    """Rows of all batches, on the host, in one tensor that grows: kept one by one they would break up the memory."""
+    """Rows of all batches, where they are, in one tensor that grows: kept one by one they would break up the memory."""
 
     def __init__(self) -> None:
         self._room, self._count = torch.zeros(0), 0
@@ -49,16 +49,16 @@ class Kept:
         """Add a batch ``[B, ...]``."""
         count = self._count + len(rows)
         if count > len(self._room):
-            room = rows.new_empty((max(count, 2 * len(self._room)), *rows.shape[1:]), device="cpu")
+            room = rows.new_empty((max(count, 2 * len(self._room)), *rows.shape[1:]))
             if self._count:
-                room[: self._count] = self.all()
+                room[: self._count] = self._room[: self._count]
             self._room = room
         self._room[self._count : count] = rows
         self._count = count
 
     def all(self) -> Tensor:
-        """What was added, ``[N, ...]``: a view."""
-        return self._room[: self._count]
+        """What was added, ``[N, ...]``, on the CPU."""
+        return self._room[: self._count].cpu()
 
 
 class SummingMeter:
@@ -109,7 +109,7 @@ class ClassificationMeter(SummingMeter):
         self.samples += len(targets)
         if self.confusion is not None:
             pairs = targets * self.num_classes + predicted
-            self.confusion += torch.bincount(pairs, minlength=self.num_classes**2)
+            self.confusion.index_add_(0, pairs, torch.ones_like(pairs))  # bincount would wait for the device
             self._logits.append(logits.detach().float())
             self._targets.append(targets)
 

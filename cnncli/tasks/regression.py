@@ -11,7 +11,7 @@ from cnncli.core.registry import tasks
 from cnncli.core.results import Baseline, Block, ScatterBlock, Values
 from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.losses import plain_loss, refuse_class_weights
-from cnncli.tasks.metrics import SummingMeter, wide_type
+from cnncli.tasks.metrics import Kept, SummingMeter, wide_type
 from cnncli.tasks.protocol import Calibration
 
 MAX_POINTS = 2_000  # predictions that a report keeps for its picture
@@ -84,7 +84,8 @@ class Regression:
 
     def blocks(self, meter: "RegressionMeter") -> list[Block]:
         """True and predicted values of up to 2,000 samples, of the first target."""
-        pairs = torch.cat(meter.kept)[:MAX_POINTS] if meter.kept else torch.zeros(0, 2)
+        pairs = meter.kept.all()[:MAX_POINTS]
+        pairs = pairs.reshape(len(pairs), 2)  # of no sample, too
         return [ScatterBlock("points", self.names[0], tuple(pairs[:, 0].tolist()), tuple(pairs[:, 1].tolist()))]
 
     def naming(self, outputs: Tensor) -> None:
@@ -107,7 +108,7 @@ class RegressionMeter(SummingMeter):
         zeros = torch.zeros(len(task.names), dtype=self.sums.values["loss"].dtype, device=task.device)
         # deviations from the training mean: sums of squares of the raw values would cancel
         self.moments = {name: zeros.clone() for name in ("absolute", "squared", "deviation", "deviation_squared")}
-        self.kept: list[Tensor] = []
+        self.kept = Kept()
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: outputs ``[B, K]`` standardised, targets ``[B, K]`` in their own unit."""
@@ -120,7 +121,7 @@ class RegressionMeter(SummingMeter):
         self.sums.add(loss=loss.detach() * weight, weight=weight)
         self.samples += len(targets)
         if self.detailed:
-            self.kept.append(torch.stack([targets[:, 0], predicted[:, 0]], dim=1).cpu())
+            self.kept.add(torch.stack([targets[:, 0], predicted[:, 0]], dim=1))
 
     def running(self) -> Values:
         """``loss`` and the headline."""

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from cnncli.compute.failures import explained
 from cnncli.compute.machine import give_freed_memory_back
 from cnncli.compute.runtime import Runtime, make_runtime
+from cnncli.compute.scaling import GradientScale
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, DataError, Fault, SamplesGone, did_you_mean
@@ -178,7 +179,7 @@ def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None, spec
 
 def _state(config: Config, model: nn.Module, optimizer: Optimizer, schedule: Schedule, runtime: Runtime) -> TrainState:
     average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
-    scaler = torch.amp.GradScaler(runtime.device.type) if config.precision == "fp16" else None
+    scaler = GradientScale(runtime.device) if config.precision == "fp16" else None
     if config.compute.compile == "on":
         model.compile(dynamic=False)  # in place: the names of the weights stay as they are
     return TrainState(model, optimizer, schedule, average, scaler)

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.runtime import Runtime
+from cnncli.compute.scaling import GradientScale
 from cnncli.config.sections import TrainConfig
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.schedulers import Schedule
@@ -28,7 +29,7 @@ class TrainState:
     optimizer: Optimizer
     schedule: Schedule
     average: WeightAverage | None = None
-    scaler: torch.amp.GradScaler | None = None  # keeps the small gradients of fp16 above zero
+    scaler: GradientScale | None = None  # of fp16
     frozen: Sequence[nn.Module] = ()  # stay in evaluation mode: their BatchNorm statistics must not move
     epoch: int = 0  # finished epochs
     batch: int = 0  # finished batches of the current epoch
@@ -101,10 +102,7 @@ def _step(
         return True
     closure()
     with runtime.phase("optimizer"):
-        before = state.scaler.get_scale()
-        state.scaler.step(state.optimizer)
-        state.scaler.update()
-        return state.scaler.get_scale() >= before
+        return state.scaler.step(state.optimizer)
 
 
 def _backward(
@@ -121,7 +119,7 @@ def _backward(
         loss = task.loss(outputs.float(), targets)  # the loss is not for mixed precision
         part = loss if share is None else loss * share
     with runtime.phase("backward"):
-        (part if state.scaler is None else state.scaler.scale(part)).backward()
+        (part if state.scaler is None else state.scaler.scaled(part)).backward()
     return loss.detach(), outputs
 
 
@@ -130,7 +128,7 @@ def _clip(state: TrainState, settings: TrainConfig) -> None:
     if settings.clip_grad_norm is None and settings.clip_grad_value is None:
         return
     if state.scaler is not None:
-        state.scaler.unscale_(state.optimizer)
+        state.scaler.unscale(state.optimizer)
     if settings.clip_grad_norm is not None:
         clip_grad_norm_(state.model.parameters(), settings.clip_grad_norm)
     if settings.clip_grad_value is not None:
