@@ -74,7 +74,9 @@ class DataBundle:
         normalizer = normalizer_for(self.spec, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
         in_workers = augment is not None and device.type != "cpu" and self._one_by_one()
-        if isinstance(source, ArraySource) and (normalizer is None or (self._at_once(source, device) and not in_workers)):
+        if isinstance(source, ArraySource) and (
+            normalizer is None or (self._at_once(source, device) and not in_workers)
+        ):
             return MemoryLoader(source, order, device, normalizer, augment, mix)
         assert normalizer is not None
         return StreamLoader(source, order, normalizer, workers(config, len(source)), augment, mix)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from cnncli.core.transfer import sent
 from cnncli.data.draws import Draws
 from cnncli.data.geometry import each, layout
+from cnncli.data.transfer import sent
 
 Adjust = Callable[[Tensor, Tensor], Tensor]
 """Planes and a factor for each sample, ``[B, 1, 1, 1]`` → planes."""

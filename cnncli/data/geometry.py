@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnncli.core.transfer import sent
 from cnncli.data.draws import Draws
+from cnncli.data.transfer import sent
 
 Transform = Callable[[Tensor, Draws], Tensor]
 """uint8 ``[B, C, H, W]`` and draws for its samples → uint8 ``[B, C, h, w]``."""

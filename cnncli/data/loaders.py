@@ -18,10 +18,10 @@ from cnncli.core.errors import DataError
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec, Pictures
 from cnncli.core.targets import Shares
-from cnncli.core.transfer import sent
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
 from cnncli.data.sources import ArraySource, FileSource, Source, movable
+from cnncli.data.transfer import sent
 from cnncli.data.transforms import Augment, center
 from cnncli.data.workers import ReadAhead
 

@@ -12,7 +12,7 @@ from cnncli.core.numbers import Positive
 from cnncli.core.registry import transforms
 from cnncli.core.seeding import derive_seed
 from cnncli.core.targets import Shares
-from cnncli.core.transfer import sent
+from cnncli.data.transfer import sent
 
 Mixer = Callable[[Tensor, np.random.Generator], tuple[Tensor, Tensor]]
 """float32 ``[B, C, H, W]`` → the batch mixed with itself rolled by one, and float64 ``[B]``: what is left of each."""

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnncli.core.transfer import sent
 from cnncli.data.draws import Draws
 from cnncli.data.geometry import copied, empty
+from cnncli.data.transfer import sent
 
 TRIES = 10  # rectangles that are tried until one fits into the picture
 

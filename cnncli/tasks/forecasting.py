@@ -152,7 +152,7 @@ class Forecasting:
         return [self._backtest(meter), self._lines(meter)]
 
     def _backtest(self, meter: "ForecastMeter") -> TableBlock:
-        absolute = (meter.of_step / meter.samples).tolist()
+        absolute = (meter.of_step.cpu() / meter.samples).tolist()
         facts: dict[str, Any] = {"windows": meter.samples}
         notes: tuple[str, ...] = ()
         if level := self.calibration.level:
@@ -172,7 +172,7 @@ class Forecasting:
         """
         true, predicted = meter.next.all()[-LONGEST:].unbind(1)
         begin = meter.samples - len(true)
-        (_, *rest), last = (values.tolist() for values in meter.last)
+        (_, *rest), last = meter.last.cpu().tolist()
         truth = true.tolist() + rest
         lines = (
             Line("true", "true", tuple(truth), start=begin + 1),

@@ -56,6 +56,8 @@ class FakeDevice(TorchDispatchMode):
             return args[0]  # as if it chose all
         if name == "bincount":
             return self._zeros(args[2] if len(args) > 2 else kwargs.get("minlength", 0) or 1, args[0])
+        if name == "_fused_sgd_":  # which has no fake kernel, and gives nothing back
+            return None
         if name == "copy_" and not isinstance(args[0], FakeTensor):
             return args[0]
         with self.fake:
@@ -87,10 +89,10 @@ def _scalar(tensor: Tensor) -> float | int | bool:
 
 
 def _blocks(name: str, args: Any, kwargs: dict[str, Any]) -> bool:
-    """Whether a copy between host and device makes the host wait: each that is not asked to be without, or not pinned."""
+    """Whether a copy between host and device makes the host wait: one that may not be late, or of unpinned memory."""
     if name == "_to_copy":
         source, target = args[0], torch.device(kwargs.get("device") or args[0].device)
-        waits = not kwargs.get("non_blocking") or (target.type != "cpu" and not hasattr(source, "is_sent"))
+        waits = not kwargs.get("non_blocking") or (target.type != "cpu" and not _is_pinned(source))
     elif name == "copy_":
         source, target = args[1], args[0].device
         waits = not (args[2] if len(args) > 2 else kwargs.get("non_blocking"))
@@ -149,10 +151,14 @@ def _apply(self: nn.Module, function: Callable[[Tensor], Tensor], recurse: bool 
     return self
 
 
-def _pinned(tensor: Tensor) -> Tensor:
+def _is_pinned(tensor: Tensor) -> bool:
+    return any(hasattr(each, "is_pinned_here") for each in (tensor, tensor._base))
+
+
+def _pinned(tensor: Tensor, *_device: Any) -> Tensor:
     """A copy that knows that it is pinned: a copy of any other memory to the device is waited for."""
     copy = tensor.clone()
-    copy.is_sent = True  # type: ignore[attr-defined]
+    copy.is_pinned_here = True  # type: ignore[attr-defined]
     return copy
 
 
