@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from cnncli.core.devices import WITHOUT_FLOAT64
 from cnncli.data.draws import Draws
 from cnncli.data.geometry import each, layout
 from cnncli.data.transfer import sent
@@ -98,4 +99,4 @@ def _blended(values: Tensor, other: Tensor, factor: Tensor) -> Tensor:
 
 def _wide(values: Tensor) -> torch.dtype:
     """Float64 but on Apple's GPUs, which have none."""
-    return torch.float32 if values.device.type == "mps" else torch.float64
+    return torch.float32 if values.device.type in WITHOUT_FLOAT64 else torch.float64

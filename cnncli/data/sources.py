@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cnncli.core.devices import WITHOUT_FLOAT64
 from cnncli.core.spec import Decode
 from cnncli.data.decode import read_image
 from cnncli.data.geometry import innermost
@@ -20,8 +21,8 @@ from cnncli.data.stamps import stamps_of
 
 
 def movable(targets: Tensor, device: torch.device) -> Tensor:
-    """``targets`` in a type that ``device`` has: mps has no float64."""
-    return targets.float() if targets.dtype == torch.float64 and device.type == "mps" else targets
+    """``targets`` in a type that ``device`` has."""
+    return targets.float() if targets.dtype == torch.float64 and device.type in WITHOUT_FLOAT64 else targets
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Forecasting:
         self.std = torch.tensor([self.series.std[i] for i in chosen], device=device, dtype=wide)
         self.naive_error = torch.tensor(self.series.naive_error, device=device, dtype=wide)
         # the share of the targets that MASE is defined for; of several series each window has its own
-        self.comparable = math.nan if self.series.parts else (self.naive_error > 0).double().mean().item()
+        self.comparable = math.nan if self.series.parts else (self.naive_error > 0).to(wide).mean().item()
         refuse_class_weights(loss, "forecasting has no classes")
         self.loss_fn, self.eval_loss_fn = plain_loss("forecasting", loss, "numbers", device)
         self.calibration = Interval()
@@ -133,7 +133,7 @@ class Forecasting:
         meters = {name: self.meter() for name in kinds}
         whole = self.meter()  # the naive forecast of all windows, also those that have no season before them
         for begin in range(0, len(targets), BLOCK):
-            block = targets[torch.arange(begin, min(begin + BLOCK, len(targets)))].to(self.device)
+            block = targets[torch.arange(begin, min(begin + BLOCK, len(targets)))].to(self.std.dtype).to(self.device)
             reaching = block[~block.isnan().flatten(1).any(1)]
             whole.add_forecast(block[..., 2], block)
             for name, column in kinds.items():

@@ -5,14 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cnncli.core.devices import WITHOUT_FLOAT64
 from cnncli.core.results import Block, Column, MatrixBlock, TableBlock, Values
 from cnncli.core.targets import Shares
 from cnncli.tasks.protocol import Targets
 
 
 def wide_type(device: torch.device) -> torch.dtype:
-    """float64, but for mps, which has none."""
-    return torch.float32 if device.type == "mps" else torch.float64
+    """float64, but for devices that have none."""
+    return torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64
 
 
 class Sums:

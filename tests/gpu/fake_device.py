@@ -178,6 +178,7 @@ def fake_device(kind: str = "cuda") -> Iterator[FakeDevice]:
         (torch.cuda, "_lazy_init", lambda: None),
         (torch.cuda, "is_available", lambda: kind == "cuda"),
         (torch.cuda, "device_count", lambda: int(kind == "cuda")),
+        (torch.backends.mps, "is_available", lambda: kind == "mps"),
         (torch.cuda, "get_device_name", lambda *_: "a GPU that is not there"),
         (torch.cuda, "mem_get_info", lambda *_: (_MEMORY, _MEMORY)),
         (torch.cuda, "is_bf16_supported", lambda **_: True),

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.core import devices
+from cnncli.data import colour, sources
+from cnncli.tasks import metrics
 from tests.conftest import ROOT, Answer, make_splits
 from tests.gpu.fake_device import FakeDevice, fake_device
 
@@ -81,3 +84,14 @@ def test_what_a_step_waits_for_is_noticed(cnncli: Cli, monkeypatch: pytest.Monke
     monkeypatch.setattr("cnncli.data.loaders.sent", lambda values, device: values.to(device))
     device, _ = train(cnncli, "classification/iris")
     assert sum(device.waits["step"].values()) >= 2
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("case", [case for case in CASES if case not in ("bf16", "muon", "wine")])
+def test_a_device_without_float64_is_never_given_one(cnncli: Cli, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    monkeypatch.setattr(devices, "WITHOUT_FLOAT64", devices.WITHOUT_FLOAT64.union({"cuda"}))
+    for module in (colour, metrics, sources):
+        monkeypatch.setattr(module, "WITHOUT_FLOAT64", devices.WITHOUT_FLOAT64)
+    device, _ = train(cnncli, *CASES[case])
+    assert device.doubles == {}
