@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from cnncli.compute.machine import give_freed_memory_back
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.spec import Table
 from cnncli.data.columns import encode_rows, missing_in, numbers, texts
@@ -53,6 +54,7 @@ def answer_rows(predictor: Predictor, path: Path | str, form: str) -> Iterable[s
     if form != "csv":
         return [format_frame(_as_written(file).assign(**answers), form)]
     file = replace(file, frame=file.frame[:0])  # of a large table only one copy is needed at a time
+    give_freed_memory_back()
     return _csv_parts(file, answers)
 
 
