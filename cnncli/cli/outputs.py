@@ -108,8 +108,11 @@ class Output:
 
     def write_text(self, text: str) -> None:
         """UTF-8; the bytes of file names that are not UTF-8 as they are."""
-        content = text.encode("utf-8", "as_stored")
-        self.write(lambda file: file.write(content))
+        self.write_parts([text])
+
+    def write_parts(self, parts: Iterable[str]) -> None:
+        """``write_text`` of a text that comes in parts."""
+        self.write(lambda file: file.writelines(part.encode("utf-8", "as_stored") for part in parts))
 
 
 def _is_text(path: Path) -> bool:

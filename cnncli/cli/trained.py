@@ -89,14 +89,15 @@ def predict(
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
         text, errors = _pictures(predictor, what, output, form or "table", top_k, max_error, workers)
+        parts: Iterable[str] = [text]
     elif len(what) > 1:
         raise ConfigError(f"'{what[1]}' is a second table; give one")
     else:
-        text = rows.answer_rows(predictor, what[0], form or "csv")
+        parts = rows.answer_rows(predictor, what[0], form or "csv")
     if output is None:
-        print_text(text)
+        print_text("".join(parts))
     else:
-        output.write_text(text)
+        output.write_parts(parts)
     _end_with(f"{path}: {cause}" for path, cause in errors.items())
 
 

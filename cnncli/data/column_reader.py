@@ -87,4 +87,5 @@ class ColumnReader:
                 names=list(range(len(self.head.names))), usecols=only, dtype=types,
                 index_col=False, engine="c", keep_default_na=False, na_values=["", *self.na_values],
                 encoding="utf-8", decimal=self.decimal or ".",
+                low_memory=len(self.head.names) <= GUESSED,  # in chunks it takes twice the time for many columns
             )  # fmt: skip

@@ -1,6 +1,5 @@
 """The samples of a run found again among those that lie there now."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -114,18 +113,18 @@ def _match(members: Members, samples: Samples) -> Ids:
 
 def _by_content(members: Members, samples: Samples, found: Ids, free: Flags) -> None:
     """Fill ``found`` with positions of equal content, each used once."""
-    lost = np.flatnonzero(found < 0)
-    wanted = set(members.content[lost].tolist())
-    places: dict[int, list[int]] = defaultdict(list)
-    for position in np.flatnonzero(free)[::-1].tolist():
-        content = int(samples.content[position])
-        if content in wanted:
-            places[content].append(position)
-    for row in lost.tolist():
-        here = places.get(int(members.content[row]))
-        if here:
-            found[row] = here.pop()
-            free[found[row]] = False
+    lost, there = (np.flatnonzero(each) for each in (found < 0, free))
+    if not len(lost) or not len(there):
+        return
+    lost = lost[np.argsort(members.content[lost], kind="stable")]
+    there = there[np.argsort(samples.content[there], kind="stable")]
+    wanted, given = members.content[lost], samples.content[there]
+    # the n-th of equal members is the n-th of the samples that are equal to it
+    place = np.arange(len(wanted)) - np.searchsorted(wanted, wanted) + np.searchsorted(given, wanted)
+    fits = given[np.minimum(place, len(given) - 1)] == wanted
+    fits &= place < len(given)
+    found[lost[fits]] = there[place[fits]]
+    free[found[lost[fits]]] = False
 
 
 def _changed(members: Members, samples: Samples, found: Ids) -> Ids:

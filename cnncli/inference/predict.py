@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from cnncli.compute.machine import give_freed_memory_back
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.spec import Table
 from cnncli.data.columns import encode_rows, missing_in, numbers, texts
@@ -23,7 +24,7 @@ from cnncli.inference.rows import check_format, format_cell, format_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS = 10_000  # at a time
+CELLS = 2**18  # that are written at a time
 
 
 def predict_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd.DataFrame":
@@ -41,29 +42,31 @@ def predict_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd
     return rows.assign(**_answers(predictor, table, rows, name))
 
 
-def answer_rows(predictor: Predictor, path: Path | str, form: str) -> str:
+def answer_rows(predictor: Predictor, path: Path | str, form: str) -> Iterable[str]:
     """What ``predict_rows`` gives as ``csv``, ``json`` or ``table``, with every cell of the file as it is written.
 
-    In JSON columns that hold numbers are numbers.
+    In JSON columns that hold numbers are numbers. The text comes in parts, as that of a large table is large.
     """
     check_format(form)
     table = _table(predictor)
     file, name = _read(predictor, table, path)
     answers = _answers(predictor, table, file.frame, name)
     if form != "csv":
-        return format_frame(_as_written(file).assign(**answers), form)
+        return [format_frame(_as_written(file).assign(**answers), form)]
     file = replace(file, frame=file.frame[:0])  # of a large table only one copy is needed at a time
-    return "".join(_csv_parts(file, answers))
+    give_freed_memory_back()
+    return _csv_parts(file, answers)
 
 
 def _csv_parts(file: TableFile, answers: dict[str, list[Any]]) -> Iterator[str]:
-    """The header, then some thousand rows at a time: the cells of the file as they are written, and the answers."""
+    """The header, then some rows at a time: the cells of the file as they are written, and the answers."""
     yield _csv_text([[*file.names, *answers]])
     untouched = file.plain and file.delimiter == ","
     starts = file.lines() if untouched else (_csv_text([row])[:-1] for row in file.rows())
-    for first in range(0, len(next(iter(answers.values()))), ROWS):
-        columns = [_csv_cells(values[first : first + ROWS]) for values in answers.values()]
-        rows = zip(islice(starts, ROWS), *columns, strict=True)
+    at_once = max(CELLS // len(file.names), 1)
+    for first in range(0, len(next(iter(answers.values()))), at_once):
+        columns = [_csv_cells(values[first : first + at_once]) for values in answers.values()]
+        rows = zip(islice(starts, at_once), *columns, strict=True)
         yield "\n".join(map(",".join, rows)) + "\n"
 
 
