@@ -92,7 +92,10 @@ TRAITS = {
     },
     "schedulers": {"smooth": "cosine cyclic linear one_cycle polynomial"},
     "tasks": {"mixes": "classification multilabel", "sigmoids": "multilabel"},
-    "transforms": {"batches": "cutmix mixup"},
+    "transforms": {
+        "batches": "cutmix mixup",
+        "one_by_one": "auto_augment gaussian_blur rand_augment random_perspective trivial_augment",
+    },
 }
 
 
