@@ -147,7 +147,7 @@ class _Reading:
         rows = parse(lines, delimiter)
         if not rows:
             raise DataError(f"{self.name}: is empty; a table with rows is needed")
-        first = next(number for number, line in enumerate(lines, self.content.before + 1) if line.strip())
+        first = next((n for n, line in enumerate(lines, self.content.before + 1) if line.strip()), 1)
         rows = rows if header is False else ended_alike(rows)
         head = read_head(rows, header, f"{self.name}:{first}")
         index, plain = self._lines(delimiter, head)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cnncli.core.errors import DataError
@@ -110,7 +110,8 @@ def outcome(content: bytes, delimiter: str) -> str:
         assert expected is None or any(rule in refused for rule in REFUSED_BY_RULE), f"{refused}: {content!r}"
         return "refused"
     if expected is None:
-        assert "encoding" in {notice.kind for notice in found}, f"{content!r}"
+        kinds = {notice.kind for notice in found}  # an empty column may have no name at the end of the first line
+        assert kinds & {"encoding", "empty_column"}, f"{content!r}"
         return "read"
     header, *rows = expected
     dropped = [n for n, name in enumerate(header) if not name.strip() and n in (0, len(header) - 1)]
@@ -127,6 +128,7 @@ def test_damaged_tables_are_read_as_a_strict_reader_does_or_refused() -> None:
 
     @settings(FEW, max_examples=COUNT)
     @given(tables())
+    @example((b"\t", "\t"))
     def tried(table: tuple[bytes, str]) -> None:
         counts[outcome(*table)] += 1
 
