@@ -25,11 +25,10 @@ class GradientScale:
 
     def step(self, optimizer: Optimizer) -> bool:
         """The optimizer's step; False where gradients were infinite: the weights stay, and the scale is lowered."""
-        taken = []
-        hook = optimizer.register_step_post_hook(lambda *_: taken.append(True))
-        self._scaler.step(optimizer)
+        taken: list[bool] = []
+        with optimizer.register_step_post_hook(lambda *_: taken.append(True)):
+            self._scaler.step(optimizer)
         self._scaler.update()
-        hook.remove()
         if not getattr(optimizer, "_step_supports_amp_scaling", False):
             return bool(taken)  # the scaler itself has asked the device
         before, self._last = self._last, self._scaler.get_scale()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.core.errors import DataError
-from cnncli.data.csv_table import read_texts
 from cnncli.data.folders import find_pictures, ignored
 from cnncli.data.kinds import has_picture_extension
 from cnncli.data.names import compile_pattern, nfc, split_of
 from cnncli.data.picture_table import read_listing
+from cnncli.data.table_file import read_texts
 
 # cat.0.jpg, cat_12.png, cat (3).jpg: everything before the number at the end
 NUMBERED = r"^(?P<label>.*[^\W\d_].*?)[\W_]*\d+\W*$"

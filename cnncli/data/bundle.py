@@ -73,10 +73,8 @@ class DataBundle:
         order = Order(len(source), size, training, seed, self._weights(source) if training else None)
         normalizer = normalizer_for(self.spec, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
-        in_workers = augment is not None and device.type != "cpu" and self._one_by_one()
-        if isinstance(source, ArraySource) and (
-            normalizer is None or (self._at_once(source, device) and not in_workers)
-        ):
+        on_host = augment is not None and device.type != "cpu" and self._one_by_one()
+        if isinstance(source, ArraySource) and (normalizer is None or (self._at_once(source, device) and not on_host)):
             return MemoryLoader(source, order, device, normalizer, augment, mix)
         assert normalizer is not None
         return StreamLoader(source, order, normalizer, workers(config, len(source)), augment, mix)

@@ -10,18 +10,14 @@ from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
-from cnncli.data.dialect import at_position
+from cnncli.data.dialect import Name, at_position
 from cnncli.data.find import find_data
 from cnncli.data.fitting import Rules
 from cnncli.data.number_forms import Decimal, Thousands, table_sign
-from cnncli.data.table_file import Header, TableFile, open_table, read_texts
+from cnncli.data.table_file import Header, TableFile, open_table
 from cnncli.data.tables import TableData
 
-__all__ = ["Delimiter", "Header", "csv", "read_texts"]
-
 Delimiter = Annotated[str, Field(pattern=r'^([^"\r\n]|\\t)$')]
-Name = str | int
-"""A column by its name or position (-1: the last)."""
 
 
 @datasets.register("csv", places=("file",))

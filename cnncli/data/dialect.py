@@ -15,6 +15,7 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|NaN|inf)"
 LIKE_NUMBER = re.compile(r"[-+−]?[\d.,' ]*\d[\d.,' ]*%?")
 SAMPLE = 200  # lines that are looked at
 EMPTY = "(empty)"  # what the column behind the last delimiter of every line is called
+Name = str | int  # a column by its name or its position, -1 for the last
 INDEX = "index"  # what a column of row names is called, where it has no name
 
 

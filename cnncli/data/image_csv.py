@@ -13,13 +13,15 @@ from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
 from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Split, Wants
 from cnncli.data.contract import Opened, Remembered, Track
-from cnncli.data.csv_table import Delimiter, Header, Name
+from cnncli.data.csv_table import Delimiter
+from cnncli.data.dialect import Name
 from cnncli.data.file_pictures import ORDER, FilePictures
 from cnncli.data.image_folder import Size, ValueRange, decoding
 from cnncli.data.names import near_equal
 from cnncli.data.paths import as_paths
 from cnncli.data.picture_listing import Label, Listing, list_pictures
 from cnncli.data.sources import FileSource
+from cnncli.data.table_file import Header
 
 
 @datasets.register("image_csv", places=("file", "root"))

@@ -14,12 +14,12 @@ from torch import Tensor
 from cnncli.core.errors import DataError
 from cnncli.core.spec import Split, Wants
 from cnncli.data.columns import MAX_NAMES, is_numeric, numbers, refuse
-from cnncli.data.csv_table import read_texts
+from cnncli.data.dialect import Name
 from cnncli.data.find import find_data
 from cnncli.data.listed_files import Files, find_files
 from cnncli.data.names import nfc
-from cnncli.data.picture_table import FLAGS, Name, cells_of, column_name, parts_of, require_column
-from cnncli.data.table_file import Header
+from cnncli.data.picture_table import FLAGS, cells_of, column_name, parts_of, require_column
+from cnncli.data.table_file import Header, read_texts
 
 if TYPE_CHECKING:
     import pandas as pd

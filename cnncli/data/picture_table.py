@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING
 
 from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.spec import Split
-from cnncli.data.dialect import at_position
+from cnncli.data.dialect import Name, at_position
 from cnncli.data.kinds import has_picture_extension
 from cnncli.data.names import nfc, split_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Name = str | int  # a column by its name or its position, -1 for the last
 FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}  # in any case
 _LOOKED_AT = 20  # rows that tell what a column holds
 

@@ -182,7 +182,8 @@ def _unseen(members: Members, samples: Samples, found: Ids, names_at_home: Seque
     seen[here[here >= 0]] = True
     if members.by == "path":
         seen = np.isin(samples.content, members.content[train])
-        seen |= np.array([name in names for name in names_at_home or [""] * len(seen)])
+        if names_at_home:
+            seen |= np.array([name in names for name in names_at_home])
         same = np.array([name in names for name in samples.names])
         if (seen & same).any():  # these are the run's own pictures
             seen |= same
