@@ -64,7 +64,7 @@ def rates(
     ours: list[float] = []
     others: list[float] = []
     for _ in range(rounds + 1):
-        ours.append(seconds(lambda: augment(images, augment.draws(0, places, 0))))
+        ours.append(seconds(lambda: augment(images, augment.draws(0, places, places))))
         others.append(seconds(lambda: torch.stack([compose(image) for image in images])))
     ratios = [other / own for own, other in zip(ours[1:], others[1:], strict=True)]  # the first round warms up
     return count / median(ours[1:]), count / median(others[1:]), median(ratios)

@@ -15,7 +15,8 @@ import typer
 from cnncli import __version__
 from cnncli.cli import commands, pictures, trained
 from cnncli.cli.options import expand_paths, is_override
-from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError, one_line
+from cnncli.cli.ranks import one_voice, tell
+from cnncli.core.errors import CnncliError, ConfigError, StorageError, one_line
 from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line
 
@@ -71,17 +72,15 @@ def main(args: Sequence[str] | None = None) -> None:
 def run(args: list[str], debug: bool = False) -> int:
     """Run one command line and return its exit code; failures are printed as ``error: …`` lines."""
     try:
-        with listening(_show):
-            code = int(app(args=expand_resume(args), prog_name="cnncli", standalone_mode=False) or 0)
+        with one_voice(), listening(_show):
+            given = [*args, *["--debug"] * debug]  # what other processes are started with
+            code = int(app(args=expand_resume(args), obj=given, prog_name="cnncli", standalone_mode=False) or 0)
         sys.stdout.flush()
         return code
     except CnncliError as error:
         if debug:
             raise
-        word = "interrupted" if isinstance(error, Interrupted) else "error"
-        for fault in error.lines():
-            print(f"{word}: {fault}", file=sys.stderr)
-        return error.exit_code
+        return tell(error)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "cnncli"

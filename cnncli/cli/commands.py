@@ -12,7 +12,9 @@ from cnncli.cli.options import (
     DryRun,
     From,
     Json,
+    MaxRestarts,
     Name,
+    Nproc,
     Overwrite,
     Plugin,
     Profile,
@@ -21,6 +23,7 @@ from cnncli.cli.options import (
     StrategyName,
     Weights,
     Words,
+    in_ranks,
     needed,
     print_notices,
     split_words,
@@ -29,6 +32,7 @@ from cnncli.core.errors import ConfigError
 
 
 def train(
+    ctx: typer.Context,
     words: Words = None,
     name: Name = None,
     runs_dir: RunsDir = Path("runs"),
@@ -36,9 +40,12 @@ def train(
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     profile: Profile = False,
+    nproc: Nproc = 1,
+    max_restarts: MaxRestarts = 0,
     json_: Json = False,
 ) -> None:
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
+    in_ranks(ctx, nproc, max_restarts, dry_run or profile)
     from cnncli.cli import tables
     from cnncli.training import experiment, plan
     from cnncli.training.display import Display
@@ -62,6 +69,7 @@ def train(
 
 
 def finetune(
+    ctx: typer.Context,
     pretrained: From,
     words: Words = None,
     data: Data = None,
@@ -71,9 +79,12 @@ def finetune(
     runs_dir: RunsDir = Path("runs"),
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
+    nproc: Nproc = 1,
+    max_restarts: MaxRestarts = 0,
     json_: Json = False,
 ) -> None:
     """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
+    in_ranks(ctx, nproc, max_restarts, dry_run)
     from cnncli.cli import tables
     from cnncli.training import experiment, plan
     from cnncli.training.configs import load_finetune

@@ -1,6 +1,6 @@
 """What several commands share: their options, and how the words of a command line are told apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,8 @@ import typer
 from cnncli.cli.console import warn
 from cnncli.core.errors import ConfigError, one_line
 from cnncli.core.files import user_path
+
+LAUNCHING = ("--nproc", "--max-restarts")
 
 Words = Annotated[
     list[str] | None,
@@ -69,6 +71,10 @@ LikeliestP = Annotated[
 Beam = Annotated[int | None, typer.Option("--beam", help="Draw nothing: search the likeliest text with so many beams.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed draws the same text.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Show each character at once.")]
+Nproc = Annotated[int, typer.Option("--nproc", min=1, help="Share the work among so many processes (ranks).")]
+MaxRestarts = Annotated[
+    int, typer.Option("--max-restarts", min=0, help="With --nproc: go on so many times after a rank has died.")
+]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written.")]
 Checkpoint = Annotated[Path, typer.Option("--ckpt", help="A checkpoint, or a run folder for its best.pt.")]
 
@@ -86,6 +92,30 @@ def expand_paths(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(**{name: expanded(value) for name, value in values.items()})
 
     return call
+
+
+def in_ranks(ctx: typer.Context, processes: int, restarts: int = 0, alone: bool = False) -> None:
+    """Run the command in so many processes instead of this one, and end with their exit code; 1 goes on here."""
+    if processes == 1:
+        if restarts:
+            raise ConfigError("--max-restarts is for several processes; add --nproc 2 or more")
+        return
+    if alone:
+        raise ConfigError("--dry-run and --profile look at one process; leave out --nproc")
+    from cnncli.compute.launch import launch
+
+    raise typer.Exit(launch(processes, restarts, without_launch(ctx.obj)))
+
+
+def without_launch(args: Sequence[str]) -> list[str]:
+    """A command line without ``--nproc`` and ``--max-restarts``."""
+    words, left = iter(args), []
+    for word in words:
+        if word in LAUNCHING:
+            next(words)
+        elif not word.startswith(tuple(f"{option}=" for option in LAUNCHING)):
+            left.append(word)
+    return left
 
 
 def is_override(word: str) -> bool:

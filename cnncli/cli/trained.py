@@ -17,6 +17,7 @@ from cnncli.cli.options import (
     LikeliestK,
     LikeliestP,
     MaxError,
+    Nproc,
     Out,
     Plugin,
     Prompt,
@@ -27,6 +28,7 @@ from cnncli.cli.options import (
     Tta,
     What,
     Workers,
+    in_ranks,
 )  # fmt: skip
 from cnncli.cli.outputs import Output, named_files, trained_on
 from cnncli.core.errors import ConfigError, DataError
@@ -39,6 +41,7 @@ FEW = 200  # validation pictures below which an error of a few per cent cannot b
 
 
 def evaluate(
+    ctx: typer.Context,
     ckpt: Checkpoint,
     words: Annotated[
         list[str] | None,
@@ -51,10 +54,13 @@ def evaluate(
     ] = None,
     tta: Tta = False,
     plugin: Plugin = None,
+    nproc: Nproc = 1,
     json_: Json = False,
 ) -> None:
     """Evaluate a checkpoint: it brings config, classes and preprocessing; only the data must be there."""
+    in_ranks(ctx, nproc)
     from cnncli.cli import tables
+    from cnncli.compute.ranks import join
     from cnncli.inference import evaluate as evaluation
     from cnncli.inference.predictor import load_predictor
     from cnncli.training.display import Display
@@ -62,7 +68,7 @@ def evaluate(
     wanted = evaluation.parse_split(split)
     if data is not None and wanted != "test":
         raise ConfigError("--split and --data exclude each other: all samples there are judged; choose one")
-    predictor = load_predictor(ckpt, words or [], plugin or [], views=tta)
+    predictor = load_predictor(ckpt, words or [], plugin or [], views=tta, ranks=join())
     tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_), data), json_)
 
 

@@ -9,13 +9,18 @@ class StopSignal:
     """While entered, the first SIGINT or SIGTERM sets a flag; the second ends the process at once."""
 
     def __init__(self) -> None:
-        self.signum: int | None = None
+        self.signum: int | None = None  # own, or what another rank was sent
+        self._own = False
         self._previous: dict[int, Any] = {}
 
     @property
     def requested(self) -> bool:
         """Whether a signal has come."""
         return self.signum is not None
+
+    def tell(self, signum: int) -> None:
+        """Another rank was sent ``signum``: this one stops as well."""
+        self.signum = self.signum or signum
 
     def __enter__(self) -> "StopSignal":
         for signum in (signal.SIGINT, signal.SIGTERM):
@@ -30,7 +35,7 @@ class StopSignal:
             signal.signal(signum, previous)
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if self.signum is not None:
+        if self._own:
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
-        self.signum = signum
+        self._own, self.signum = True, self.signum or signum

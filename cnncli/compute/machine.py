@@ -15,14 +15,14 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 _LARGEST, _PAD = 2**30, 2**26  # bytes
 
 
-def set_up(compute: ComputeConfig, device: torch.device) -> None:
-    """Make the settings of ``compute`` for this process; all of them last until it ends."""
+def set_up(compute: ComputeConfig, device: torch.device, processes: int = 1) -> None:
+    """Make the settings of ``compute`` for this process, one of so many; all of them last until it ends."""
     if compute.keep_freed_memory:
         keep_freed_memory()
     # before the worker threads of OpenMP exist: they inherit it from this one
     torch.set_flush_denormal(compute.flush_denormals)
     # a config may come from a larger machine: thousands of threads on two cores are as good as a hang
-    threads = compute_threads() if compute.threads == "auto" else min(compute.threads, os.cpu_count() or 1)
+    threads = compute_threads(processes) if compute.threads == "auto" else min(compute.threads, os.cpu_count() or 1)
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     if device.type == "cuda":
@@ -59,9 +59,9 @@ def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None) if sys.platform == "linux" and platform.libc_ver()[0] == "glibc" else None
 
 
-def compute_threads() -> int:
-    """Threads to compute with: the cores that this process may use, and no more than torch's own choice."""
-    return min(torch.get_num_threads(), usable_cores())
+def compute_threads(processes: int = 1) -> int:
+    """Threads to compute with: this process's part of the cores it may use, and no more than torch's own choice."""
+    return max(min(torch.get_num_threads(), usable_cores() // processes), 1)
 
 
 def made_for_bf16(device: torch.device) -> bool:

@@ -15,6 +15,8 @@ from torch import nn
 from cnncli import __version__
 from cnncli.compute.kernels import Float32LSTM, avoid_faulty_kernels
 from cnncli.compute.machine import keep_freed_memory, processor, set_up
+from cnncli.compute.place import Place, place
+from cnncli.compute.ranks import Ranks
 from cnncli.config.sections import ComputeConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.seeding import derive_seed
@@ -39,9 +41,12 @@ class Runtime:
     seed: int
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     clock: Clock | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
     def place(self, model: nn.Module) -> nn.Module:
         """``model`` on the device, its filters in the order of memory that suits them, without kernels that fail."""
+        if self.compute.sync_batchnorm and self.ranks.count > 1:
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         placed: nn.Module = model.to(self.device, memory_format=self.memory_format(model))  # type: ignore[call-overload]
         if self.device.type == "cpu":
             half = "bf16" if self.precision == "auto" else self.precision  # what a trial may choose
@@ -82,8 +87,8 @@ class Runtime:
         return torch.autocast(self.device.type, dtype=_DTYPES[self.precision])
 
     def seed_step(self, step: int) -> None:
-        """Give one training step (dropout, say) a random stream that depends on seed and step only."""
-        seed = derive_seed(self.seed, "step", step)
+        """Give one training step (dropout, say) a random stream that depends on seed, step and rank only."""
+        seed = derive_seed(self.seed, "step", step, *([] if self.ranks.is_zero else [self.ranks.index]))
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also queue a call for every other backend
         if self.device.type == "cuda":
             torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
@@ -96,17 +101,23 @@ class Runtime:
 
     @property
     def description(self) -> str:
-        """``cuda:0 (NVIDIA H100)``, ``cpu (2 threads)``."""
+        """``cuda:0 (NVIDIA H100)``, ``cpu (AMD EPYC)``, and how many ranks there are of it."""
+        return self._device + (f" × {self.ranks.count} ranks ({self.ranks.backend})" if self.ranks.count > 1 else "")
+
+    @property
+    def _device(self) -> str:
         if self.device.type == "cuda":
             return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
         return f"cpu ({processor(self.device)})" if self.device.type == "cpu" else str(self.device)
 
 
-def pick_device(name: str) -> torch.device:
-    """The device called ``name``; ``auto`` takes cuda, else mps, else cpu.
+def pick_device(name: str, where: Place = Place()) -> torch.device:
+    """The device called ``name``; ``auto`` takes cuda, else mps, else cpu; of several ranks each takes the next card.
 
     Raises ``ConfigError`` when it is not there: nothing falls back silently.
     """
+    if where.count > 1:
+        return _device_of_rank(name, where)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
@@ -121,12 +132,31 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def make_runtime(device: str, precision: str, seed: int, compute: ComputeConfig | None = None) -> Runtime:
-    """The runtime of a config's ``device``, ``precision``, ``seed`` and ``compute``; sets the process up for it."""
+def _device_of_rank(name: str, where: Place) -> torch.device:
+    if name.startswith("cuda:") or name == "mps":
+        raise ConfigError(f"device: {name} is one device for {where.count} ranks; set cuda, cpu or auto")
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    return pick_device(f"cuda:{where.local % max(torch.cuda.device_count(), 1)}")
+
+
+def make_runtime(
+    device: str, precision: str, seed: int, compute: ComputeConfig | None = None, ranks: Ranks | None = None
+) -> Runtime:
+    """The runtime of a config's ``device``, ``precision``, ``seed`` and ``compute``; sets the process up for it.
+
+    Raises ``ConfigError`` where several ``ranks`` were started for what one process does.
+    """
     compute = compute or ComputeConfig()
-    picked = pick_device(device)
-    set_up(compute, picked)
-    return Runtime(picked, precision, seed, compute)
+    if ranks is None and place().count > 1:
+        raise ConfigError("this command works in one process; start it without torchrun and srun")
+    ranks = ranks or Ranks()
+    picked = pick_device(device, ranks.place)
+    if compute.sync_batchnorm and picked.type != "cuda":
+        raise ConfigError(f"compute.sync_batchnorm: PyTorch has none for {picked.type}; remove it, or use GPUs")
+    set_up(compute, picked, ranks.place.local_count)
+    ranks.watch(compute.rank_timeout)
+    return Runtime(picked, precision, seed, compute, ranks=ranks)
 
 
 def environment(runtime: Runtime) -> dict[str, Any]:
@@ -143,6 +173,7 @@ def environment(runtime: Runtime) -> dict[str, Any]:
         "precision": runtime.precision,
         "compute": runtime.compute.model_dump(mode="json"),
         "threads": torch.get_num_threads(),
+        "ranks": runtime.ranks.count,
         "cuda": torch.version.cuda if runtime.device.type == "cuda" else None,
         "git_commit": _git_commit(),
         "command": sys.argv,

@@ -78,6 +78,10 @@ class TrainingError(CnncliError):
     exit_code = 5
 
 
+class RankLost(TrainingError):
+    """One of several processes that train together has ended, and the others cannot go on."""
+
+
 class StorageError(CnncliError):
     """The disk or the network failed."""
 

@@ -11,13 +11,15 @@ from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.members import Members
 from cnncli.core.registry import datasets, tasks, transforms
+from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
 from cnncli.data.contract import Opened, Raw, Remembered, Track
 from cnncli.data.decoded import decoded, in_memory, workers
 from cnncli.data.glance import glance
-from cnncli.data.loaders import Loader, MemoryLoader, Order, StreamLoader, normalizer_for
+from cnncli.data.loaders import Loader, MemoryLoader, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
+from cnncli.data.order import Order, Share
 from cnncli.data.sources import ArraySource, FileSource, Source
 from cnncli.data.transforms import Augment
 
@@ -34,10 +36,18 @@ class DataBundle:
     track: Track
     embed: Callable[[Tensor], Tensor] | None = None  # inputs → the features that a network learns from instead
     members: Members | None = None  # of data sets that can change
-    _loaders: dict[tuple[Split, torch.device, bool, int, bool], Loader] = field(default_factory=dict)
+    share: Share = field(default_factory=Share)  # of this process
+    _loaders: dict[tuple[Split, torch.device, bool, int, bool, Share], Loader] = field(default_factory=dict)
 
     def loader(
-        self, split: Split, device: torch.device, *, training: bool = False, seed: int = 0, embedded: bool = True
+        self,
+        split: Split,
+        device: torch.device,
+        *,
+        training: bool = False,
+        seed: int = 0,
+        embedded: bool = True,
+        share: Share | None = None,
     ) -> Loader:
         """Batches of ``split``: shuffled and augmented when ``training``, else in order and in large batches.
 
@@ -47,30 +57,32 @@ class DataBundle:
         if split not in self.sources:
             raise DataError(f"{self.config.name} has no {split} split; {_how_to_get(split)}")
         embedded = embedded and self.embed is not None
-        key = (split, device, training, seed if training else 0, embedded)  # evaluation draws nothing
+        share = share or self.share
+        key = (split, device, training, seed if training else 0, embedded, share)  # evaluation draws nothing
         if key not in self._loaders:
             make = self._features_loader if embedded else self._make_loader
-            self._loaders[key] = make(split, device, training, seed)
+            self._loaders[key] = make(split, device, training, seed, share)
         return self._loaders[key]
 
-    def _features_loader(self, split: Split, device: torch.device, training: bool, seed: int) -> Loader:
+    def _features_loader(self, split: Split, device: torch.device, training: bool, seed: int, share: Share) -> Loader:
         """The same samples in the same batches, as features."""
         assert self.embed is not None
-        plain = self.loader(split, device, embedded=False)  # in order and not augmented, whatever the features are for
+        # in order, not augmented and all of them, whatever the features are for
+        plain = self.loader(split, device, embedded=False, share=Share())
         batches = self.track(plain.epoch(0), len(plain), f"computing the features of {split}")
         features = torch.cat([self.embed(inputs) for inputs, _ in batches])
         size = self.config.batch_size if training else FEATURES_BATCH
         source = ArraySource(features, self.sources[split].targets)
-        order = Order(len(source), size, training, seed, self._weights(source) if training else None)
+        order = Order(len(source), size, training, seed, self._weights(source) if training else None, share)
         return MemoryLoader(source, order, device)
 
-    def _make_loader(self, split: Split, device: torch.device, training: bool, seed: int) -> Loader:
+    def _make_loader(self, split: Split, device: torch.device, training: bool, seed: int, share: Share) -> Loader:
         source = self.sources[split]
         if isinstance(source, FileSource):
             source = self.sources[split] = decoded(source, self.config, self.track)
         config = self.config
         size = config.batch_size if training else self._eval_batch_size()
-        order = Order(len(source), size, training, seed, self._weights(source) if training else None)
+        order = Order(len(source), size, training, seed, self._weights(source) if training else None, share)
         normalizer = normalizer_for(self.spec, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
         on_host = augment is not None and device.type != "cpu" and self._one_by_one()
@@ -101,7 +113,8 @@ class DataBundle:
         mixers = [transforms.build(t.name, **t.args) for t in self.config.augment if t not in each]
         augment = Augment([(t.name, transforms.build(t.name, size, **t.args)) for t in each], size, seed)
         augment.check(self.sources["train"].shape)
-        return augment if each else None, Mix(mixers, classes, seed) if mixers else None
+        own = derive_seed(seed, "share", self.share.index) if self.share.index else seed  # each mixes its own samples
+        return augment if each else None, Mix(mixers, classes, own) if mixers else None
 
     def _one_by_one(self) -> bool:
         """Whether pictures are augmented one at a time, for which a GPU would be asked thousands of small things."""

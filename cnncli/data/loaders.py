@@ -7,7 +7,6 @@ the same batches.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -15,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from cnncli.core.errors import DataError
-from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec, Pictures
 from cnncli.core.targets import Shares
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
+from cnncli.data.order import Order, Part
 from cnncli.data.sources import ArraySource, FileSource, Source, movable
 from cnncli.data.transfer import sent
 from cnncli.data.transforms import Augment, center
@@ -63,39 +62,6 @@ def normalizer_for(spec: DataSpec, device: torch.device) -> Normalizer | None:
     return Normalizer(spec.preprocess, (height, width), device)
 
 
-@dataclass(frozen=True)
-class Order:
-    """Which samples make which batch: shuffled anew each epoch for training, as stored for evaluation."""
-
-    samples: int
-    batch_size: int
-    training: bool
-    seed: int = 0
-    weights: Tensor | None = None  # float64 [N]: draw samples with these chances, with replacement
-
-    def batches(self, epoch: int) -> list[Tensor]:
-        """The indices of each batch of an epoch, int64 ``[B]``.
-
-        In training a last batch of one sample joins the one before it: BatchNorm cannot learn from one sample.
-        """
-        if not self.training:
-            return list(torch.arange(self.samples).split(self.batch_size))
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "shuffle", epoch))
-        if self.weights is None:
-            drawn = torch.randperm(self.samples, generator=generator)
-        else:
-            drawn = torch.multinomial(self.weights, self.samples, replacement=True, generator=generator)
-        batches = list(drawn.split(self.batch_size))
-        if self.batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
-            batches[-2:] = [torch.cat(batches[-2:])]
-        return batches
-
-    def __len__(self) -> int:
-        full, rest = divmod(self.samples, self.batch_size)
-        joined = self.training and full > 0 and rest == 1
-        return full + (rest > 0 and not joined)
-
-
 class MemoryLoader:
     """Batches gathered by index from samples that lie on the device, where they are augmented and become floats.
 
@@ -123,23 +89,24 @@ class MemoryLoader:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` from number ``start`` on."""
-        batches = self.order.batches(epoch)
-        while start < len(batches):
+        parts = self.order.parts(epoch)
+        while start < len(parts):
             stop = start - start % self.batches_at_once + self.batches_at_once
-            for number, batch in enumerate(self._prepared(batches[start:stop], epoch, start), start):
+            for number, batch in enumerate(self._prepared(parts[start:stop], epoch), start):
                 yield batch if self.mix is None else self.mix(*batch, epoch, number)
             start = stop
 
-    def _prepared(self, batches: list[Tensor], epoch: int, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """``batches``, of which the first has this number, before they are mixed."""
-        indices = torch.cat(batches)
+    def _prepared(self, parts: list[Part], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of these ``parts`` before they are mixed."""
+        indices = torch.cat([part.indices for part in parts])
         here = sent(indices, self.source.targets.device)
         inputs = self.source.gather(here)
         if self.augment is not None:
-            inputs = self.augment(inputs, self.augment.draws(epoch, indices, number * self.order.batch_size))
+            positions = torch.cat([part.positions for part in parts])
+            inputs = self.augment(inputs, self.augment.draws(epoch, indices, positions))
         if self.normalizer is not None:
             inputs = self.normalizer(inputs)
-        sizes = [len(batch) for batch in batches]
+        sizes = [len(part.indices) for part in parts]
         return zip(inputs.split(sizes), self.source.targets[here].split(sizes), strict=True)
 
 
@@ -184,11 +151,11 @@ Loader = MemoryLoader | StreamLoader
 
 
 class _Key(NamedTuple):
-    """A batch of an epoch: its samples, and the place of the first of them."""
+    """A batch of an epoch: its samples, and their places in the epoch."""
 
     epoch: int
-    first: int
     indices: Tensor
+    positions: Tensor
 
 
 class _KeyedBatches(Sampler[_Key]):
@@ -201,8 +168,8 @@ class _KeyedBatches(Sampler[_Key]):
         return len(self.order) - self.start
 
     def __iter__(self) -> Iterator[_Key]:
-        for number, indices in enumerate(self.order.batches(self.epoch)[self.start :], self.start):
-            yield _Key(self.epoch, number * self.order.batch_size, indices)
+        for part in self.order.parts(self.epoch)[self.start :]:
+            yield _Key(self.epoch, *part)
 
 
 class Read(NamedTuple):
@@ -239,7 +206,7 @@ class _Batches(Dataset[Any]):
         if errors:
             return next(iter(errors.values()))
         if self.augment is not None:
-            images = self.augment(images, self.augment.draws(key.epoch, key.indices, key.first))
+            images = self.augment(images, self.augment.draws(key.epoch, key.indices, key.positions))
         return images, self.targets[key.indices]
 
 

@@ -39,14 +39,14 @@ class Augment:
     def check(self, shape: tuple[int, ...]) -> None:
         """Try the chain on a black picture: some values are refused only then. Raises ``ConfigError``."""
         images = torch.zeros((1, *shape), dtype=torch.uint8)
-        draws = self.draws(0, torch.zeros(1, dtype=torch.int64), 0)
+        draws = self.draws(0, *(torch.zeros(1, dtype=torch.int64) for _ in range(2)))
         for name, transform in self.chain:
             with refusals(f"augment: {name}"):
                 images = transform(images, draws)
 
-    def draws(self, epoch: int, indices: Tensor, first: int) -> Draws:
-        """The draws for the samples ``indices`` that begin at position ``first`` of the epoch."""
-        return Draws(self.seed, epoch, indices, torch.arange(first, first + len(indices)))
+    def draws(self, epoch: int, indices: Tensor, positions: Tensor) -> Draws:
+        """The draws for the samples ``indices`` at these ``positions`` of the epoch, int64 ``[B]`` both."""
+        return Draws(self.seed, epoch, indices, positions)
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """uint8 ``[B, C, H, W]``, as stored, to uint8 ``[B, C, *size]``, on the same device."""

@@ -13,6 +13,7 @@ from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.data import DataBundle
 from cnncli.data.contract import Remembered
+from cnncli.data.order import Share
 from cnncli.data.places import home_of, placed, where_to_set
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import with_counts
@@ -51,14 +52,13 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
     The split is the one that the run remembers, wherever the data lie now; at another ``place`` it is all that training
     has not seen.
     """
-    if place is None:
-        remembered = None if predictor.members is None else Remembered(predictor.members)
-        data = _at_home(predictor, remembered, display)
-        training = _remembered_targets(predictor)
-        training = data.sources["train"].targets if training is None else training
-    else:
-        split = "test"
-        data, training = _elsewhere(predictor, place, display)
+    ranks = predictor.runtime.ranks
+    split = split if place is None else "test"
+    with ranks.zero_first():
+        data, training = _at_home(predictor, display) if place is None else _elsewhere(predictor, place, display)
+        data.share = Share(ranks.index, ranks.count)
+        if ranks.count > 1:
+            data.loader(split, predictor.runtime.device)
     predictor.task.fit(training)
     with StopSignal() as stop:
         report = report_split(predictor.model, data, split, predictor.task, predictor.runtime, display, stop)
@@ -68,14 +68,17 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
     return Evaluation(str(predictor.path), report, predictor.views)
 
 
-def _at_home(predictor: Predictor, remembered: Remembered | None, display: Display) -> DataBundle:
-    """The data of the run; raises ``DataError`` where its samples are not there."""
+def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:
+    """The data of the run and its training targets; raises ``DataError`` where its samples are not there."""
     config = predictor.config
+    remembered = None if predictor.members is None else Remembered(predictor.members)
     try:
-        return open_data(config, display.track, predictor.spec, remembered)
+        data = open_data(config, display.track, predictor.spec, remembered)
     except SamplesGone as error:
         others = f"judge others: cnncli eval --ckpt {predictor.path} --data PLACE"
         raise DataError(f"{error}; {where_to_set(config.dataset)}, or {others}") from error
+    training = _remembered_targets(predictor)
+    return data, data.sources["train"].targets if training is None else training
 
 
 def _remembered_targets(predictor: Predictor) -> Tensor | None:

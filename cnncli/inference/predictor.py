@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cnncli.compute.ranks import Ranks
 from cnncli.compute.runtime import make_runtime
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError
@@ -32,12 +33,12 @@ class Predictor:
     With ``views`` every picture is judged by the mean of several views of it.
     """
 
-    def __init__(self, checkpoint: Checkpoint, config: Config, views: bool = False) -> None:
+    def __init__(self, checkpoint: Checkpoint, config: Config, views: bool = False, ranks: Ranks | None = None) -> None:
         self.path, self.spec, self.metrics = checkpoint.path, checkpoint.spec, checkpoint.metrics
         self.members = checkpoint.members
         self.config, self.classes, self.views = config, checkpoint.spec.classes, views
         network = restore(checkpoint, config)  # first: what does not go together in the file is nobody else's fault
-        self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
+        self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
         self.task = build_task(config, self.spec, self.runtime.device)
         self.network: nn.Module = self.runtime.place(network).eval()
         traits = tasks.get(config.task.name).traits
@@ -81,9 +82,15 @@ class Predictor:
 
 
 def load_predictor(
-    path: Path, overrides: Sequence[str] = (), plugins: Sequence[Path] = (), views: bool = False
+    path: Path,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[Path] = (),
+    views: bool = False,
+    ranks: Ranks | None = None,
 ) -> Predictor:
     """The predictor of a checkpoint, or of a run folder's best.pt; a threshold named anew takes the stored one's place.
+
+    Several ``ranks`` can share what it judges; all other answers are those of one process.
 
     Plug-ins run only when the caller names them: a checkpoint cannot make a program run a file. Raises
     ``CheckpointError`` when the file is damaged or its network cannot be rebuilt, ``ConfigError`` for overrides that
@@ -101,7 +108,7 @@ def load_predictor(
         overrides = ["task.choose=null", *overrides]  # what is named takes the place of what was chosen
     # a checkpoint from a machine with a GPU and more cores is evaluated on what is here
     config = restore_config(checkpoint, ["device=auto", "dataset.workers=auto", *overrides], plugins).config
-    predictor = Predictor(checkpoint, config, views)
+    predictor = Predictor(checkpoint, config, views, ranks)
     if config.task == own.task:
         use_calibration(predictor.task, checkpoint, views)
     return predictor

@@ -1,5 +1,6 @@
 """The folder of one run: ``runs/<name>/<id>/``, locked while a process works in it."""
 
+import glob
 import json
 import shutil
 import time
@@ -15,6 +16,8 @@ from filelock import FileLock, Timeout
 from cnncli.config.sections import Config
 from cnncli.core.errors import CheckpointError, ConfigError, StorageError
 from cnncli.core.files import user_path, write_text
+
+LAUNCH = ".launch"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class RunFolder:
     @property
     def picture(self) -> Path:
         return self.path / "result.png"
+
+    def mark(self, launch: str) -> None:
+        """Write down which launch of several ranks works here, so that it finds its run when it is begun again."""
+        if launch:
+            write_text(self.path / LAUNCH, launch)
 
     def epoch(self, number: int) -> Path:
         """Where ``checkpoint.every`` keeps the weights after epoch ``number`` (from 1)."""
@@ -142,7 +150,7 @@ def _timestamped(parent: Path) -> Path:
 
 def _clear(run: RunFolder) -> None:
     """Empty the folder of an earlier run, and of nothing else."""
-    if any(run.path.iterdir()) and not run.environment.is_file():
+    if any(run.path.iterdir()) and not (run.environment.is_file() or (run.path / LAUNCH).is_file()):
         raise ConfigError(
             f"{run.path}: is not a run of cnncli's, so --overwrite leaves it alone; choose another --name"
         )
@@ -154,6 +162,19 @@ def _clear(run: RunFolder) -> None:
                 shutil.rmtree(item)
             else:
                 item.unlink()
+
+
+def marked_run(runs_dir: Path, name: str, launch: str) -> RunFolder | None:
+    """The run called ``name``, or of any name if that is empty, in which this launch works; None if there is none."""
+    found = (path.parent for path in runs_dir.glob(f"{glob.escape(name) or '*'}/*/{LAUNCH}") if _read(path) == launch)
+    return next(map(RunFolder, found), None)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def checkpoint_path(path: Path) -> Path:

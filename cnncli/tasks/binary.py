@@ -14,7 +14,7 @@ from cnncli.core.registry import losses, tasks
 from cnncli.core.results import Baseline, Block, CurveBlock, FactsBlock, Values
 from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.losses import check_class_weights, plain_loss
-from cnncli.tasks.metrics import SummingMeter, class_blocks
+from cnncli.tasks.metrics import Kept, SummingMeter, class_blocks
 from cnncli.tasks.protocol import Calibration, Naming
 
 MAX_LEVELS = 1_000  # different scores that a threshold is looked for between; more are thinned out
@@ -173,7 +173,7 @@ class BinaryMeter(SummingMeter):
     def __init__(self, task: Binary, detailed: bool) -> None:
         super().__init__(task.device, "correct")
         self.task, self.detailed = task, detailed
-        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._scores, self._truth = Kept(), Kept()
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: logits ``[B, 1]``, class numbers ``[B]``."""
@@ -182,11 +182,16 @@ class BinaryMeter(SummingMeter):
         self.sums.add(loss=loss.detach() * weight, weight=weight, correct=correct)
         self.samples += len(targets)
         if self.detailed:
-            self._kept.append((scores, truth))
+            self._scores.add(scores)
+            self._truth.add(truth)
 
     def scores(self) -> tuple[Tensor, Tensor]:
         """Probabilities of the positive class float32 ``[N]`` and whether it was the true one, bool ``[N]``."""
-        return torch.cat([s for s, _ in self._kept]).cpu(), torch.cat([t for _, t in self._kept]).cpu()
+        return self._scores.all(), self._truth.all()
+
+    def rows(self) -> list[Kept]:
+        """With details scores and truth."""
+        return [self._scores, self._truth] if self.detailed else []
 
     def running(self) -> Values:
         """``loss`` and ``accuracy``."""
@@ -200,7 +205,7 @@ class BinaryMeter(SummingMeter):
         from sklearn.metrics import average_precision_score, roc_auc_score
 
         values = self.running()
-        if self.detailed and self._kept:
+        if len(self._scores):
             scores, truth = self.scores()
             at = at_threshold(scores, truth, self.task.calibration.threshold)
             values |= {name: at[name] for name in ("accuracy", "precision", "recall", "f1")}

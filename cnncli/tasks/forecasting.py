@@ -172,7 +172,7 @@ class Forecasting:
         """
         true, predicted = meter.next.all()[-LONGEST:].unbind(1)
         begin = meter.samples - len(true)
-        (_, *rest), last = meter.last.cpu().tolist()
+        (_, *rest), last = meter.last.all()[-1].tolist()
         truth = true.tolist() + rest
         lines = (
             Line("true", "true", tuple(truth), start=begin + 1),
@@ -200,7 +200,7 @@ class ForecastMeter(SummingMeter):
         self.errors = Kept()  # [N, H, K], absolute, before the logarithm is undone
         self.of_step = task.std.new_zeros(task.shape[0])  # sums of absolute errors in the data's unit
         self.next = Kept()  # [N, 2]: the first target one step ahead, true and predicted
-        self.last = torch.zeros(2, task.shape[0])  # the same of the last window, for all its steps
+        self.last = Kept()  # [batches, 2, H]: the same of the last window of each batch, for all its steps
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch: outputs ``[B, H, K]`` standardised, targets ``[B, H, K, 4]``."""
@@ -226,7 +226,7 @@ class ForecastMeter(SummingMeter):
             self.of_step += error.abs().mean(2).sum(0)
             first = torch.stack([true[..., 0], predicted[..., 0]], dim=1)  # [B, 2, H]
             self.next.add(first[..., 0])
-            self.last = first[-1]
+            self.last.add(first[-1:])
 
     def _scaled(self, error: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The sum over windows of errors over naive errors; of several series also the share that have one."""
@@ -238,6 +238,14 @@ class ForecastMeter(SummingMeter):
         if not self.task.series.parts:
             return {"scaled": scaled}
         return {"scaled": scaled, "comparable": defined.to(error.dtype).mean((1, 2)).sum()}
+
+    def totals(self) -> list[Tensor]:
+        """The sums, and the errors of each step ahead."""
+        return [*super().totals(), self.of_step]
+
+    def rows(self) -> list[Kept]:
+        """With details errors and forecasts."""
+        return [self.errors, self.next, self.last] if self.detailed else []
 
     def running(self) -> Values:
         """``loss`` and the headline, or MAE where MASE is not defined."""

@@ -57,9 +57,16 @@ class Kept:
         self._room[self._count : count] = rows
         self._count = count
 
+    def __len__(self) -> int:
+        return self._count
+
     def all(self) -> Tensor:
         """What was added, ``[N, ...]``, on the CPU."""
         return self._room[: self._count].cpu()
+
+    def become(self, rows: Tensor) -> None:
+        """Keep these rows instead."""
+        self._room, self._count = rows, len(rows)
 
 
 class SummingMeter:
@@ -72,6 +79,14 @@ class SummingMeter:
     def mean_loss(self) -> float:
         """The loss averaged over what the batches' losses were divided by."""
         return self.sums["loss"] / max(self.sums["weight"], 1e-12)
+
+    def totals(self) -> list[Tensor]:
+        """What adds up where several processes have seen a part of the samples each."""
+        return list(self.sums.values.values())
+
+    def rows(self) -> list[Kept]:
+        """What is kept of each sample."""
+        return []
 
     def state_dict(self) -> dict[str, Any]:
         """The sums so far, for an epoch that is interrupted and resumed."""
@@ -93,8 +108,7 @@ class ClassificationMeter(SummingMeter):
         super().__init__(device, "correct")
         self.num_classes = num_classes
         self.confusion: Tensor | None = None
-        self._logits: list[Tensor] = []
-        self._targets: list[Tensor] = []
+        self._logits, self._targets = Kept(), Kept()
         if detailed:
             self.confusion = torch.zeros(num_classes**2, dtype=torch.int64, device=device)
 
@@ -111,8 +125,8 @@ class ClassificationMeter(SummingMeter):
         if self.confusion is not None:
             pairs = targets * self.num_classes + predicted
             self.confusion.index_add_(0, pairs, torch.ones_like(pairs))  # bincount would wait for the device
-            self._logits.append(logits.detach().float())
-            self._targets.append(targets)
+            self._logits.add(logits.detach().float())
+            self._targets.add(targets)
 
     def running(self) -> Values:
         """``loss`` and ``accuracy`` (a fraction)."""
@@ -138,7 +152,15 @@ class ClassificationMeter(SummingMeter):
 
     def answers(self) -> tuple[Tensor, Tensor]:
         """All logits ``[N, K]`` and targets ``[N]``, on the CPU. Needs ``detailed``."""
-        return torch.cat(self._logits).cpu(), torch.cat(self._targets).cpu()
+        return self._logits.all(), self._targets.all()
+
+    def totals(self) -> list[Tensor]:
+        """The sums, and with details the confusion matrix."""
+        return super().totals() + ([] if self.confusion is None else [self.confusion])
+
+    def rows(self) -> list[Kept]:
+        """With details logits and targets."""
+        return [] if self.confusion is None else [self._logits, self._targets]
 
     def confusion_matrix(self) -> Tensor:
         """int64 ``[K, K]``: row = true class, column = predicted class. Needs ``detailed``."""

@@ -14,7 +14,7 @@ from cnncli.core.results import Baseline, Block, Column, TableBlock, Values
 from cnncli.core.spec import DataSpec, Wants
 from cnncli.core.targets import Shares
 from cnncli.tasks.losses import check_class_weights, plain_loss
-from cnncli.tasks.metrics import SummingMeter, wide_type
+from cnncli.tasks.metrics import Kept, SummingMeter, wide_type
 from cnncli.tasks.protocol import Calibration, Naming, Targets
 
 EVEN = 0.5  # the threshold where none is chosen
@@ -143,7 +143,7 @@ class LabelMeter(SummingMeter):
     def __init__(self, task: Multilabel, detailed: bool) -> None:
         super().__init__(task.device, "hits", "named")
         self.task, self.detailed = task, detailed
-        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._probabilities, self._truth = Kept(), Kept()
 
     def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Targets) -> None:
         """Add a batch: logits ``[B, K]``, targets ``[B, K]``; of mixed samples a class counts from half a share on."""
@@ -155,11 +155,16 @@ class LabelMeter(SummingMeter):
         )
         self.samples += len(targets)
         if self.detailed:
-            self._kept.append((probabilities, truth))
+            self._probabilities.add(probabilities)
+            self._truth.add(truth)
 
     def answers(self) -> tuple[Tensor, Tensor]:
         """Probabilities float32 and whether each class was there, bool, both ``[N, K]``, on the CPU."""
-        return torch.cat([p for p, _ in self._kept]).cpu(), torch.cat([t for _, t in self._kept]).cpu()
+        return self._probabilities.all(), self._truth.all()
+
+    def rows(self) -> list[Kept]:
+        """With details probabilities and truth."""
+        return [self._probabilities, self._truth] if self.detailed else []
 
     def running(self) -> Values:
         """``loss`` and ``micro_f1``."""
@@ -167,7 +172,7 @@ class LabelMeter(SummingMeter):
 
     def compute(self) -> Values:
         """``running``; with details all of the task's metrics, at its thresholds."""
-        if not self._kept:
+        if not len(self._probabilities):
             return self.running()
         return {"loss": self.mean_loss(), **judge(*self.answers(), self.task.thresholds.cpu())}
 

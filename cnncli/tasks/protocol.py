@@ -56,6 +56,12 @@ class Meter(Protocol):
     def compute(self) -> Values:
         """Every metric, averaged over samples."""
 
+    def totals(self) -> list[Tensor]:
+        """What adds up where several processes have seen a part of the samples each."""
+
+    def rows(self) -> list[Any]:
+        """What is kept of each sample (``Kept``), in their order."""
+
     def state_dict(self) -> dict[str, Any]:
         """The sums so far, for an epoch that is interrupted and resumed."""
 

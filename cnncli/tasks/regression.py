@@ -142,6 +142,14 @@ class RegressionMeter(SummingMeter):
             "r2": r2.mean().item() if self.samples > 1 else 0.0,
         }
 
+    def totals(self) -> list[Tensor]:
+        """The sums and the moments."""
+        return [*super().totals(), *self.moments.values()]
+
+    def rows(self) -> list[Kept]:
+        """With details the pairs."""
+        return [self.kept] if self.detailed else []
+
     def state_dict(self) -> dict[str, Any]:
         """The sums so far."""
         moments = {name: value.cpu() for name, value in self.moments.items()}

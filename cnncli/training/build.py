@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from cnncli.compute.failures import explained
 from cnncli.compute.machine import give_freed_memory_back
+from cnncli.compute.ranks import Ranks, join
 from cnncli.compute.runtime import Runtime, make_runtime
 from cnncli.compute.scaling import GradientScale
 from cnncli.config.checking import LoadedConfig
@@ -22,6 +23,7 @@ from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
 from cnncli.data.contract import Remembered, Track
 from cnncli.data.loaders import Loader
+from cnncli.data.order import Share
 from cnncli.data.places import where_to_set
 from cnncli.data.splits import can_be_carved
 from cnncli.models.pretrained import Transfer
@@ -83,12 +85,13 @@ def build_experiment(
     Of a ``resumed`` run preprocessing and weights are taken over. Unless it may ``measure``, nothing is chosen by a
     trial.
     """
-    config = loaded.config
+    config, ranks = loaded.config, join()
     with blaming(loaded, "device"):
-        runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
+        runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
-    with blaming(loaded, "dataset"):
+    with blaming(loaded, "dataset"), ranks.zero_first():
         data = _data(config, track, resumed)
+        _share(data, ranks, runtime)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, data)
     model, strategy, transfer = _network(loaded, data.spec, runtime, restored)
@@ -101,7 +104,8 @@ def build_experiment(
         loader = data.loader("train", runtime.device, training=True, seed=config.seed, embedded=False)
         if resumed is None and config.finetune is None and whitens(model):
             fit_whitening(model, _first_inputs(loader, samples_needed(data.spec.input_shape)))
-        choice = choose(Trial(config, data.spec, model, task, loader, runtime), measure)
+        ranks.alike(model)
+        choice = ranks.from_zero(lambda: choose(Trial(config, data.spec, model, task, loader, runtime), measure))
     config = settled(config, choice)
     runtime = replace(runtime, precision=config.precision, compute=config.compute)
     if strategy is not None:
@@ -130,6 +134,19 @@ def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundl
     return data
 
 
+def _share(data: DataBundle, ranks: Ranks, runtime: Runtime) -> None:
+    """Give this rank its part of every batch, and decode what must be while the others wait to find it."""
+    if ranks.count == 1:
+        return
+    size, least = data.config.batch_size, 2 * ranks.count
+    if size < least:
+        cause = f"{size} samples are the batch of all {ranks.count} ranks, and each of them needs two"
+        raise ConfigError(Fault("", "dataset.batch_size", f"{cause}; set at least {least}"))
+    data.share = Share(ranks.index, ranks.count)
+    for split in data.sources:
+        data.loader(split, runtime.device, embedded=False)
+
+
 def as_remembered(checkpoint: Checkpoint, elsewhere: bool = False) -> Remembered | None:
     """The splits that a checkpoint remembers; None where it has none."""
     return None if checkpoint.members is None else Remembered(checkpoint.members, elsewhere)
@@ -146,7 +163,7 @@ def _network(
     with blaming(loaded, "train.start_from"):
         if restored is None and config.train.start_from is not None:
             _start_from(model, config, spec)
-    with blaming(loaded, "finetune"):
+    with blaming(loaded, "finetune"), runtime.ranks.zero_first():
         strategy, transfer = _fine_tuning(model, config, spec, pretrained=restored is None)
     return runtime.place(model), strategy, transfer
 

@@ -173,7 +173,7 @@ def _file(trial: Trial) -> Path:
         __version__, processor(runtime.device), torch.__version__, torch.get_num_threads(), config.precision,
         config.compute.model_dump(mode="json"), config.model.model_dump(mode="json"), config.loss.name,
         config.finetune and config.finetune.strategy, config.dataset.batch_size, trial.steps,
-        trial.spec.input_shape, trial.spec.outputs, WORTH_A_TRIAL, CLEARLY_FASTER,
+        trial.spec.input_shape, trial.spec.outputs, WORTH_A_TRIAL, CLEARLY_FASTER, runtime.ranks.count,
     ]  # fmt: skip
     return cache_folder() / CHOICES / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}.json"
 

@@ -65,8 +65,13 @@ class Display:
                 yield item
                 progress.advance(bar)
 
-    def batches(self, items: Iterable[Any], total: int, done: int, what: str, meter: Meter) -> Iterator[Any]:
-        """Show progress over the batches of an epoch, with the running metrics and samples per second."""
+    def batches(
+        self, items: Iterable[Any], total: int, done: int, what: str, meter: Meter, ranks: int = 1
+    ) -> Iterator[Any]:
+        """Show progress over the batches of an epoch, with the running metrics and samples per second.
+
+        Of several ``ranks`` the metrics are those of this one's samples.
+        """
         if self.quiet or not self.console.is_terminal:
             yield from items
             return
@@ -79,7 +84,7 @@ class Display:
                 now = time.perf_counter()
                 if now - shown >= REFRESH_SECONDS:
                     shown = now
-                    speed = (meter.samples - before) / (now - start)
+                    speed = ranks * (meter.samples - before) / (now - start)
                     text = f"{format_metrics(meter.running())}  {speed:,.0f}/s"
                     progress.update(bar, metrics=text)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.runtime import Runtime
@@ -28,12 +28,18 @@ class TrainState:
     model: nn.Module
     optimizer: Optimizer
     schedule: Schedule
+    parallel: nn.Module | None = None  # the model as the one that several ranks train
     average: WeightAverage | None = None
     scaler: GradientScale | None = None  # of fp16
     frozen: Sequence[nn.Module] = ()  # stay in evaluation mode: their BatchNorm statistics must not move
     epoch: int = 0  # finished epochs
     batch: int = 0  # finished batches of the current epoch
     global_step: int = 0  # finished optimizer steps
+
+    @property
+    def network(self) -> nn.Module:
+        """What training asks: the model, or its gradients exchanged between ranks."""
+        return self.model if self.parallel is None else self.parallel
 
     @property
     def eval_model(self) -> nn.Module:
@@ -49,51 +55,58 @@ def train_one_epoch(
     settings: TrainConfig,
     meter: Meter,
     stop: StopSignal,
+    uncounted: int | None = None,
 ) -> None:
-    """One pass over ``batches``, an optimizer step for every ``settings.accumulate`` of them."""
+    """One pass over ``batches``, an optimizer step for every ``settings.accumulate`` of them.
+
+    The batch of number ``uncounted`` is trained on and left out of ``meter``: another rank counts it.
+    """
     state.model.train()
     for module in state.frozen:
         module.eval()
     for window in _windows(batches, settings.accumulate):
         runtime.seed_step(state.global_step)
-        if _step(state, window, task, runtime, settings, meter):
+        counted = [number != uncounted for number in range(state.batch, state.batch + len(window))]
+        if _step(state, window, counted, task, runtime, settings, meter):
             state.schedule.step()
             if state.average is not None:
                 state.average.update(state.model)
             state.global_step += 1
         state.batch += len(window)
-        if stop.requested:
+        if runtime.ranks.asked_to_stop(stop):
             return
 
 
 def _step(
     state: TrainState,
     window: list[Batch],
+    counted: list[bool],
     task: Task,
     runtime: Runtime,
     settings: TrainConfig,
     meter: Meter,
 ) -> bool:
-    """One optimizer step on the mean loss over all samples of ``window``, however unequal its batches are.
+    """One optimizer step on the mean loss over all samples of ``window``, on all ranks, however unequal its batches.
 
     False where fp16's gradients were infinite: the weights stay, and the next step is tried at a smaller scale.
     """
     weights = [task.weight(targets) for _, targets in window]
-    shares = [None] if len(window) == 1 else [weight / sum(weights) for weight in weights]
-    counted = False
+    shares = runtime.ranks.shares(weights, runtime.device)
 
     def closure() -> float:
-        nonlocal counted
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=runtime.device)
-        for batch, weight, share in zip(window, weights, shares, strict=True):
-            loss, outputs = _backward(state, batch, share, task, runtime)
+        for place, (batch, weight, share) in enumerate(zip(window, weights, shares, strict=True)):
+            with runtime.ranks.exchanging(state.network, now=place == len(window) - 1):
+                loss, outputs = _backward(state, batch, share, task, runtime)
             total += loss if share is None else loss * share
-            if not counted:  # LBFGS asks several times; the first answer is that of the weights before the step
+            if counted[place]:  # LBFGS asks several times; the first answer is that of the weights before the step
+                counted[place] = False
                 with runtime.phase("metrics"):
                     meter.update(loss, weight, outputs, batch[1])
-        counted = True
         _clip(state, settings)
+        if isinstance(state.optimizer, LBFGS):  # the one that reads the loss: all ranks must decide alike
+            runtime.ranks.mean(total)
         return total  # type: ignore[return-value]  # optimizers pass it through; a float would wait for the device
 
     if state.scaler is None:
@@ -114,7 +127,7 @@ def _backward(
     """
     inputs, targets = batch
     with runtime.phase("forward"), runtime.autocast():
-        outputs = state.model(inputs)
+        outputs = state.network(inputs)
     with runtime.phase("loss"):
         loss = task.loss(outputs.float(), targets)  # the loss is not for mixed precision
         part = loss if share is None else loss * share

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from cnncli.compute.interrupt import StopSignal
+from cnncli.compute.ranks import join
 from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError, Interrupted
@@ -14,7 +16,7 @@ from cnncli.core.spec import PICTURES, Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.plots import draw_curves, draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
-from cnncli.runs.run_folder import RunFolder, create_run, find_run
+from cnncli.runs.run_folder import RunFolder, create_run, find_run, marked_run
 from cnncli.runs.tracking import Tracker
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import load_config
@@ -43,6 +45,10 @@ def prepare(
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     loaded = load_config(path, named) if path is not None else None
+    if (begun := begun_before(runs_dir, loaded.config.name if loaded else run_name)) is not None:
+        if begun.last.is_file():
+            return loaded or load_config(begun.config, overrides), NewRun(runs_dir), (begun, begun.last)
+        overwrite, run_id = True, begun.path.name
     if resuming is None:
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
@@ -54,11 +60,25 @@ def prepare(
     return loaded or load_config(found[0].config, overrides), NewRun(runs_dir), found
 
 
+def begun_before(runs_dir: Path, name: str) -> RunFolder | None:
+    """The run that this launch began before a rank died and it was begun again; None for a first attempt."""
+    ranks = join()
+    if not ranks.place.again:
+        return None
+    return ranks.from_zero(lambda: marked_run(runs_dir, name, ranks.place.launch))
+
+
 def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     """Train a config from its beginning; the result is also ``result.json`` in the run."""
     experiment = build_experiment(loaded, display.track)
-    run = create_run(new.runs_dir, loaded.config.name, new.run_id, new.overwrite)
-    return _run(experiment, run, display, None)
+    launch = join().place.launch
+
+    def create() -> RunFolder:
+        run = create_run(new.runs_dir, loaded.config.name, new.run_id, new.overwrite)
+        run.mark(launch)
+        return run
+
+    return _run(experiment, join().from_zero(create), display, None)
 
 
 def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -> RunResult:
@@ -68,44 +88,64 @@ def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -
     when it does not hold the state of its training.
     """
     with offering_new_run(path):
-        checkpoint = resumable(path)
+        checkpoint = join().from_zero(lambda: resumable(path))
         experiment = build_experiment(as_resumed(checkpoint, wanted), display.track, checkpoint)
     return _run(experiment, run, display, checkpoint)
 
 
 def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: Checkpoint | None) -> RunResult:
-    with run.locked():
+    """Train to the end; of several ranks the first one writes."""
+    ranks = experiment.runtime.ranks
+    with run.locked() if ranks.is_zero else nullcontext():
         fit = Fit(experiment, run, display)
         if checkpoint is not None:
             with offering_new_run(checkpoint.path):
                 fit.restore(checkpoint)
-            if fit.finished and run.report.is_file():
+            if fit.finished and (result := ranks.from_zero(lambda: _known_result(run))) is not None:
                 display.line(f"{run.path} is finished; this is its result")
-                return read_result(run.report)
+                return result
             display.line(f"resuming {run.path} after epoch {fit.state.epoch}")
-        run.write_config(experiment.config)
-        run.write_json(run.environment, environment(experiment.runtime))
-        display.header({**describe(experiment), "run": str(run.path)})
-        tracker = Tracker(run, experiment.config, fit.record)
-        try:
-            if checkpoint is None and _has_samples(experiment):
-                _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
-            fit.run_to_end(tracker)
+            if ranks.is_zero and ranks.count > 1:  # what a launch goes on from that is begun again
+                fit.keep_last()
+                run.mark(ranks.place.launch)
+        if not ranks.is_zero:
+            fit.run_to_end(None)
             result = _result(experiment, run, fit, display)
-            run.write_json(run.result, result.to_json())
-            run.write_json(run.report, result.to_report())
-            tracker.final(result.metrics)
-        finally:
-            tracker.close()
-        if experiment.config.logging.pictures:
-            _drawn(run.curves, display, lambda: draw_curves(tracker.lines, run.curves))
-            _drawn(run.picture, display, lambda: draw_result(result.report.blocks, run.picture))
+        else:
+            result = _written(experiment, run, fit, display, new=checkpoint is None)
+        ranks.wait()  # nobody ends before everything is written
         return result
+
+
+def _known_result(run: RunFolder) -> RunResult | None:
+    return read_result(run.report) if run.report.is_file() else None
+
+
+def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display, new: bool) -> RunResult:
+    """Train to the end, and write everything down."""
+    run.write_config(experiment.config)
+    run.write_json(run.environment, environment(experiment.runtime))
+    display.header({**describe(experiment), "run": str(run.path)})
+    tracker = Tracker(run, experiment.config, fit.record)
+    try:
+        if new and _has_samples(experiment):
+            _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
+        fit.run_to_end(tracker)
+        result = _result(experiment, run, fit, display)
+        run.write_json(run.result, result.to_json())
+        run.write_json(run.report, result.to_report())
+        tracker.final(result.metrics)
+    finally:
+        tracker.close()
+    if experiment.config.logging.pictures:
+        _drawn(run.curves, display, lambda: draw_curves(tracker.lines, run.curves))
+        _drawn(run.picture, display, lambda: draw_result(result.report.blocks, run.picture))
+    return result
 
 
 def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) -> RunResult:
     """The metrics of the best epoch, and the one look at the test split with its weights."""
-    best = load_checkpoint(run.best)
+    best = experiment.runtime.ranks.from_zero(lambda: load_checkpoint(run.best))
     model = experiment.state.eval_model
     load_weights(whole(model), best.weights, best)
     use_calibration(experiment.task, best)

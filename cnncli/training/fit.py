@@ -24,6 +24,7 @@ from cnncli.training.features import whole
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import ranked_baselines
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
+from cnncli.training.together import combine
 
 
 class Fit:
@@ -31,7 +32,7 @@ class Fit:
 
     def __init__(self, experiment: Experiment, run: RunFolder, display: Display) -> None:
         self.experiment, self.run, self.display = experiment, run, display
-        self.config, self.state = experiment.config, experiment.state
+        self.config, self.state, self.ranks = experiment.config, experiment.state, experiment.runtime.ranks
         stopping = self.config.train.early_stopping
         self.best = Best(experiment.mode)
         self.progress = Best(experiment.mode, stopping.min_delta if stopping else 0.0)
@@ -64,9 +65,10 @@ class Fit:
         state.epoch, state.batch, state.global_step = saved.epoch, saved.batch, saved.global_step
         self.best.load_state_dict(saved.best)
         self.progress.load_state_dict(saved.progress)
-        self.meter.load_state_dict(saved.meter)
+        if self.ranks.is_zero:  # what is added up over all ranks counts once
+            self.meter.load_state_dict(saved.meter)
         self.record = checkpoint.metrics
-        if not self._best_is_kept():
+        if not self.ranks.from_zero(self._best_is_kept):
             self.display.warn(f"{self.run.best} is not the best of this history; the best is looked for anew")
             self.best = Best(self.best.mode)
 
@@ -108,22 +110,27 @@ class Fit:
         except CheckpointError:
             return False
 
-    def run_to_end(self, tracker: Tracker) -> None:
-        """All epochs that remain. Raises ``Interrupted`` after writing a checkpoint, ``TrainingError`` when the
-        loss is no longer a number; the checkpoints written before stay as they are.
+    def run_to_end(self, tracker: Tracker | None) -> None:
+        """All epochs that remain; the rank that writes has a ``tracker``.
+
+        Raises ``Interrupted`` after writing a checkpoint, ``TrainingError`` when the loss is no longer a number; the
+        checkpoints written before stay as they are.
         """
         with StopSignal() as stop, explained():
-            if not self.run.last.exists():
-                save_checkpoint(self.run.last, self._checkpoint())  # so that a kill in the first epoch can be resumed
+            if self.ranks.is_zero and not self.run.last.exists():
+                self.keep_last()  # so that a kill in the first epoch can be resumed
             while not self.finished:
                 timing = self._train(stop)
+                self.ranks.agree(stop)
                 evaluated = None
                 with _timed(timing, "eval_seconds"):
                     if "val" in self.experiment.data.sources and not stop.requested:
                         evaluated = self._evaluate("val", stop)
+                self.ranks.agree(stop)
                 if stop.signum is not None:
                     self._interrupt(stop.signum)
                 self._finish_epoch(evaluated, timing, tracker)
+                self.ranks.agree(stop)
                 if stop.signum is not None:  # it came while the epoch was written down
                     self._interrupt(stop.signum)
         if self.best.value is None:
@@ -137,11 +144,17 @@ class Fit:
         loader = experiment.loader("train", training=True)  # computes features, where they are kept
         if experiment.strategy is not None:
             state.frozen = experiment.strategy.frozen_at(state.epoch)
+        state.parallel = self.ranks.parallel(state.model, experiment.runtime.device, self._some_are_unused)
         what = f"epoch {state.epoch + 1}/{self.config.train.epochs}"
         batches = self.display.batches(
-            loader.epoch(state.epoch, state.batch), len(loader), state.batch, what, self.meter
+            loader.epoch(state.epoch, state.batch), len(loader), state.batch, what, self.meter, self.ranks.count
         )
-        train_one_epoch(state, batches, experiment.task, experiment.runtime, self.config.train, self.meter, stop)
+        train_one_epoch(
+            state, batches, experiment.task, experiment.runtime, self.config.train, self.meter, stop,
+            loader.order.repeated,
+        )  # fmt: skip
+        combine(self.meter, self.ranks)
+        self.ranks.even_out(state.model, *([state.average.model] if state.average is not None else []))
         self._check_finite("train/loss", self.meter.compute()["loss"])  # waits for the device
         seconds = time.perf_counter() - start
         speed = (self.meter.samples - before) / max(seconds, 1e-9)
@@ -153,7 +166,18 @@ class Fit:
         meter = experiment.task.meter(detailed=True)
         batches = self.display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
         evaluate(self.state.eval_model, batches, experiment.task, experiment.runtime, meter, stop)
+        self.ranks.agree(stop)
+        if not stop.requested:
+            combine(meter, self.ranks)
         return meter
+
+    def _some_are_unused(self) -> bool:
+        """Whether some of the weights that learn get no gradient."""
+        experiment = self.experiment
+        example = example_inputs(experiment.data.spec, experiment.runtime.device)
+        model = self.state.model
+        inputs = example if experiment.data.embed is None else experiment.data.embed(example)
+        return bool(without_gradient(model, inputs))
 
     def _finish_epoch(self, evaluated: Meter | None, timing: Record, tracker: Tracker) -> None:
         state, task = self.state, self.experiment.task
@@ -176,8 +200,9 @@ class Fit:
         if evaluated is not None and not task.metrics_need_calibration:
             with _timed(self.record, "eval_seconds"):
                 self._calibrate(evaluated, is_best)
-        self._keep(is_best)
-        tracker.epoch(self.record)
+        if tracker is not None:
+            self._keep(is_best)
+            tracker.epoch(self.record)
         unit = self.experiment.data.spec.kind.unit
         self.display.epoch(self.record, self.config.train.epochs, is_best, task.headline, unit)
 
@@ -217,6 +242,10 @@ class Fit:
             save_checkpoint(self.run.epoch(self.state.epoch), checkpoint)
         save_checkpoint(self.run.last, checkpoint)
 
+    def keep_last(self) -> None:
+        """Write last.pt as everything stands."""
+        save_checkpoint(self.run.last, self._checkpoint())
+
     def _checkpoint(self) -> Checkpoint:
         """Everything as it stands."""
         state, task = self.state, self.experiment.task
@@ -246,7 +275,9 @@ class Fit:
 
     def _interrupt(self, signum: int) -> None:
         """Keep the work of the unfinished epoch, then end."""
-        save_checkpoint(self.run.last, self._checkpoint())
+        if self.ranks.is_zero:
+            self.keep_last()
+        self.ranks.wait()  # nobody ends before the checkpoint is there
         raise Interrupted(
             f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
             f"go on with: cnncli train --resume {self.run.path}",

@@ -16,6 +16,7 @@ from cnncli.data.sources import ArraySource, Source
 from cnncli.tasks.protocol import Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
+from cnncli.training.together import combine
 
 MOST_COEFFICIENTS = 1000  # more are no table that anyone reads
 
@@ -35,8 +36,10 @@ def report_split(
         meter = task.meter(detailed=True)
         batches = display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
         evaluate(model, batches, task, runtime, meter, stop)
-    if stop.requested:
-        return None
+        runtime.ranks.agree(stop)
+        if stop.requested:
+            return None
+        combine(meter, runtime.ranks)
     source = data.sources[split]
     baselines = ranked_baselines(task, source)
     blocks = (*task.blocks(meter), *coefficients(model, data.spec, task))

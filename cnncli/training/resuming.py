@@ -18,7 +18,7 @@ from cnncli.training.network import restore
 
 RESUMABLE = ("name", "device", "train.epochs", "train.early_stopping", "checkpoint.every", "logging",
              "dataset.workers", "dataset.memory", "dataset.cache", "dataset.eval_batch_size", "compute.threads",
-             "compute.keep_freed_memory", "plugins")  # fmt: skip
+             "compute.keep_freed_memory", "compute.rank_timeout", "plugins")  # fmt: skip
 """What may differ when a run is resumed: everything else would make it another experiment.
 
 More epochs are only for schedules that do not depend on how many there are.

@@ -173,7 +173,7 @@ def test_augmentation_draws_for_each_sample_and_epoch_and_never_in_evaluation() 
     augment = Augment([("random_crop", transforms.build("random_crop", (8, 8), padding=2))], (8, 8), seed=0)
 
     def changed(epoch: int) -> Tensor:
-        return augment(image.expand(20, -1, -1, -1), augment.draws(epoch, torch.arange(20), 0))
+        return augment(image.expand(20, -1, -1, -1), augment.draws(epoch, torch.arange(20), torch.arange(20)))
 
     pictures = {picture.numpy().tobytes() for epoch in range(5) for picture in changed(epoch)}
     assert len(pictures) > 15, "25 shifts are possible"
@@ -185,7 +185,7 @@ def test_augmentation_draws_for_each_sample_and_epoch_and_never_in_evaluation() 
 def test_every_transform_keeps_shape_and_type(name: str, channels: int) -> None:
     images = torch.randint(0, 256, (20, channels, 16, 12), dtype=torch.uint8)
     augment = Augment([(name, transforms.build(name, (16, 12)))], (16, 12), seed=0)
-    changed = augment(images, augment.draws(0, torch.arange(20), 0))
+    changed = augment(images, augment.draws(0, torch.arange(20), torch.arange(20)))
     assert changed.shape == images.shape
     assert changed.dtype == torch.uint8
     greyed = name == "random_grayscale" and channels == 1

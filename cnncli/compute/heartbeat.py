@@ -1,0 +1,81 @@
+"""A thread that tells the other ranks that this one lives, looks after the next one, and ends with what started it."""
+
+import os
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+
+from torch.distributed import Store
+
+from cnncli.core.errors import TrainingError
+
+INTERVAL = 0.5  # seconds between two signs of life
+
+
+class Heartbeat:
+    """Signs of life of rank ``index`` of ``count``, and the watch over the next rank.
+
+    Every rank looks after one other, so that a beat costs the same however many there are. A rank has hung that gives
+    no sign of life for ``limit`` seconds, or for so long takes no step while the one that watches it waits in a later
+    one. Waiting alone is no hang: while a rank downloads or decodes, nobody is a step ahead of it.
+    """
+
+    def __init__(self, store: Store, index: int, count: int, limit: float) -> None:
+        self.store, self.index, self.watched, self.limit = store, index, (index + 1) % count, limit
+        self.steps = 0  # moved by the main thread
+        self._parent = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
+        self._over = threading.Event()
+        self._seen, self._seen_at = b"", time.monotonic()
+        self._moved, self._moved_at = -1, time.monotonic()
+        self.store.set(f"who/{index}", f"{socket.gethostname()}, process {os.getpid()}")
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No more signs: this rank is done."""
+        self._over.set()
+        self._thread.join()
+        with suppress(RuntimeError):  # the process that keeps the store may have ended before
+            self.store.set(f"left/{self.index}", "")
+
+    def _run(self) -> None:
+        beats, answered = 0, time.monotonic()
+        while not self._over.wait(INTERVAL):
+            if self._parent is not None and os.getppid() != self._parent:
+                os._exit(TrainingError.exit_code)  # what started the ranks was killed, and can end them no more
+            beats += 1
+            try:
+                self.store.set(f"beat/{self.index}", f"{beats} {self.steps}")
+                hung = self._hung()
+                ended = self.store.check(["hung"])
+            except RuntimeError:  # the process that keeps the store has ended, or cannot be reached
+                if time.monotonic() - answered > self.limit:
+                    self._end(f"the meeting point of the ranks has not answered for {self.limit:g} s")
+                continue
+            answered = time.monotonic()
+            if ended:  # another rank has told which one
+                os._exit(TrainingError.exit_code)
+            if hung is not None:
+                who = self.store.get(f"who/{self.watched}").decode()
+                self.store.set("hung", str(self.watched))
+                self._end(f"rank {self.watched} ({who}) {hung} for {self.limit:g} s")
+
+    def _hung(self) -> str | None:
+        """What the watched rank has not done for too long; None while all is well."""
+        now = time.monotonic()
+        beat = self.store.get(f"beat/{self.watched}") if self.store.check([f"beat/{self.watched}"]) else b""
+        if beat != self._seen:
+            self._seen, self._seen_at = beat, now
+        steps = int(beat.split()[1]) if beat else 0
+        if steps != self._moved or steps >= self.steps:
+            self._moved, self._moved_at = steps, now
+        if now - self._seen_at > self.limit and not self.store.check([f"left/{self.watched}"]):
+            return "has given no sign of life"
+        return "has taken no step, while others wait for it," if now - self._moved_at > self.limit else None
+
+    def _end(self, cause: str) -> None:
+        advice = "start again with --resume, or set compute.rank_timeout higher"
+        print(f"error: {cause}; {advice}", file=sys.__stderr__, flush=True)
+        os._exit(TrainingError.exit_code)

@@ -1,0 +1,94 @@
+"""Which samples make which batch, and which of them are this process's where several train together."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cnncli.core.seeding import derive_seed
+
+
+@dataclass(frozen=True)
+class Share:
+    """Part ``index`` of ``count`` of everything."""
+
+    index: int = 0
+    count: int = 1
+
+    def of(self, number: int) -> slice:
+        """Its part of so many: all parts follow each other and differ by at most one."""
+        return slice(self.index * number // self.count, (self.index + 1) * number // self.count)
+
+
+class Part(NamedTuple):
+    """The samples of a batch that are this process's, and their places in the epoch, int64 ``[B]`` both."""
+
+    indices: Tensor
+    positions: Tensor
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which samples make which batch: shuffled anew each epoch for training, as stored for evaluation.
+
+    Training shares every batch, so that the batches do not depend on how many processes there are; evaluation shares
+    the set, each sample once.
+    """
+
+    samples: int
+    batch_size: int
+    training: bool
+    seed: int = 0
+    weights: Tensor | None = None  # float64 [N]: draw samples with these chances, with replacement
+    share: Share = field(default_factory=Share)
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        """The indices of each whole batch of an epoch, int64 ``[B]``.
+
+        In training a last batch of one sample joins the one before it: BatchNorm cannot learn from one sample.
+        """
+        if not self.training:
+            return list(torch.arange(self.samples).split(self.batch_size))
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "shuffle", epoch))
+        if self.weights is None:
+            drawn = torch.randperm(self.samples, generator=generator)
+        else:
+            drawn = torch.multinomial(self.weights, self.samples, replacement=True, generator=generator)
+        batches = list(drawn.split(self.batch_size))
+        if self.batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
+
+    def parts(self, epoch: int) -> list[Part]:
+        """This process's part of each batch.
+
+        A batch that is too small to give every process two samples is given to all of them as it is: the mean of
+        equal gradients is that gradient.
+        """
+        if not self.training:
+            own = torch.arange(self.samples)[self.share.of(self.samples)]
+            return [Part(indices, indices) for indices in own.split(self.batch_size) if len(indices)]
+        found, place = [], 0
+        for batch in self.batches(epoch):
+            own = slice(None) if self._is_small(len(batch)) else self.share.of(len(batch))
+            found.append(Part(batch[own], torch.arange(place, place + len(batch))[own]))
+            place += len(batch)
+        return found
+
+    @property
+    def repeated(self) -> int | None:
+        """The number of the batch that this process trains on, too, while the first one counts it."""
+        last = self.samples - (len(self) - 1) * self.batch_size
+        return len(self) - 1 if self.training and self.share.index > 0 and self._is_small(last) else None
+
+    def _is_small(self, size: int) -> bool:
+        return self.share.count > 1 and size < 2 * self.share.count
+
+    def __len__(self) -> int:
+        if not self.training:
+            own = self.share.of(self.samples)
+            return -(-(own.stop - own.start) // self.batch_size)
+        full, rest = divmod(self.samples, self.batch_size)
+        joined = full > 0 and rest == 1
+        return full + (rest > 0 and not joined)
