@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import suppress
 
-from torch.distributed import Store
+from torch.distributed.distributed_c10d import Store
 
 from cnncli.core.errors import TrainingError
 

@@ -43,16 +43,17 @@ def launch(processes: int, restarts: int, args: Sequence[str]) -> int:
                 return int(outcome.read_text())
             if failure is None:
                 return 0
-            told = f"rank {failure.global_rank} (process {failure.pid}) {_how(failure)}"
-            if -failure.exitcode in ASKED:
-                raise Interrupted(f"{told} before training had begun", -failure.exitcode)
+            rank, failed = failure
+            told = f"rank {rank} (process {failed.pid}) {_how(failed)}"
+            if -failed.exitcode in ASKED:
+                raise Interrupted(f"{told} before training had begun", -failed.exitcode)
             if attempt < restarts:
                 print(f"note: {told}; starting again, {attempt + 1} of {restarts} times", file=sys.stderr, flush=True)
     raise RankLost(f"{told}; go on with --resume, or let --max-restarts do it")
 
 
-def _attempt(processes: int, args: Sequence[str]) -> ProcessFailure | None:
-    """Run all ranks to their end; None, or the failure that came first."""
+def _attempt(processes: int, args: Sequence[str]) -> tuple[int, ProcessFailure] | None:
+    """Run all ranks to their end; None, or which one failed first, and how."""
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=os.environ[LAUNCH], rdzv_backend="c10d",
         rdzv_endpoint="localhost:0", local_addr="localhost", max_restarts=0, shutdown_timeout=PATIENCE,
@@ -62,7 +63,7 @@ def _attempt(processes: int, args: Sequence[str]) -> ProcessFailure | None:
         elastic_launch(config, sys.executable)("-m", "cnncli", *args)
     except ChildFailedError as error:
         # those that a signal has killed first: the others fail because of them
-        return min(error.failures.values(), key=lambda found: (found.exitcode > 0, found.timestamp))
+        return min(error.failures.items(), key=lambda found: (found[1].exitcode > 0, found[1].timestamp))
     except SignalException as error:
         if not Path(os.environ[OUTCOME]).is_file():
             raise Interrupted("stopped before the ranks had anything to save", int(error.sigval)) from error

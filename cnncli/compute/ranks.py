@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from cnncli.compute.heartbeat import Heartbeat
@@ -59,9 +61,9 @@ class Ranks:
                 os.environ["MASTER_ADDR"], port = meeting_point(os.environ)
                 os.environ["MASTER_PORT"] = str(port)
             url = "env://"
-            self._store, _, _ = next(dist.rendezvous(url, self.index, self.count, timeout=JOINING))
+            self._store, _, _ = next(rendezvous(url, self.index, self.count, timeout=JOINING))
             dist.init_process_group(
-                self.backend, store=dist.PrefixStore("groups", self._store), rank=self.index,
+                self.backend, store=PrefixStore("groups", self._store), rank=self.index,
                 world_size=self.count, timeout=FOREVER,
             )  # fmt: skip
             self._hosts = dist.new_group(backend="gloo", timeout=FOREVER)
@@ -70,7 +72,7 @@ class Ranks:
     def watch(self, limit: float) -> None:
         """From now on a rank that hangs for ``limit`` seconds ends them all."""
         if self.count > 1 and self._beat is None:
-            self._beat = Heartbeat(dist.PrefixStore("life", self._store.clone()), self.index, self.count, limit)
+            self._beat = Heartbeat(PrefixStore("life", self._store.clone()), self.index, self.count, limit)
 
     def _leave(self) -> None:
         if self._beat is not None:

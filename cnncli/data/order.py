@@ -20,6 +20,10 @@ class Share:
         """Its part of so many: all parts follow each other and differ by at most one."""
         return slice(self.index * number // self.count, (self.index + 1) * number // self.count)
 
+    def size(self, number: int) -> int:
+        """How many of so many that are."""
+        return (self.index + 1) * number // self.count - self.index * number // self.count
+
 
 class Part(NamedTuple):
     """The samples of a batch that are this process's, and their places in the epoch, int64 ``[B]`` both."""
@@ -67,8 +71,8 @@ class Order:
         equal gradients is that gradient.
         """
         if not self.training:
-            own = torch.arange(self.samples)[self.share.of(self.samples)]
-            return [Part(indices, indices) for indices in own.split(self.batch_size) if len(indices)]
+            of_set = torch.arange(self.samples)[self.share.of(self.samples)]
+            return [Part(indices, indices) for indices in of_set.split(self.batch_size) if len(indices)]
         found, place = [], 0
         for batch in self.batches(epoch):
             own = slice(None) if self._is_small(len(batch)) else self.share.of(len(batch))
@@ -87,8 +91,7 @@ class Order:
 
     def __len__(self) -> int:
         if not self.training:
-            own = self.share.of(self.samples)
-            return -(-(own.stop - own.start) // self.batch_size)
+            return -(-self.share.size(self.samples) // self.batch_size)
         full, rest = divmod(self.samples, self.batch_size)
         joined = full > 0 and rest == 1
         return full + (rest > 0 and not joined)

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from cnncli.compute.failures import explained
 from cnncli.compute.machine import give_freed_memory_back
-from cnncli.compute.ranks import Ranks, join
+from cnncli.compute.ranks import join
 from cnncli.compute.runtime import Runtime, make_runtime
 from cnncli.compute.scaling import GradientScale
 from cnncli.config.checking import LoadedConfig
@@ -23,7 +23,6 @@ from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
 from cnncli.data.contract import Remembered, Track
 from cnncli.data.loaders import Loader
-from cnncli.data.order import Share
 from cnncli.data.places import where_to_set
 from cnncli.data.splits import can_be_carved
 from cnncli.models.pretrained import Transfer
@@ -40,6 +39,7 @@ from cnncli.training.features import Extractor, HeadOnFeatures
 from cnncli.training.finetune import Strategy, load_pretrained
 from cnncli.training.network import build_model, build_task, example_inputs, load_weights, restore, task_class
 from cnncli.training.sizes import naming_size
+from cnncli.training.together import share
 
 
 @dataclass
@@ -91,7 +91,7 @@ def build_experiment(
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"), ranks.zero_first():
         data = _data(config, track, resumed)
-        _share(data, ranks, runtime)
+        share(data, runtime)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, data)
     model, strategy, transfer = _network(loaded, data.spec, runtime, restored)
@@ -132,19 +132,6 @@ def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundl
         cause = f"{gone:,} of the run's {known:,} training samples are gone"
         raise DataError(f"{config.dataset.name}: {cause}; put them back, or {anew}")
     return data
-
-
-def _share(data: DataBundle, ranks: Ranks, runtime: Runtime) -> None:
-    """Give this rank its part of every batch, and decode what must be while the others wait to find it."""
-    if ranks.count == 1:
-        return
-    size, least = data.config.batch_size, 2 * ranks.count
-    if size < least:
-        cause = f"{size} samples are the batch of all {ranks.count} ranks, and each of them needs two"
-        raise ConfigError(Fault("", "dataset.batch_size", f"{cause}; set at least {least}"))
-    data.share = Share(ranks.index, ranks.count)
-    for split in data.sources:
-        data.loader(split, runtime.device, embedded=False)
 
 
 def as_remembered(checkpoint: Checkpoint, elsewhere: bool = False) -> Remembered | None:

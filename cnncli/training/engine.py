@@ -28,13 +28,13 @@ class TrainState:
     model: nn.Module
     optimizer: Optimizer
     schedule: Schedule
-    parallel: nn.Module | None = None  # the model as the one that several ranks train
     average: WeightAverage | None = None
     scaler: GradientScale | None = None  # of fp16
     frozen: Sequence[nn.Module] = ()  # stay in evaluation mode: their BatchNorm statistics must not move
     epoch: int = 0  # finished epochs
     batch: int = 0  # finished batches of the current epoch
     global_step: int = 0  # finished optimizer steps
+    parallel: nn.Module | None = None  # the model as the one that several ranks train
 
     @property
     def network(self) -> nn.Module:

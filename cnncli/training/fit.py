@@ -179,7 +179,7 @@ class Fit:
         inputs = example if experiment.data.embed is None else experiment.data.embed(example)
         return bool(without_gradient(model, inputs))
 
-    def _finish_epoch(self, evaluated: Meter | None, timing: Record, tracker: Tracker) -> None:
+    def _finish_epoch(self, evaluated: Meter | None, timing: Record, tracker: Tracker | None) -> None:
         state, task = self.state, self.experiment.task
         metrics = {f"train/{name}": value for name, value in self.meter.compute().items()}
         if evaluated is not None:

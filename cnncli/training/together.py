@@ -1,7 +1,28 @@
-"""What several ranks have seen, put together."""
+"""What several ranks do together: they share the samples, and put together what each has seen."""
 
 from cnncli.compute.ranks import Ranks
+from cnncli.compute.runtime import Runtime
+from cnncli.core.errors import ConfigError, Fault
+from cnncli.data.bundle import DataBundle
+from cnncli.data.order import Share
 from cnncli.tasks.protocol import Meter
+
+
+def share(data: DataBundle, runtime: Runtime) -> None:
+    """Give this rank its part of the samples, and decode what must be: the others wait to find it.
+
+    Raises ``ConfigError`` where a batch has too few samples for all.
+    """
+    ranks = runtime.ranks
+    if ranks.count == 1:
+        return
+    size, least = data.config.batch_size, 2 * ranks.count
+    if size < least:
+        cause = f"{size} samples are the batch of all {ranks.count} ranks, and each of them needs two"
+        raise ConfigError(Fault("", "dataset.batch_size", f"{cause}; set at least {least}"))
+    data.share = Share(ranks.index, ranks.count)
+    for split in data.sources:
+        data.loader(split, runtime.device, embedded=False)
 
 
 def combine(meter: Meter, ranks: Ranks) -> None:
