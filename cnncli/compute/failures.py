@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cnncli.core.errors import TrainingError
+from torch.distributed import DistError
+
+from cnncli.core.errors import RankLost, TrainingError
+
+ANEW = "start again with --resume"
 
 
 @contextmanager
@@ -12,16 +16,30 @@ def explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:  # torch.OutOfMemoryError is one; on the CPU there is only the text
+        if "gloo" in str(error) or isinstance(error, DistError):
+            raise RankLost(f"another rank has ended or cannot be reached ({_first(error)}); {ANEW}") from error
         cause = _cause(error)
         if cause is None:
             raise
         raise TrainingError(cause) from error
 
 
+@contextmanager
+def ranks_explained() -> Iterator[None]:
+    """Turn whatever torch.distributed says of a rank that does not answer into ``RankLost``."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise RankLost(f"another rank has ended or cannot be reached ({_first(error)}); {ANEW}") from error
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+
+
 def _cause(error: Exception) -> str | None:
     """The line for ``error``; None where there is nothing better to say than torch does."""
-    text = str(error)
-    first = (text.strip() or type(error).__name__).splitlines()[0][:120]
+    text, first = str(error), _first(error)
     if "Expected more than 1 value per channel" in text:
         return "BatchNorm cannot learn from batches of one sample; raise dataset.batch_size"
     if "out of memory" in text or "can't allocate memory" in text:

@@ -1,14 +1,17 @@
 """A thread that tells the other ranks that this one lives, looks after the next one, and ends with what started it."""
 
 import os
+import signal
 import socket
 import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from torch.distributed.distributed_c10d import Store
 
+from cnncli.compute.place import OUTCOME
 from cnncli.core.errors import TrainingError
 
 INTERVAL = 0.5  # seconds between two signs of life
@@ -29,7 +32,7 @@ class Heartbeat:
         self._over = threading.Event()
         self._seen, self._seen_at = b"", time.monotonic()
         self._moved, self._moved_at = -1, time.monotonic()
-        self.store.set(f"who/{index}", f"{socket.gethostname()}, process {os.getpid()}")
+        self.store.set(f"who/{index}", f"{socket.gethostname()} {os.getpid()}")
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
 
@@ -58,9 +61,11 @@ class Heartbeat:
             if ended:  # another rank has told which one
                 os._exit(TrainingError.exit_code)
             if hung is not None:
-                who = self.store.get(f"who/{self.watched}").decode()
+                host, process = self.store.get(f"who/{self.watched}").decode().split()
                 self.store.set("hung", str(self.watched))
-                self._end(f"rank {self.watched} ({who}) {hung} for {self.limit:g} s")
+                if host == socket.gethostname():
+                    os.kill(int(process), signal.SIGKILL)  # a stopped process hears nothing else
+                self._end(f"rank {self.watched} ({host}, process {process}) {hung} for {self.limit:g} s")
 
     def _hung(self) -> str | None:
         """What the watched rank has not done for too long; None while all is well."""
@@ -76,6 +81,9 @@ class Heartbeat:
         return "has taken no step, while others wait for it," if now - self._moved_at > self.limit else None
 
     def _end(self, cause: str) -> None:
-        advice = "start again with --resume, or set compute.rank_timeout higher"
-        print(f"error: {cause}; {advice}", file=sys.__stderr__, flush=True)
+        if outcome := os.environ.get(OUTCOME):  # the launcher tells it
+            Path(f"{outcome}.hung").write_text(cause)
+        else:
+            advice = "start again with --resume, or set compute.rank_timeout higher"
+            print(f"error: {cause}; {advice}", file=sys.__stderr__, flush=True)
         os._exit(TrainingError.exit_code)

@@ -43,10 +43,7 @@ def launch(processes: int, restarts: int, args: Sequence[str]) -> int:
                 return int(outcome.read_text())
             if failure is None:
                 return 0
-            rank, failed = failure
-            told = f"rank {rank} (process {failed.pid}) {_how(failed)}"
-            if -failed.exitcode in ASKED:
-                raise Interrupted(f"{told} before training had begun", -failed.exitcode)
+            told = _told(*failure, Path(f"{outcome}.hung"))
             if attempt < restarts:
                 print(f"note: {told}; starting again, {attempt + 1} of {restarts} times", file=sys.stderr, flush=True)
     raise RankLost(f"{told}; go on with --resume, or let --max-restarts do it")
@@ -70,7 +67,15 @@ def _attempt(processes: int, args: Sequence[str]) -> tuple[int, ProcessFailure] 
     return None
 
 
-def _how(failure: ProcessFailure) -> str:
-    if failure.exitcode < 0:
-        return f"was killed by {signal.Signals(-failure.exitcode).name}"
-    return f"ended with code {failure.exitcode}"
+def _told(rank: int, failure: ProcessFailure, hung: Path) -> str:
+    """What has happened to a rank; raises ``Interrupted`` where somebody wanted it to end."""
+    if hung.is_file():
+        cause = hung.read_text()
+        hung.unlink()
+        return cause
+    who = f"rank {rank} (process {failure.pid})"
+    if failure.exitcode >= 0:
+        return f"{who} ended with code {failure.exitcode}"
+    if -failure.exitcode in ASKED:
+        raise Interrupted(f"{who} was told to end before it had anything to save", -failure.exitcode)
+    return f"{who} was killed by {signal.Signals(-failure.exitcode).name}"

@@ -18,10 +18,10 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
+from cnncli.compute.failures import ranks_explained
 from cnncli.compute.heartbeat import Heartbeat
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.place import Place, meeting_point, place
-from cnncli.core.errors import RankLost, one_line
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Ranks:
         cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
         own_card = cards >= self.place.local_count and dist.is_nccl_available()
         self.backend = "cpu:gloo,cuda:nccl" if own_card else "gloo"  # nccl refuses two ranks on one card
-        with lost():
+        with ranks_explained():
             if "RANK" not in os.environ:
                 os.environ["MASTER_ADDR"], port = meeting_point(os.environ)
                 os.environ["MASTER_PORT"] = str(port)
@@ -112,21 +112,21 @@ class Ranks:
         if self.count == 1:
             return [None] if len(weights) == 1 else [weight / sum(weights) for weight in weights]
         total = torch.as_tensor(sum(weights), dtype=torch.float32, device=device).clone()
-        with lost():
+        with ranks_explained():
             dist.all_reduce(total)
         return [weight * self.count / total for weight in weights]  # times count: gradients are means over ranks
 
     def mean(self, value: Tensor) -> Tensor:
         """``value``, which becomes its mean over all ranks."""
         if self.count > 1:
-            with lost():
+            with ranks_explained():
                 dist.all_reduce(value.div_(self.count))
         return value
 
     def add_up(self, values: Sequence[Tensor]) -> None:
         """Make each tensor the sum over all ranks."""
         for value in values if self.count > 1 else ():
-            with lost():
+            with ranks_explained():
                 dist.all_reduce(value)
 
     def gathered(self, rows: Tensor | None) -> Tensor | None:
@@ -139,7 +139,7 @@ class Ranks:
             if form is not None:
                 own = rows if index == self.index else None
                 part = torch.empty(form[0], dtype=form[1]) if own is None else own.cpu().contiguous()
-                with lost():
+                with ranks_explained():
                     dist.broadcast(part, index, group=self._hosts)
                 found.append(part)
         return torch.cat(found) if found else None
@@ -149,7 +149,7 @@ class Ranks:
         found: list[Any] = [value]
         if self.count > 1:
             found *= self.count
-            with lost():
+            with ranks_explained():
                 dist.all_gather_object(found, value, group=self._hosts)
         return found
 
@@ -157,7 +157,7 @@ class Ranks:
         """What ``make`` gives on rank zero, for all; the others do not call it."""
         found = [make() if self.is_zero else None]
         if self.count > 1:
-            with lost():
+            with ranks_explained():
                 dist.broadcast_object_list(found, 0, group=self._hosts)
         return found[0]  # type: ignore[return-value]
 
@@ -171,11 +171,11 @@ class Ranks:
         done = {"zero": f"first/{self._rounds}", "here": f"first/{self._rounds}/{socket.gethostname()}"}
         if not self.is_zero:
             awaited = done["zero"] if self.place.local == 0 else done["here"]
-            with lost():
+            with ranks_explained():
                 while not self._store.check([awaited]):
                     time.sleep(POLL)
         yield
-        with lost():
+        with ranks_explained():
             for key in [done["zero"]] * self.is_zero + [done["here"]] * (self.place.local == 0):
                 self._store.set(key, "done")
 
@@ -186,7 +186,7 @@ class Ranks:
     def alike(self, model: nn.Module) -> None:
         """Give all ranks the weights of rank zero."""
         for tensor in (*model.parameters(), *model.buffers()) if self.count > 1 else ():
-            with lost():
+            with ranks_explained():
                 dist.broadcast(tensor.data, 0)
 
     def even_out(self, *models: nn.Module) -> None:
@@ -212,7 +212,7 @@ class Ranks:
         if self._heard(stop):
             return True
         vote = torch.tensor(stop.signum or 0)
-        with lost():
+        with ranks_explained():
             self._vote = vote, dist.all_reduce(vote, dist.ReduceOp.MAX, group=self._hosts, async_op=True)
         return False
 
@@ -230,21 +230,11 @@ class Ranks:
         if self._vote is None:
             return False
         (vote, work), self._vote = self._vote, None
-        with lost():
+        with ranks_explained():
             work.wait()
         if vote:
             stop.tell(int(vote))
         return bool(vote)
-
-
-@contextmanager
-def lost() -> Iterator[None]:
-    """Turn what torch says of a rank that cannot be reached into ``RankLost``."""
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:  # torch.distributed's errors are RuntimeErrors
-        cause = one_line(str(error))[:120]
-        raise RankLost(f"another rank has ended or cannot be reached ({cause}); start again with --resume") from error
 
 
 @cache
