@@ -111,7 +111,7 @@ class Ranks:
         """
         if self.count == 1:
             return [None] if len(weights) == 1 else [weight / sum(weights) for weight in weights]
-        total = torch.as_tensor(sum(weights), dtype=torch.float32, device=device).clone()
+        total = torch.as_tensor(sum(weights), dtype=torch.float64, device=device).clone()
         with ranks_explained():
             dist.all_reduce(total)
         return [weight * self.count / total for weight in weights]  # times count: gradients are means over ranks

@@ -129,11 +129,16 @@ def _backward(
     with runtime.phase("forward"), runtime.autocast():
         outputs = state.network(inputs)
     with runtime.phase("loss"):
-        loss = task.loss(outputs.float(), targets)  # the loss is not for mixed precision
-        part = loss if share is None else loss * share
+        loss = task.loss(wide(outputs), targets)  # the loss is not for mixed precision
+        part = loss if share is None else (loss * share).to(loss.dtype)
     with runtime.phase("backward"):
         (part if state.scaler is None else state.scaler.scaled(part)).backward()
     return loss.detach(), outputs
+
+
+def wide(outputs: Tensor) -> Tensor:
+    """At least float32."""
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 def _clip(state: TrainState, settings: TrainConfig) -> None:
@@ -170,7 +175,7 @@ def evaluate(
     for inputs, targets in batches:
         with runtime.autocast():
             outputs = model(inputs)
-        loss = task.eval_loss(outputs.float(), targets)
+        loss = task.eval_loss(wide(outputs), targets)
         meter.update(loss, len(targets), outputs, targets)
         if stop.requested:
             break
