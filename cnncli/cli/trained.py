@@ -21,12 +21,14 @@ from cnncli.cli.options import (
     Plugin,
     Prompt,
     Seed,
+    SetAnew,
     Stream,
     Temperature,
     TopK,
     Tta,
     What,
     Workers,
+    split_settings,
 )  # fmt: skip
 from cnncli.cli.outputs import Output, named_files, trained_on
 from cnncli.core.errors import ConfigError, DataError
@@ -40,10 +42,7 @@ FEW = 200  # validation pictures below which an error of a few per cent cannot b
 
 def evaluate(
     ckpt: Checkpoint,
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="dataset.…, task.threshold, device or precision set anew."),
-    ] = None,
+    words: SetAnew = None,
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
     data: Annotated[
         str | None,
@@ -84,8 +83,9 @@ def predict(
     from cnncli.inference.rows import check_format
 
     check_format(form or "csv")
+    what, overrides = split_settings(what)
     output = _output("--out", out, ckpt, plugin, what)
-    predictor, errors = load_predictor(ckpt, plugins=plugin or [], views=tta), dict[str, str]()
+    predictor, errors = load_predictor(ckpt, overrides, plugin or [], views=tta), dict[str, str]()
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
         text, errors = _pictures(predictor, what, output, form or "table", top_k, max_error, workers)
@@ -155,6 +155,7 @@ def _end_with(errors: Iterable[str]) -> None:
 
 def generate(
     ckpt: Checkpoint,
+    words: SetAnew = None,
     prompt: Prompt = "",
     length: Length = 500,
     temperature: Temperature = 0.8,
@@ -171,7 +172,7 @@ def generate(
     from cnncli.inference import generate as generation
     from cnncli.inference.predictor import load_predictor
 
-    predictor = load_predictor(ckpt, plugins=plugin or [])
+    predictor = load_predictor(ckpt, words or [], plugin or [])
     _, unknown = generation.encode(prompt, generation.text_of(predictor))
     pieces: Iterable[str]
     found: dict[str, float] = {}
@@ -192,6 +193,7 @@ def generate(
 
 def forecast(
     ckpt: Checkpoint,
+    words: SetAnew = None,
     steps: Annotated[int, typer.Option("--steps", help="How many steps beyond the end of the data.")] = 12,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Another series with the same columns, instead of the trained one.")
@@ -212,7 +214,7 @@ def forecast(
     plot_format = "" if plot is None else forecasting.plot_format(plot)
     if table is not None and picture is not None and table.same_as(picture):
         raise ConfigError(f"--plot {plot}: is --out as well; choose another name")
-    predictor = load_predictor(ckpt, plugins=plugin or [])
+    predictor = load_predictor(ckpt, words or [], plugin or [])
     for output in (table, picture):
         _keep_training_files(output, predictor)
     found, errors = forecasting.forecast(predictor, steps, csv)

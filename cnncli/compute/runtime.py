@@ -13,10 +13,12 @@ import torch
 from torch import nn
 
 from cnncli import __version__
+from cnncli.compute.determinism import fix_order
+from cnncli.compute.devices import pick_device
+from cnncli.compute.failures import PLACING, explained
 from cnncli.compute.kernels import Float32LSTM, avoid_faulty_kernels
 from cnncli.compute.machine import keep_freed_memory, processor, set_up
 from cnncli.config.sections import ComputeConfig
-from cnncli.core.errors import ConfigError
 from cnncli.core.seeding import derive_seed
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -42,7 +44,10 @@ class Runtime:
 
     def place(self, model: nn.Module) -> nn.Module:
         """``model`` on the device, its filters in the order of memory that suits them, without kernels that fail."""
-        placed: nn.Module = model.to(self.device, memory_format=self.memory_format(model))  # type: ignore[call-overload]
+        with explained(PLACING):
+            placed: nn.Module = model.to(self.device, memory_format=self.memory_format(model))  # type: ignore[call-overload]
+        if self.device.type == "cuda" and self.compute.deterministic:
+            fix_order(placed)
         if self.device.type == "cpu":
             half = "bf16" if self.precision == "auto" else self.precision  # what a trial may choose
             avoid_faulty_kernels(placed, _DTYPES.get(half))
@@ -100,25 +105,6 @@ class Runtime:
         if self.device.type == "cuda":
             return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
         return f"cpu ({processor(self.device)})" if self.device.type == "cpu" else str(self.device)
-
-
-def pick_device(name: str) -> torch.device:
-    """The device called ``name``; ``auto`` takes cuda, else mps, else cpu.
-
-    Raises ``ConfigError`` when it is not there: nothing falls back silently.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device: there is no '{name}' here ({torch.cuda.device_count()} CUDA devices); use auto or cpu"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device: there is no 'mps' here; use auto or cpu")
-    return device
 
 
 def make_runtime(device: str, precision: str, seed: int, compute: ComputeConfig | None = None) -> Runtime:

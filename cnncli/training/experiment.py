@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
@@ -54,6 +55,7 @@ def prepare(
     return loaded or load_config(found[0].config, overrides), NewRun(runs_dir), found
 
 
+@explained()
 def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     """Train a config from its beginning; the result is also ``result.json`` in the run."""
     experiment = build_experiment(loaded, display.track)
@@ -61,6 +63,7 @@ def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     return _run(experiment, run, display, None)
 
 
+@explained()
 def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -> RunResult:
     """Go on with a run from one of its checkpoints, exactly as if it had never stopped.
 
