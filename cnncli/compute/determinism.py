@@ -31,7 +31,8 @@ def be_deterministic() -> None:
     os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # read when the compiler is imported: for seconds
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    deterministic.fill_uninitialized_memory = False  # a help against errors that costs a pass over all new memory
+    # a help against errors that costs a pass over all new memory
+    setattr(deterministic, "fill_uninitialized_memory", False)  # noqa: B010  # which torch's annotations do not know
     torch.set_deterministic_debug_mode("warn")
     for text in (_NONE, _PRODUCTS, _ATTENTION):  # said in a notice, in one line
         warnings.filterwarnings("ignore", f"(?s).*{text}", UserWarning)
@@ -71,13 +72,13 @@ class EvenAvgPool(nn.AdaptiveAvgPool2d):
         return rows @ input @ columns.mT
 
 
-def _output(input: Tensor, size: int | None | tuple[int | None, ...]) -> tuple[int, int]:
+def _output(input: Tensor, size: int | tuple[int | None, ...] | None) -> tuple[int, int]:
     """Height and width of what an adaptive pool gives."""
     height, width = size if isinstance(size, tuple) else (size, size)
     return height or input.shape[-2], width or input.shape[-1]
 
 
-def _windows(input: Tensor, size: int | None | tuple[int | None, ...]) -> tuple[int, int] | None:
+def _windows(input: Tensor, size: int | tuple[int | None, ...] | None) -> tuple[int, int] | None:
     """The size of all windows of an adaptive pool; None where they are unequal."""
     height, width = _output(input, size)
     (rows, above), (columns, left) = divmod(input.shape[-2], height), divmod(input.shape[-1], width)

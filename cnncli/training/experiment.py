@@ -11,7 +11,7 @@ from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.results import SplitReport, Values
-from cnncli.core.spec import PICTURES, Split
+from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.plots import draw_curves, draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
@@ -22,6 +22,7 @@ from cnncli.training.configs import load_config
 from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
+from cnncli.training.loading import of_pictures
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
 from cnncli.training.pictures import GRID, training_samples
@@ -148,7 +149,7 @@ def of_split(record: Values, split: str) -> Values:
 
 
 def _has_samples(experiment: Experiment) -> bool:
-    return experiment.config.logging.samples and experiment.data.spec.kind is PICTURES
+    return experiment.config.logging.samples and of_pictures(experiment.data)
 
 
 def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> None:

@@ -17,6 +17,11 @@ def loader_of(
         return data.loader(split, device, training=training, seed=seed, embedded=embedded)
 
 
+def of_pictures(data: DataBundle) -> bool:
+    """Whether the samples are pictures: those alone can be drawn, and read anew in every epoch."""
+    return data.spec.kind is PICTURES
+
+
 def room_to_evaluate(data: DataBundle, loader: Loader) -> str:
     """What helps where evaluating the batches of ``loader`` takes too much memory."""
     return fewer_at_once(loader.order.batch_size) if data.embed is None else _instead_of_keeping(data, embedded=True)
@@ -25,4 +30,4 @@ def room_to_evaluate(data: DataBundle, loader: Loader) -> str:
 def _instead_of_keeping(data: DataBundle, embedded: bool) -> str:
     if embedded and data.embed is not None:
         return "set finetune.cache_features: false"
-    return "set dataset.memory: never" if data.spec.kind is PICTURES else "set device: cpu"
+    return "set dataset.memory: never" if of_pictures(data) else "set device: cpu"

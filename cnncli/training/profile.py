@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # type: ignore[attr-defined]  # torch does not say that it exports it
 from torch.profiler import ProfilerActivity, record_function
 
 from cnncli.compute.failures import explained, fewer_steps

@@ -143,7 +143,9 @@ class Plain:
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_step_tells_before_training_what_has_no_order(monkeypatch: pytest.MonkeyPatch, exact: bool) -> None:
     monkeypatch.setattr(torch.cuda, "default_generators", (torch.Generator(),))
-    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2), *([Put()] * (not exact)))
+    model = nn.Sequential(
+        nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2), *([Put()] * (not exact))
+    )
     before = {name: value.clone() for name, value in model.state_dict().items()}
     runtime = Runtime(torch.device("cuda", 0), "fp32", 0)
     plain = Plain()

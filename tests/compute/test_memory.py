@@ -149,7 +149,9 @@ logging: {{tensorboard: false, samples: false, pictures: false}}
 
 
 def test_features_that_do_not_fit(pictures: Path, cnncli: Cli, write_config: Callable[..., Path]) -> None:
-    start = write_config(FEATURES.format(root=pictures, start="").replace("finetune: {pretrained: , strategy: head}\n", ""))
+    start = write_config(
+        FEATURES.format(root=pictures, start="").replace("finetune: {pretrained: , strategy: head}\n", "")
+    )
     assert cnncli("train", start, "--name", "start/one").code == 0
     head = write_config(FEATURES.format(root=pictures, start="runs/start/one/best.pt"), "head.yaml")
     with too_many(nn.Conv2d, 8, training=False):
@@ -227,7 +229,9 @@ def test_texts_and_forecasts_that_do_not_fit(
         assert "search with fewer beams" in error(cnncli(*search))
     with pytest.MonkeyPatch.context() as patch:
         step = RecurrentText.step
-        patch.setattr(RecurrentText, "step", lambda self, ids, state: step(self, ids, state) if len(ids) < 2 else full())
+        patch.setattr(
+            RecurrentText, "step", lambda self, ids, state: step(self, ids, state) if len(ids) < 2 else full()
+        )
         assert "search with fewer beams" in error(cnncli(*search))
         assert cnncli(*write, "--beam", "1").code == 0
     used = full_but_on_the_cpu(monkeypatch, (RecurrentText, "step"), (Predictor, "_answer"))
