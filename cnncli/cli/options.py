@@ -1,5 +1,6 @@
 """What several commands share: their options, and how the words of a command line are told apart."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -13,6 +14,7 @@ from cnncli.core.files import user_path
 
 LAUNCHING = ("--nproc", "--max-restarts")
 
+_SETTING = re.compile(r"(device|precision|(dataset|compute|task)\.\w+)=")  # other words with a '=' are paths
 Words = Annotated[
     list[str] | None,
     typer.Argument(
@@ -49,7 +51,15 @@ Data = Annotated[Path | None, typer.Option("--data", help="A folder of pictures:
 Weights = Annotated[Path | None, typer.Option("--weights", help="A file with the weights, instead of a download.")]
 StrategyName = Annotated[str | None, typer.Option("--strategy", help="head, last, full or gradual.")]
 What = Annotated[
-    list[str], typer.Argument(metavar="PATH...", help="Pictures, folders, globs; or one table. - is standard input.")
+    list[str],
+    typer.Argument(
+        metavar="PATH... [KEY=VALUE]...",
+        help="Pictures, folders, globs; or one table. - is standard input. device=cpu and the like are set anew.",
+    ),
+]
+SetAnew = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="dataset.…, task.threshold, device or precision set anew."),
 ]
 TopK = Annotated[int, typer.Option("--top-k", min=1, help="Pictures: show so many classes.")]
 MaxError = Annotated[
@@ -133,6 +143,15 @@ def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:
     if len(others) > 1:
         raise ConfigError(f"'{others[1]}' is a second config; overrides are written key=value")
     return (user_path(others[0]) if others else None), overrides
+
+
+def split_settings(words: list[str]) -> tuple[list[str], list[str]]:
+    """The paths among the words after a checkpoint, and what is set anew; raises ``ConfigError`` without a path."""
+    overrides = [word for word in words if is_override(word) and _SETTING.match(word)]
+    paths = [word for word in words if word not in overrides]
+    if not paths:
+        raise ConfigError("no path given; name pictures, folders, or a table")
+    return paths, overrides
 
 
 def needed(path: Path | None) -> Path:

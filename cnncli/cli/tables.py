@@ -50,10 +50,22 @@ def print_profile(profile: dict[str, Any], as_json: bool) -> None:
         print_json(profile)
         return
     title = f"A step of {profile['batch_size']} samples takes {profile['milliseconds']:.2f} ms"
-    parts = [[p["phase"], f"{p['milliseconds']:.3f}", f"{100 * p['share']:.1f} %"] for p in profile["phases"]]
-    print_table(f"{title} (mean of {profile['steps']})", ["part", "ms a step", "share"], parts)
-    operators = [[o["operator"], f"{o['milliseconds']:.3f}", f"{o['calls']:.1f}"] for o in profile["operators"]]
-    print_table("Costliest operators", ["operator", "ms a step", "calls"], operators)
+    apart = profile["device"] != "cpu"  # then the host asks, and the device computes
+    parts = [
+        [p["phase"], f"{p['milliseconds']:.3f}", f"{100 * p['share']:.1f} %", *([f"{p['waiting']:.3f}"] * apart)]
+        for p in profile["phases"]
+    ]
+    columns = ["part", "ms a step", "share", *(["of it waiting for the device"] * apart)]
+    print_table(f"{title} (mean of {profile['steps']})", columns, parts)
+    operators = [
+        [o["operator"], f"{o['milliseconds']:.3f}", *([f"{o['device']:.3f}"] * apart), f"{o['calls']:.1f}"]
+        for o in profile["operators"]
+    ]
+    columns = ["operator", "ms a step" + " on the host" * apart, *(["on the device"] * apart), "calls"]
+    print_table("Costliest operators", columns, operators)
+    if profile["peak_memory"] is not None:
+        whose = "tensors" if apart else "the process"
+        say(f"memory    at most {profile['peak_memory'] / 2**20:,.0f} MiB on {profile['device']} ({whose})")
     say(f"trace     {profile['trace']}   (open it in ui.perfetto.dev or chrome://tracing)")
 
 

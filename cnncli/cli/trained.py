@@ -22,6 +22,7 @@ from cnncli.cli.options import (
     Plugin,
     Prompt,
     Seed,
+    SetAnew,
     Stream,
     Temperature,
     TopK,
@@ -29,6 +30,7 @@ from cnncli.cli.options import (
     What,
     Workers,
     in_ranks,
+    split_settings,
 )  # fmt: skip
 from cnncli.cli.outputs import Output, named_files, trained_on
 from cnncli.core.errors import ConfigError, DataError
@@ -43,10 +45,7 @@ FEW = 200  # validation pictures below which an error of a few per cent cannot b
 def evaluate(
     ctx: typer.Context,
     ckpt: Checkpoint,
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="dataset.…, task.threshold, device or precision set anew."),
-    ] = None,
+    words: SetAnew = None,
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
     data: Annotated[
         str | None,
@@ -90,8 +89,9 @@ def predict(
     from cnncli.inference.rows import check_format
 
     check_format(form or "csv")
+    what, overrides = split_settings(what)
     output = _output("--out", out, ckpt, plugin, what)
-    predictor, errors = load_predictor(ckpt, plugins=plugin or [], views=tta), dict[str, str]()
+    predictor, errors = load_predictor(ckpt, overrides, plugin or [], views=tta), dict[str, str]()
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
         text, errors = _pictures(predictor, what, output, form or "table", top_k, max_error, workers)
@@ -161,6 +161,7 @@ def _end_with(errors: Iterable[str]) -> None:
 
 def generate(
     ckpt: Checkpoint,
+    words: SetAnew = None,
     prompt: Prompt = "",
     length: Length = 500,
     temperature: Temperature = 0.8,
@@ -177,7 +178,7 @@ def generate(
     from cnncli.inference import generate as generation
     from cnncli.inference.predictor import load_predictor
 
-    predictor = load_predictor(ckpt, plugins=plugin or [])
+    predictor = load_predictor(ckpt, words or [], plugin or [])
     _, unknown = generation.encode(prompt, generation.text_of(predictor))
     pieces: Iterable[str]
     found: dict[str, float] = {}
@@ -198,6 +199,7 @@ def generate(
 
 def forecast(
     ckpt: Checkpoint,
+    words: SetAnew = None,
     steps: Annotated[int, typer.Option("--steps", help="How many steps beyond the end of the data.")] = 12,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Another series with the same columns, instead of the trained one.")
@@ -218,7 +220,7 @@ def forecast(
     plot_format = "" if plot is None else forecasting.plot_format(plot)
     if table is not None and picture is not None and table.same_as(picture):
         raise ConfigError(f"--plot {plot}: is --out as well; choose another name")
-    predictor = load_predictor(ckpt, plugins=plugin or [])
+    predictor = load_predictor(ckpt, words or [], plugin or [])
     for output in (table, picture):
         _keep_training_files(output, predictor)
     found, errors = forecasting.forecast(predictor, steps, csv)

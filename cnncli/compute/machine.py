@@ -8,6 +8,7 @@ from functools import cache
 
 import torch
 
+from cnncli.compute.determinism import be_deterministic, be_free
 from cnncli.config.sections import ComputeConfig
 from cnncli.core.cores import usable_cores
 
@@ -25,12 +26,40 @@ def set_up(compute: ComputeConfig, device: torch.device, processes: int = 1) -> 
     threads = compute_threads(processes) if compute.threads == "auto" else min(compute.threads, os.cpu_count() or 1)
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
+    # a run before this one may have set it
+    be_deterministic() if device.type == "cuda" and compute.deterministic else be_free()
     if device.type == "cuda":
-        products = "tf32" if compute.tf32 else "ieee"
-        torch.backends.cudnn.deterministic = True  # the same seed gives the same weights
-        torch.backends.cuda.matmul.fp32_precision = products
-        for backend in ("conv", "rnn"):  # torch's annotations know neither
-            setattr(getattr(torch.backends.cudnn, backend), "fp32_precision", products)  # noqa: B010
+        _set_up_cuda(compute, device)
+
+
+def _set_up_cuda(compute: ComputeConfig, device: torch.device) -> None:
+    # the one way of saying it after which all of torch's ways of asking still answer
+    torch.set_float32_matmul_precision("high" if compute.tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = compute.tf32
+    if device.index or torch.cuda.is_initialized():  # pinned memory and capabilities are then those of this card
+        torch.cuda.set_device(device)
+
+
+def wait_for(device: torch.device) -> None:
+    """Until ``device`` has done all that it was asked for: before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most bytes that tensors took on ``device`` so far; of a CPU, the process; None where nobody counts."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()  # of now: freed memory stays with the driver
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @cache

@@ -13,12 +13,15 @@ import torch
 from torch import nn
 
 from cnncli import __version__
+from cnncli.compute.determinism import fix_order
+from cnncli.compute.devices import pick_device
+from cnncli.compute.failures import PLACING, explained
 from cnncli.compute.kernels import Float32LSTM, avoid_faulty_kernels
 from cnncli.compute.machine import keep_freed_memory, processor, set_up
-from cnncli.compute.place import Place, place
+from cnncli.compute.place import place
 from cnncli.compute.ranks import Ranks
 from cnncli.config.sections import ComputeConfig
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.seeding import derive_seed
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -45,13 +48,21 @@ class Runtime:
 
     def place(self, model: nn.Module) -> nn.Module:
         """``model`` on the device, its filters in the order of memory that suits them, without kernels that fail."""
-        if self.compute.sync_batchnorm and self.ranks.count > 1:
+        if self.synced:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        placed: nn.Module = model.to(self.device, memory_format=self.memory_format(model))  # type: ignore[call-overload]
+        with explained(PLACING):
+            placed: nn.Module = model.to(self.device, memory_format=self.memory_format(model))  # type: ignore[call-overload]
+        if self.device.type == "cuda" and self.compute.deterministic:
+            fix_order(placed)
         if self.device.type == "cpu":
             half = "bf16" if self.precision == "auto" else self.precision  # what a trial may choose
             avoid_faulty_kernels(placed, _DTYPES.get(half))
         return placed
+
+    @property
+    def synced(self) -> bool:
+        """Whether the ranks exchange something in every forward pass."""
+        return self.compute.sync_batchnorm and self.ranks.count > 1
 
     def memory_format(self, model: nn.Module) -> torch.memory_format:
         """Channels innermost for networks with two-dimensional convolutions, unless the config says otherwise."""
@@ -111,35 +122,6 @@ class Runtime:
         return f"cpu ({processor(self.device)})" if self.device.type == "cpu" else str(self.device)
 
 
-def pick_device(name: str, where: Place = Place()) -> torch.device:
-    """The device called ``name``; ``auto`` takes cuda, else mps, else cpu; of several ranks each takes the next card.
-
-    Raises ``ConfigError`` when it is not there: nothing falls back silently.
-    """
-    if where.count > 1:
-        return _device_of_rank(name, where)
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device: there is no '{name}' here ({torch.cuda.device_count()} CUDA devices); use auto or cpu"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device: there is no 'mps' here; use auto or cpu")
-    return device
-
-
-def _device_of_rank(name: str, where: Place) -> torch.device:
-    if name.startswith("cuda:") or name == "mps":
-        raise ConfigError(f"device: {name} is one device for {where.count} ranks; set cuda, cpu or auto")
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    return pick_device(f"cuda:{where.local % max(torch.cuda.device_count(), 1)}")
-
-
 def make_runtime(
     device: str, precision: str, seed: int, compute: ComputeConfig | None = None, ranks: Ranks | None = None
 ) -> Runtime:
@@ -153,7 +135,8 @@ def make_runtime(
     ranks = ranks or Ranks()
     picked = pick_device(device, ranks.place)
     if compute.sync_batchnorm and picked.type != "cuda":
-        raise ConfigError(f"compute.sync_batchnorm: PyTorch has none for {picked.type}; remove it, or use GPUs")
+        cause = f"PyTorch has none for {picked.type}; remove it, or use GPUs"
+        raise ConfigError(Fault("", "compute.sync_batchnorm", cause))
     set_up(compute, picked, ranks.place.local_count)
     ranks.watch(compute.rank_timeout)
     return Runtime(picked, precision, seed, compute, ranks=ranks)

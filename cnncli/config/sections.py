@@ -166,6 +166,9 @@ class ComputeConfig(Section):
     flush_denormals: bool = Field(True, description="count numbers below 1e-38 as zero: they are slow on CPUs")
     keep_freed_memory: bool = Field(True, description="do not give freed memory back to the system (glibc)")
     tf32: bool = Field(True, description="19-bit products for fp32 on NVIDIA's tensor cores")
+    deterministic: bool = Field(
+        True, description="add up in a fixed order on NVIDIA GPUs too, so that the same seed gives the same weights"
+    )
     sync_batchnorm: bool = Field(False, description="several GPUs: BatchNorm's statistics are of the samples of all")
     rank_timeout: float = Field(
         300.0, gt=0, description="several ranks: seconds after which one that takes no step, or shows no life, has hung"

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import ConfigError, DataError, Interrupted, SamplesGone, did_you_mean
 from cnncli.core.members import Members
@@ -46,6 +47,7 @@ class Evaluation:
         return {**about, "metrics": with_counts(self.metrics, self.samples), **self.report.to_json()}
 
 
+@explained(ANSWERING)
 def evaluate(predictor: Predictor, split: Split, display: Display, place: str | None = None) -> Evaluation:
     """Metrics, details of each class and the baseline of a trained network on one split of its data.
 

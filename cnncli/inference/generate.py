@@ -11,11 +11,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from cnncli.compute.failures import ANSWERING, explained
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import Text
 from cnncli.inference.predictor import Predictor
 
 MAX_BEAMS = 4096  # each is a row of the batch, with a cache of its own
+FEWER_BEAMS = f"search with fewer beams, {ANSWERING}"
 UNKNOWN = 0
 """The id that stands for every character unknown to the training part."""
 
@@ -61,7 +63,7 @@ def sample(
     generator = torch.Generator().manual_seed(seed)
     new, state = _tensor(model, [list(ids)]), None
     for _ in range(length):
-        logits, state = model.step(new, state)
+        logits, state = _step(model, new, state)
         scores = logits[0].double().cpu()
         scores[unknown_id] = -inf
         chances, order = candidates(scores, temperature, top_k, top_p)
@@ -101,7 +103,7 @@ def beam_search(
     totals = torch.zeros(1, dtype=torch.float64)
     steps: list[tuple[Tensor, Tensor]] = []  # of each step: which beam was continued, and with which id
     for number in range(length):
-        logits, state = model.step(new, state)
+        logits, state = _step(model, new, state)
         scores = totals[:, None] + logits.double().cpu().log_softmax(dim=1)
         scores[:, unknown_id] = -inf
         rows, width = scores.shape
@@ -109,7 +111,8 @@ def beam_search(
         parents, chosen = best // width, best % width
         steps.append((parents, chosen))
         if number < length - 1:
-            state = model.reorder(state, parents.to(new.device))
+            with explained(FEWER_BEAMS):
+                state = model.reorder(state, parents.to(new.device))
             new = chosen[:, None].to(new.device)
     row, found = 0, []  # topk gives the best first
     for parents, chosen in reversed(steps):
@@ -166,6 +169,12 @@ def _begin(predictor: Predictor, prompt: str, length: int) -> tuple[Text, TextMo
 def _check(fits: bool, fault: str) -> None:
     if not fits:
         raise ConfigError(fault)
+
+
+def _step(model: TextModel, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """``model.step``; raises ``TrainingError`` where the device's memory does not suffice."""
+    with explained(ANSWERING if len(ids) == 1 else FEWER_BEAMS):
+        return model.step(ids, state)
 
 
 def _tensor(model: TextModel, ids: list[list[int]]) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cnncli.compute.failures import explained
+from cnncli.compute.failures import ANSWERING, explained
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.printable import json_text
 from cnncli.core.spec import Decode, Pictures
@@ -72,7 +72,7 @@ def predict_pictures(
     names = [str(path) for path in asked.paths] if asked.picture is None else [STANDARD_INPUT]
     errors, good, logits = dict(asked.missing), list[str](), list[Tensor]()
     done = 0
-    with explained():  # a worker that dies is heard of wherever the main process stands
+    with explained(ANSWERING):  # a worker that dies is heard of wherever the main process stands
         for read in _reads(asked, decode, workers, track):
             batch = names[done : done + len(read.images) + len(read.errors)]
             done += len(batch)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.ranks import Ranks
 from cnncli.compute.runtime import make_runtime
 from cnncli.config.sections import Config
@@ -59,7 +60,8 @@ class Predictor:
         values = prod(self.spec.input_shape)
         least = max(min(BATCHES[0], LARGE // values), 1)
         size = min(max(self.spec.kind.eval_values // values, least), BATCHES[1])
-        return torch.cat([self._answer(part) for part in samples.split(size)])
+        with explained(ANSWERING):
+            return torch.cat([self._answer(part) for part in samples.split(size)])
 
     @torch.inference_mode()
     def _answer(self, samples: Tensor) -> Tensor:
@@ -81,6 +83,7 @@ class Predictor:
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
+@explained(ANSWERING)
 def load_predictor(
     path: Path,
     overrides: Sequence[str] = (),

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from cnncli.compute.failures import explained
+from cnncli.compute.failures import explained, fewer_steps
 from cnncli.compute.machine import give_freed_memory_back
 from cnncli.compute.ranks import join
 from cnncli.compute.runtime import Runtime, make_runtime
@@ -37,7 +37,9 @@ from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
 from cnncli.training.features import Extractor, HeadOnFeatures
 from cnncli.training.finetune import Strategy, load_pretrained
+from cnncli.training.loading import loader_of
 from cnncli.training.network import build_model, build_task, example_inputs, load_weights, restore, task_class
+from cnncli.training.repeatable import settle_order
 from cnncli.training.sizes import naming_size
 from cnncli.training.together import share
 
@@ -59,7 +61,7 @@ class Experiment:
     @property
     def batches_per_epoch(self) -> int:
         """Batches of one epoch."""
-        return len(self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False))
+        return len(self._plain_loader())
 
     @property
     def steps_per_epoch(self) -> int:
@@ -69,12 +71,15 @@ class Experiment:
     @property
     def where(self) -> str:
         """Where the training samples lie."""
-        loader = self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
-        return loader.where
+        return self._plain_loader().where
+
+    def _plain_loader(self) -> Loader:
+        """The batches of training as the network gets them, whether or not it learns from features."""
+        return loader_of(self.data, "train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
 
     def loader(self, split: Split, *, training: bool = False) -> Loader:
         """The batches of ``split`` on the run's device."""
-        return self.data.loader(split, self.runtime.device, training=training, seed=self.config.seed)
+        return loader_of(self.data, split, self.runtime.device, training=training, seed=self.config.seed)
 
 
 def build_experiment(
@@ -99,12 +104,13 @@ def build_experiment(
         task = _fitted_task(config, data, runtime)
     with blaming(loaded, "optimizer"):
         optimizer = _optimizer(config, model, strategy, data.spec)
-    with blaming(loaded, "dataset"), explained():
+    with blaming(loaded, "dataset"), explained(fewer_steps(config.dataset.batch_size, config.precision)):
         # not embedded: features are computed when they are first asked for, with the weights of then
-        loader = data.loader("train", runtime.device, training=True, seed=config.seed, embedded=False)
+        loader = loader_of(data, "train", runtime.device, training=True, seed=config.seed, embedded=False)
         if resumed is None and config.finetune is None and whitens(model):
             fit_whitening(model, _first_inputs(loader, samples_needed(data.spec.input_shape)))
         ranks.alike(model)
+        settle_order(model, task, loader, runtime)
         choice = ranks.from_zero(lambda: choose(Trial(config, data.spec, model, task, loader, runtime), measure))
     config = settled(config, choice)
     runtime = replace(runtime, precision=config.precision, compute=config.compute)

@@ -66,7 +66,7 @@ def choose(trial: Trial, measure: bool) -> Choice:
     Unless it may ``measure``, what is open is fp32, not compiled.
     """
     asked, compiling = trial.config.precision, trial.config.compute.compile
-    measurable = trial.spec.kind.trials_pay
+    measurable = trial.spec.kind.trials_pay and not trial.runtime.synced  # one rank alone would wait for ever
     precision = asked if asked != "auto" else "fp32"
     open_precision = asked == "auto" and measurable and made_for_bf16(trial.runtime.device)
     open_compile = compiling == "auto" and measurable and trial.runtime.device.type in ("cpu", "cuda")

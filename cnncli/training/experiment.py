@@ -6,13 +6,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.ranks import join
 from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.results import SplitReport, Values
-from cnncli.core.spec import PICTURES, Split
+from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.plots import draw_curves, draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
@@ -23,6 +24,7 @@ from cnncli.training.configs import load_config
 from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
+from cnncli.training.loading import of_pictures
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
 from cnncli.training.pictures import GRID, training_samples
@@ -68,6 +70,7 @@ def begun_before(runs_dir: Path, name: str) -> RunFolder | None:
     return ranks.from_zero(lambda: marked_run(runs_dir, name, ranks.place.launch))
 
 
+@explained()
 def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     """Train a config from its beginning; the result is also ``result.json`` in the run."""
     experiment = build_experiment(loaded, display.track)
@@ -81,6 +84,7 @@ def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     return _run(experiment, join().from_zero(create), display, None)
 
 
+@explained()
 def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -> RunResult:
     """Go on with a run from one of its checkpoints, exactly as if it had never stopped.
 
@@ -185,7 +189,7 @@ def of_split(record: Values, split: str) -> Values:
 
 
 def _has_samples(experiment: Experiment) -> bool:
-    return experiment.config.logging.samples and experiment.data.spec.kind is PICTURES
+    return experiment.config.logging.samples and of_pictures(experiment.data)
 
 
 def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> None:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from cnncli.compute.failures import explained, fewer_at_once
 from cnncli.compute.runtime import Runtime
 
 
@@ -36,7 +37,7 @@ class Extractor:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         hook = self.head.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
         try:
-            with self.runtime.autocast():
+            with explained(fewer_at_once(len(inputs))), self.runtime.autocast():
                 self.network.eval()(inputs)
         finally:
             hook.remove()

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
-from cnncli.compute.failures import explained
+from cnncli.compute.failures import explained, fewer_steps
 from cnncli.compute.interrupt import StopSignal
+from cnncli.compute.machine import wait_for
 from cnncli.core.errors import CheckpointError, DataError, Interrupted, TrainingError
 from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
@@ -21,6 +22,7 @@ from cnncli.training.build import Experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
 from cnncli.training.features import whole
+from cnncli.training.loading import room_to_evaluate
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import ranked_baselines
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
@@ -116,7 +118,7 @@ class Fit:
         Raises ``Interrupted`` after writing a checkpoint, ``TrainingError`` when the loss is no longer a number; the
         checkpoints written before stay as they are.
         """
-        with StopSignal() as stop, explained():
+        with StopSignal() as stop, explained(fewer_steps(self.config.dataset.batch_size, self.config.precision)):
             if self.ranks.is_zero and not self.run.last.exists():
                 self.keep_last()  # so that a kill in the first epoch can be resumed
             while not self.finished:
@@ -165,7 +167,9 @@ class Fit:
         loader = experiment.loader(split)
         meter = experiment.task.meter(detailed=True)
         batches = self.display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
-        evaluate(self.state.eval_model, batches, experiment.task, experiment.runtime, meter, stop)
+        with explained(room_to_evaluate(experiment.data, loader)):
+            evaluate(self.state.eval_model, batches, experiment.task, experiment.runtime, meter, stop)
+            wait_for(experiment.runtime.device)  # or its seconds would be read too early
         self.ranks.agree(stop)
         if not stop.requested:
             combine(meter, self.ranks)

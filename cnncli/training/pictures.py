@@ -11,6 +11,7 @@ from cnncli.core.spec import Pictures, Split
 from cnncli.core.targets import Shares
 from cnncli.data.bundle import DataBundle
 from cnncli.data.loaders import Targets
+from cnncli.training.loading import loader_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,7 +28,7 @@ def training_samples(
     that are not pictures.
     """
     data.spec.require(Pictures, f"{data.config.name}: a picture of samples")
-    loader = data.loader(split, device, training=shuffled, seed=seed, embedded=False)
+    loader = loader_of(data, split, device, training=shuffled, seed=seed, embedded=False)
     assert loader.normalizer is not None
     images: list[Tensor] = []
     labels: list[str] = []

@@ -1,6 +1,6 @@
 """What is about to run, in words; and a run that is only tried."""
 
-from cnncli.compute.failures import explained
+from cnncli.compute.failures import explained, fewer_steps
 from cnncli.config.checking import LoadedConfig
 from cnncli.models.inspect import count_parameters
 from cnncli.training.build import Experiment, build_experiment
@@ -11,7 +11,7 @@ from cnncli.training.new_run import NewRun
 def dry_run(loaded: LoadedConfig, new: NewRun, display: Display) -> dict[str, str]:
     """Build everything, push one real batch through and back, write no run; the plan as plain values."""
     experiment = build_experiment(loaded, display.track, measure=False)
-    with explained():
+    with explained(fewer_steps(loaded.config.dataset.batch_size, experiment.config.precision)):
         inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
         with experiment.runtime.autocast():
             outputs = experiment.state.model.train()(inputs)

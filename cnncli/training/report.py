@@ -16,6 +16,7 @@ from cnncli.data.sources import ArraySource, Source
 from cnncli.tasks.protocol import Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
+from cnncli.training.loading import loader_of, room_to_evaluate
 from cnncli.training.together import combine
 
 MOST_COEFFICIENTS = 1000  # more are no table that anyone reads
@@ -31,8 +32,8 @@ def report_split(
     stop: StopSignal,
 ) -> SplitReport | None:
     """What ``model`` scores on ``split``, beside the baselines, in full; None where it was stopped."""
-    with explained():
-        loader = data.loader(split, runtime.device)
+    loader = loader_of(data, split, runtime.device)
+    with explained(room_to_evaluate(data, loader)):
         meter = task.meter(detailed=True)
         batches = display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
         evaluate(model, batches, task, runtime, meter, stop)
@@ -40,10 +41,10 @@ def report_split(
         if stop.requested:
             return None
         combine(meter, runtime.ranks)
+        blocks = (*task.blocks(meter), *coefficients(model, data.spec, task))
+        metrics = meter.compute()
     source = data.sources[split]
     baselines = ranked_baselines(task, source)
-    blocks = (*task.blocks(meter), *coefficients(model, data.spec, task))
-    metrics = meter.compute()
     headline = _headline(task, baselines)
     lower = headline in task.lower_is_better
     return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks)

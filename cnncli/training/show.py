@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from cnncli.compute.runtime import pick_device
+from cnncli.compute.devices import pick_device
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError
 from cnncli.core.files import user_path

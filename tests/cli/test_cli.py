@@ -152,6 +152,7 @@ def test_a_missing_checkpoint_is_4(cnncli: Cli) -> None:
 def test_a_device_that_is_not_there_is_2_before_any_data_is_read(tiny: Path, cnncli: Cli) -> None:
     answer = cnncli("train", tiny, "device=cuda:77", "dataset.name=mnist")
     assert answer.code == 2
+    assert len(answer.err.splitlines()) == 1
     assert "there is no 'cuda:77' here" in answer.err
 
 

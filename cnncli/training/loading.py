@@ -1,0 +1,33 @@
+"""The batches of a split, and what helps where they do not fit into the device's memory."""
+
+import torch
+
+from cnncli.compute.failures import explained, fewer_at_once
+from cnncli.core.spec import PICTURES, Split
+from cnncli.data.bundle import DataBundle
+from cnncli.data.loaders import Loader
+
+
+def loader_of(
+    data: DataBundle, split: Split, device: torch.device, *, training: bool = False, seed: int = 0,
+    embedded: bool = True,
+) -> Loader:  # fmt: skip
+    """``data.loader``; raises ``TrainingError`` too, where the samples do not fit into the device's memory."""
+    with explained(_instead_of_keeping(data, embedded)):
+        return data.loader(split, device, training=training, seed=seed, embedded=embedded)
+
+
+def of_pictures(data: DataBundle) -> bool:
+    """Whether the samples are pictures: those alone can be drawn, and read anew in every epoch."""
+    return data.spec.kind is PICTURES
+
+
+def room_to_evaluate(data: DataBundle, loader: Loader) -> str:
+    """What helps where evaluating the batches of ``loader`` takes too much memory."""
+    return fewer_at_once(loader.order.batch_size) if data.embed is None else _instead_of_keeping(data, embedded=True)
+
+
+def _instead_of_keeping(data: DataBundle, embedded: bool) -> str:
+    if embedded and data.embed is not None:
+        return "set finetune.cache_features: false"
+    return "set dataset.memory: never" if of_pictures(data) else "set device: cpu"
