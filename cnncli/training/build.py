@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from cnncli.compute.compiling import check_graphs, compile_network
 from cnncli.compute.failures import explained
 from cnncli.compute.machine import give_freed_memory_back
 from cnncli.compute.runtime import Runtime, make_runtime
@@ -85,6 +86,7 @@ def build_experiment(
     """
     config = loaded.config
     with blaming(loaded, "device"):
+        check_graphs(config)
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute)
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"):
@@ -180,14 +182,14 @@ def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None, spec
 def _state(config: Config, model: nn.Module, optimizer: Optimizer, schedule: Schedule, runtime: Runtime) -> TrainState:
     average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
     scaler = GradientScale(runtime.device) if config.precision == "fp16" else None
-    if config.compute.compile == "on":
-        model.compile(dynamic=False)  # in place: the names of the weights stay as they are
+    if config.compute.compile not in ("auto", "off"):
+        compile_network(model, config.compute.compile)
     return TrainState(model, optimizer, schedule, average, scaler)
 
 
 def settled(config: Config, choice: Choice) -> Config:
     """The config with what ``auto`` stood for: the run is written down as it was."""
-    compute = config.compute.model_copy(update={"compile": "on" if choice.compiled else "off"})
+    compute = config.compute.model_copy(update={"compile": choice.compiling})
     return config.model_copy(update={"precision": choice.precision, "compute": compute})
 
 
