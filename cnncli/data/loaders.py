@@ -20,7 +20,7 @@ from cnncli.core.spec import DataSpec, Pictures
 from cnncli.core.targets import Shares
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
-from cnncli.data.sources import ArraySource, FileSource, Source, movable
+from cnncli.data.sources import ArraySource, FileSource, Held, Source, movable
 from cnncli.data.transfer import sent
 from cnncli.data.transforms import Augment, center
 from cnncli.data.workers import ReadAhead
@@ -97,50 +97,59 @@ class Order:
 
 
 class MemoryLoader:
-    """Batches gathered by index from samples that lie on the device, where they are augmented and become floats.
+    """Batches gathered by index from samples in memory, augmented and made floats on the device.
 
-    Several small batches are prepared at once: most of what an operation on little data costs is the call.
+    The samples lie on the device, or on the host, from where they are sent. Several small batches are prepared at
+    once: most of what an operation on little data costs is the call.
     """
 
     def __init__(
         self,
-        source: ArraySource,
+        held: Held,
         order: Order,
         device: torch.device,
         normalizer: Normalizer | None = None,
         augment: Augment | None = None,
         mix: Mix | None = None,
     ) -> None:
+        self.held, self.device = held, device
         self.order, self.normalizer, self.augment, self.mix = order, normalizer, augment, mix
-        self.source = source.to(device)
+        source = held.source
         values = torch.Size(source.shape).numel() + torch.Size(source.targets.shape[1:]).numel()
-        at_once = CHUNK_VALUES if device.type == "cpu" else ON_DEVICE
+        at_once = CHUNK_VALUES if held.device.type == "cpu" else ON_DEVICE
         self.batches_at_once = max(at_once // max(order.batch_size * values, 1), 1)
-        self.where = f"in memory on {device}"
+        sent_on = "" if held.device == device else f", sent to {device} in every epoch"
+        self.where = f"in memory on {held.device}{sent_on}"
 
     def __len__(self) -> int:
         return len(self.order)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of ``epoch`` from number ``start`` on."""
+        """The batches of ``epoch`` from number ``start`` on; the samples are moved before the first is asked for."""
+        return self._batches(self.held.get(), epoch, start)
+
+    def _batches(self, source: ArraySource, epoch: int, start: int) -> Iterator[Batch]:
         batches = self.order.batches(epoch)
         while start < len(batches):
             stop = start - start % self.batches_at_once + self.batches_at_once
-            for number, batch in enumerate(self._prepared(batches[start:stop], epoch, start), start):
+            for number, batch in enumerate(self._prepared(source, batches[start:stop], epoch, start), start):
                 yield batch if self.mix is None else self.mix(*batch, epoch, number)
             start = stop
 
-    def _prepared(self, batches: list[Tensor], epoch: int, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _prepared(
+        self, source: ArraySource, batches: list[Tensor], epoch: int, number: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """``batches``, of which the first has this number, before they are mixed."""
         indices = torch.cat(batches)
-        here = sent(indices, self.source.targets.device)
-        inputs = self.source.gather(here)
+        here = sent(indices, source.targets.device)
+        inputs = sent(source.gather(here), self.device)
+        targets = sent(movable(source.targets[here], self.device), self.device)
         if self.augment is not None:
             inputs = self.augment(inputs, self.augment.draws(epoch, indices, number * self.order.batch_size))
         if self.normalizer is not None:
             inputs = self.normalizer(inputs)
         sizes = [len(batch) for batch in batches]
-        return zip(inputs.split(sizes), self.source.targets[here].split(sizes), strict=True)
+        return zip(inputs.split(sizes), targets.split(sizes), strict=True)
 
 
 class StreamLoader:
