@@ -182,8 +182,9 @@ def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None, spec
 def _state(config: Config, model: nn.Module, optimizer: Optimizer, schedule: Schedule, runtime: Runtime) -> TrainState:
     average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
     scaler = GradientScale(runtime.device) if config.precision == "fp16" else None
-    if config.compute.compile not in ("auto", "off"):
-        compile_network(model, config.compute.compile)
+    compiling = config.compute.compile
+    if compiling == "on" or compiling == "cuda_graphs":
+        compile_network(model, compiling)
     return TrainState(model, optimizer, schedule, average, scaler)
 
 
