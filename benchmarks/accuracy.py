@@ -34,9 +34,9 @@ def main() -> None:
     made = parser(__doc__, 5, "--seeds")
     made.add_argument("--epochs", type=int, default=1, metavar="N", help="1 unless given")
     given = made.parse_args()
-    print(machine(), flush=True)
+    print(machine(given.device), flush=True)
     ways = [Contender(name, ["-m", module, str(given.epochs), *words]) for name, (module, *words) in WAYS.items()]
-    taken = take_turns(ways, given.rounds)
+    taken = take_turns(ways, given.rounds, given.device)
     found = {name: [100 * turn["accuracy"] for turn in turns] for name, turns in taken.items()}
     table = new_table("", "accuracy, %", "standard deviation", "p against plain")
     for name in found:

@@ -1,10 +1,9 @@
 """Augmentation of whole batches against torchvision picture by picture: ``python -m benchmarks.augment``.
 
-Both change the same pictures, uint8 with channels innermost, on the same threads, in turn; torchvision's are stacked
-into a batch in the end, as a loader must. Figures are pictures a second, medians of the rounds.
+Both change the same pictures, uint8 with channels innermost, on the same device and threads, in turn; torchvision's are
+stacked into a batch in the end, as a loader must. Figures are pictures a second, medians of the rounds.
 """
 
-import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -15,6 +14,7 @@ from rich.table import Table
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
+from benchmarks.on_device import now
 from benchmarks.side_by_side import machine, parser
 from cnncli.core.registry import transforms
 from cnncli.data.transforms import Augment
@@ -45,38 +45,44 @@ CASES: dict[str, tuple[int, int, int, Chain, list[v2.Transform]]] = {
 }  # fmt: skip
 
 
-def seconds(change: Callable[[], Tensor]) -> float:
+def seconds(change: Callable[[], Tensor], device: torch.device) -> float:
     """The time of one call."""
-    start = time.perf_counter()
+    start = now(device)
     change()
-    return time.perf_counter() - start
+    return now(device) - start
 
 
 def rates(
-    channels: int, side: int, size: int, chain: Chain, theirs: list[v2.Transform], rounds: int
+    channels: int,
+    side: int,
+    size: int,
+    chain: Chain,
+    theirs: list[v2.Transform],
+    rounds: int,
+    device: torch.device,
 ) -> tuple[float, float, float]:
     """Pictures a second of cnncli and of torchvision, and the median of the rounds' ratios."""
     count = max(VALUES // (channels * side * side) // BATCH, 1) * BATCH
-    images = torch.randint(0, 256, (count, side, side, channels), dtype=torch.uint8).permute(0, 3, 1, 2)
+    images = torch.randint(0, 256, (count, side, side, channels), dtype=torch.uint8).to(device).permute(0, 3, 1, 2)
     built = [(name, transforms.build(name, (size, size), **args)) for name, args in chain]
     augment, compose = Augment(built, (size, size), seed=0), v2.Compose(theirs)
     places = torch.arange(count)
     ours: list[float] = []
     others: list[float] = []
     for _ in range(rounds + 1):
-        ours.append(seconds(lambda: augment(images, augment.draws(0, places, places))))
-        others.append(seconds(lambda: torch.stack([compose(image) for image in images])))
+        ours.append(seconds(lambda: augment(images, augment.draws(0, places, places)), device))
+        others.append(seconds(lambda: torch.stack([compose(image) for image in images]), device))
     ratios = [other / own for own, other in zip(ours[1:], others[1:], strict=True)]  # the first round warms up
     return count / median(ours[1:]), count / median(others[1:]), median(ratios)
 
 
 def main() -> None:
     """Print a table of all cases."""
-    rounds = parser(__doc__, 7).parse_args().rounds
-    print(machine())
+    given = parser(__doc__, 7).parse_args()
+    print(machine(given.device))
     table = Table("transforms", "pictures", "cnncli, /s", "torchvision, /s", "ratio")
     for name, (channels, side, size, chain, theirs) in CASES.items():
-        own, other, ratio = rates(channels, side, size, chain, theirs, rounds)
+        own, other, ratio = rates(channels, side, size, chain, theirs, given.rounds, torch.device(given.device))
         shape = f"{side}×{side}×{channels}" + (f" to {size}" if size != side else "")
         table.add_row(name, shape, f"{own:,.0f}", f"{other:,.0f}", f"{ratio:.1f}")
     Console().print(table)

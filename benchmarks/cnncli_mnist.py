@@ -10,12 +10,12 @@ the run, in the same process as the training, its whole report (confusion matrix
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cnncli_run import train
+from benchmarks.on_device import chosen, now
 from cnncli.training import experiment
 
 CONFIG = Path(__file__).parents[1] / "configs" / "mnist.yaml"
@@ -25,9 +25,9 @@ def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., A
     """``function``, with the time of each call noted in ``seconds``."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
+        start = now(chosen())
         answer = function(*args, **kwargs)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(now(chosen()) - start)
         return answer
 
     return call
@@ -37,7 +37,12 @@ def main() -> None:
     """Train and evaluate."""
     words = sys.argv[1:]
     epochs = int(words.pop(0)) if words and words[0].isdigit() else 1
-    same = ["dataset.val_fraction=0", "checkpoint={monitor: train/loss}", f"train={{epochs: {epochs}}}"]
+    same = [
+        "dataset.val_fraction=0",
+        "checkpoint={monitor: train/loss}",
+        f"train={{epochs: {epochs}}}",
+        f"device={chosen()}",
+    ]
     looks: list[float] = []
     experiment.report_split = timed(experiment.report_split, looks)
     lines, result = train([str(CONFIG), *same, f"seed={os.environ.get('SEED', '0')}", *words])

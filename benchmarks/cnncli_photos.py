@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import yaml
 
 from benchmarks.cnncli_run import train
+from benchmarks.on_device import chosen, now
 from benchmarks.side_by_side import Taken
 from cnncli.training.build import build_experiment
 from cnncli.training.configs import load_config
@@ -27,6 +27,7 @@ def settings(folder: str, epochs: int) -> dict[str, Any]:
     """The config; what it does not name is cnncli's default."""
     return {
         "seed": int(os.environ.get("SEED", "0")),
+        "device": str(chosen()),
         "dataset": {
             "name": "image_folder",
             "root": folder,
@@ -51,12 +52,12 @@ def feed(config: Path, epochs: int) -> Taken:
     """Seconds of each epoch's batches."""
     experiment = build_experiment(load_config(config), untracked)
     loader = experiment.loader("train", training=True)
-    seconds = []
+    seconds, device = [], experiment.runtime.device
     for epoch in range(epochs):
-        start = time.perf_counter()
+        start = now(device)
         for _batch in loader.epoch(epoch):
             pass
-        seconds.append(time.perf_counter() - start)
+        seconds.append(now(device) - start)
     return {"seconds": seconds, "pictures": len(experiment.data.sources["train"])}
 
 

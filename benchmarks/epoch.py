@@ -61,8 +61,8 @@ def train_seconds(turn: Taken) -> float:
 def main() -> None:
     """Print the table."""
     given = arguments(__doc__)
-    print(machine(), flush=True)
-    taken = take_turns(contenders(given.peers_python), given.rounds)
+    print(machine(given.device), flush=True)
+    taken = take_turns(contenders(given.peers_python), given.rounds, given.device)
     columns = [
         Column("epoch, s", train_seconds),
         Column("ratio to plain", train_seconds, against=PLAIN),

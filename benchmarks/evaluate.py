@@ -18,8 +18,8 @@ def eval_seconds(turn: Taken) -> float:
 def main() -> None:
     """Print the table."""
     given = arguments(__doc__)
-    print(machine(), flush=True)
-    taken = take_turns(contenders(given.peers_python), given.rounds)
+    print(machine(given.device), flush=True)
+    taken = take_turns(contenders(given.peers_python), given.rounds, given.device)
     columns = [
         Column("seconds", eval_seconds, "{:.3f}"),
         Column("ratio to plain", eval_seconds, against=PLAIN),

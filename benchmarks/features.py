@@ -6,7 +6,6 @@ that computes the features; decoding happens before and is the same for both.
 """
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -16,20 +15,21 @@ from rich.console import Console
 from rich.table import Table
 from torchvision.models import resnet18
 
+from benchmarks.side_by_side import parser
 from cnncli.training import experiment
 from cnncli.training.configs import load_finetune
 from cnncli.training.display import Display
 from cnncli.training.new_run import NewRun
 
-ROUNDS, EPOCHS = 3, 10
+EPOCHS = 10
 
 
-def seconds(folder: Path, weights: Path, cached: bool, place: Path) -> float:
+def seconds(folder: Path, weights: Path, cached: bool, place: Path, device: str) -> float:
     """The time of all epochs of one run."""
     settings = {"strategy": "head", "weights": str(weights)}
     overrides = [
-        f"finetune.cache_features={str(cached).lower()}", f"train.epochs={EPOCHS}", "logging.tensorboard=false",
-        "logging.samples=false", "logging.pictures=false",
+        f"finetune.cache_features={str(cached).lower()}", f"train.epochs={EPOCHS}", f"device={device}",
+        "logging.tensorboard=false", "logging.samples=false", "logging.pictures=false",
     ]  # fmt: skip
     loaded = load_finetune("resnet18", None, folder, settings, overrides)
     result = experiment.train(loaded, NewRun(place), Display(quiet=True))
@@ -39,15 +39,18 @@ def seconds(folder: Path, weights: Path, cached: bool, place: Path) -> float:
 
 def main() -> None:
     """Print a table of both, their medians and the ratio."""
-    folder = Path(sys.argv[1])
+    made = parser(__doc__, 3)
+    made.add_argument("folder", type=Path)
+    given = made.parse_args()
+    folder = given.folder
     table = Table("round", "without, s", "kept features, s", "ratio")
     ratios = []
     with tempfile.TemporaryDirectory() as place:
         weights = Path(place, "resnet18.pth")
         torch.save(resnet18().state_dict(), weights)
-        for number in range(1, ROUNDS + 1):
-            kept = seconds(folder, weights, True, Path(place))
-            without = seconds(folder, weights, False, Path(place))
+        for number in range(1, given.rounds + 1):
+            kept = seconds(folder, weights, True, Path(place), given.device)
+            without = seconds(folder, weights, False, Path(place), given.device)
             ratios.append(without / kept)
             table.add_row(str(number), f"{without:.2f}", f"{kept:.2f}", f"{ratios[-1]:.1f}")
     Console().print(table)

@@ -18,9 +18,9 @@ def peak(turn: Taken) -> float:
 def main() -> None:
     """Print the table."""
     given = parser(__doc__, rounds=3).parse_args()
-    print(machine(), flush=True)
+    print(machine(given.device), flush=True)
     columns = [Column("peak, MiB", peak, "{:,.0f}"), Column("ratio to plain", peak, against=PLAIN)]
-    show("Memory of one epoch of MNIST", take_turns([*MNIST, IMPORTS], given.rounds), columns)
+    show("Memory of one epoch of MNIST", take_turns([*MNIST, IMPORTS], given.rounds, given.device), columns)
 
 
 if __name__ == "__main__":

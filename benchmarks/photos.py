@@ -38,11 +38,11 @@ def main() -> None:
     made.add_argument("--epochs", type=int, default=4, metavar="N", help="of each turn, at least 2; 4 unless given")
     given = made.parse_args()
     folder = given.folder.resolve()
-    print(machine(), flush=True)
-    fed = take_turns(contenders("feed", folder, given.epochs), given.rounds)
+    print(machine(given.device), flush=True)
+    fed = take_turns(contenders("feed", folder, given.epochs), given.rounds, given.device)
     columns = [Column("pictures/s", speed, "{:,.0f}"), Column("times as fast", speed, against=PLAIN)]
     show("Feeding photos", fed, columns)
-    trained = take_turns(contenders("train", folder, given.epochs), given.rounds)
+    trained = take_turns(contenders("train", folder, given.epochs), given.rounds, given.device)
     columns = [Column("epoch, s", seconds), Column("ratio to plain", seconds, against=PLAIN)]
     show("ResNet-18 on photos", trained, columns)
 

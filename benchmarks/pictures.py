@@ -6,7 +6,6 @@ For configs whose augmentation is a flip and a random crop with reflected border
 a run does in a step: loader, metrics, schedule. The two take turns; medians and the median of the ratios are printed.
 """
 
-import time
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.on_device import now
 from benchmarks.side_by_side import machine, parser
 from benchmarks.text import untracked
 from cnncli.compute.interrupt import StopSignal
@@ -33,18 +33,18 @@ def cnncli_round(experiment: Experiment, number: int) -> float:
     """Seconds of ``STEPS`` steps as a run takes them."""
     loader, meter = experiment.loader("train", training=True), experiment.task.meter()
     batches = Display(quiet=True).batches(islice(loader.epoch(number), STEPS), STEPS, 0, "", meter)
-    start = time.perf_counter()
+    start = now(experiment.runtime.device)
     train_one_epoch(
         experiment.state, batches, experiment.task, experiment.runtime, experiment.config.train, meter, StopSignal()
     )
     meter.compute()
-    return time.perf_counter() - start
+    return now(experiment.runtime.device) - start
 
 
 def augmented(images: Tensor, padding: int) -> Tensor:
     """Half of uint8 ``[B, C, H, W]`` mirrored, then each shifted by up to ``padding`` pixels."""
     size = images.shape[-1]
-    flip = torch.rand(len(images)) < 0.5
+    flip = torch.rand(len(images), device=images.device) < 0.5
     images = torch.where(flip.view(-1, 1, 1, 1), images.flip(-1), images)
     wide = F.pad(images.float(), (padding,) * 4, mode="reflect").to(torch.uint8)
     places = torch.randint(2 * padding + 1, (len(images), 2)).tolist()
@@ -57,13 +57,14 @@ def bare_round(experiment: Experiment, number: int) -> float:
     assert isinstance(source, ArraySource)
     crops = [t.args.get("padding", 4) for t in config.dataset.augment if t.name == "random_crop"]
     preprocess, smoothing = experiment.data.spec.preprocess, float(config.loss.args.get("label_smoothing", 0.0))
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocess.mean, preprocess.std))
-    everything = source.gather(torch.arange(len(source)))
-    order = torch.randperm(len(source))
+    device = experiment.runtime.device
+    mean, std = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (preprocess.mean, preprocess.std))
+    everything, answers = source.gather(torch.arange(len(source))).to(device), source.targets.to(device)
+    order = torch.randperm(len(source), device=device)
     state.model.train()
-    start = time.perf_counter()
+    start = now(device)
     for indices in order.split(config.dataset.batch_size)[:STEPS]:
-        images, targets = everything[indices], source.targets[indices]
+        images, targets = everything[indices], answers[indices]
         if crops:
             images = augmented(images, crops[0])
         inputs = images.float().div_(255).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
@@ -72,7 +73,7 @@ def bare_round(experiment: Experiment, number: int) -> float:
             logits = state.model(inputs)
         F.cross_entropy(logits.float(), targets, label_smoothing=smoothing).backward()
         state.optimizer.step()
-    return time.perf_counter() - start
+    return now(device) - start
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def main() -> None:
     command.add_argument("config", nargs="?", default="configs/cifar10-fast.yaml")
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     given = command.parse_args()
-    path, overrides = given.config, given.overrides
+    path, overrides = given.config, [f"device={given.device}", *given.overrides]
     ours, bare = (build_experiment(load_config(Path(path), overrides), untracked) for _ in range(2))
     rows: list[tuple[float, float]] = []
     for number in range(given.rounds + 1):  # the first is for warming up
@@ -91,7 +92,7 @@ def main() -> None:
     table = Table("", "pictures/s")
     for name, seconds in zip(("cnncli", "bare loop"), zip(*rows, strict=True), strict=True):
         table.add_row(name, f"{pictures / median(seconds):,.0f}")
-    print(machine())
+    print(machine(given.device))
     Console().print(table)
     print(f"cnncli's share of the bare loop {100 * median(b / a for a, b in rows):.1f} %")
 

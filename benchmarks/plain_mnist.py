@@ -8,13 +8,14 @@ Prints a JSON line: seconds of training of each epoch, seconds of evaluation, ac
 import json
 import os
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
+
+from benchmarks.on_device import chosen, now
 
 
 class Net(nn.Module):
@@ -37,7 +38,9 @@ def train_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Opt
     """One epoch; its mean loss."""
     model.train()
     total = 0.0
+    device = chosen()
     for inputs, targets in loader:
+        inputs, targets = inputs.to(device), targets.to(device)
         optimizer.zero_grad()
         loss = F.cross_entropy(model(inputs), targets)
         loss.backward()
@@ -49,9 +52,10 @@ def train_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Opt
 def evaluate(model: nn.Module, loader: DataLoader) -> float:
     """Accuracy as a fraction."""
     model.eval()
-    correct = 0
+    correct, device = 0, chosen()
     with torch.no_grad():
         for inputs, targets in loader:
+            inputs, targets = inputs.to(device), targets.to(device)
             correct += (model(inputs).argmax(1) == targets).sum().item()
     return correct / len(loader.dataset)
 
@@ -65,16 +69,17 @@ def main() -> None:
     train = datasets.MNIST(root, train=True, transform=transform, download=True)
     test = datasets.MNIST(root, train=False, transform=transform)
     loader, test_loader = DataLoader(train, 64, shuffle=True), DataLoader(test, 1000)
-    model = Net()
+    device = chosen()
+    model = Net().to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     seconds = []
     for _ in range(epochs):
-        start = time.perf_counter()
+        start = now(device)
         train_epoch(model, loader, optimizer)
-        seconds.append(time.perf_counter() - start)
-    start = time.perf_counter()
+        seconds.append(now(device) - start)
+    start = now(device)
     accuracy = evaluate(model, test_loader)
-    print(json.dumps({"train": seconds, "eval": time.perf_counter() - start, "accuracy": accuracy}))
+    print(json.dumps({"train": seconds, "eval": now(device) - start, "accuracy": accuracy}))
 
 
 if __name__ == "__main__":

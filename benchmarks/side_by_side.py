@@ -1,13 +1,15 @@
 """What the side-by-side benchmarks share: contenders that take turns in fresh processes, and a table of medians.
 
 A contender is a command. Where its last line is a JSON object, that is what it measured itself; the seconds and the
-peak memory of the whole process are added. All of them compute on the CPU, and find the number of the round in
-``SEED``. torch is not imported here: a process inherits the peak memory of the one that started it.
+peak memory of the whole process are added. All of them compute on the device of ``--device``, which they find in
+``DEVICE``, and find the number of the round in ``SEED``. torch is not imported here: a process inherits the peak memory
+of the one that started it.
 """
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,15 +50,37 @@ class Column:
 
 
 def parser(description: str | None, rounds: int = 5, *names: str) -> argparse.ArgumentParser:
-    """A command line with ``--rounds``, also under other ``names``; ``description`` is the module's docstring."""
+    """A command line with ``--rounds``, also under other ``names``, and ``--device``.
+
+    ``description`` is the module's docstring.
+    """
     form = argparse.RawDescriptionHelpFormatter
     made = argparse.ArgumentParser(description=description, formatter_class=form)
     help_ = f"{rounds} unless given"
     made.add_argument("--rounds", *names, dest="rounds", type=int, default=rounds, metavar="N", help=help_)
+    made.add_argument("--device", type=_device, default="cpu", help="cpu (unless given), cuda, cuda:1, mps")
     return made
 
 
-def machine() -> str:
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is none of cpu, cuda, cuda:1, mps")
+    return text
+
+
+def environment(device: str) -> dict[str, str]:
+    """What tells a contender its device; of several GPUs it sees no other: each tool picks one in its own way."""
+    if device == "mps":
+        return {"DEVICE": device}
+    kind, _, number = device.partition(":")
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    numbers = [name for name in seen.split(",") if name]
+    chosen = int(number or 0)
+    one = numbers[chosen] if chosen < len(numbers) else str(chosen)
+    return {"DEVICE": kind, "CUDA_VISIBLE_DEVICES": one if kind == "cuda" else ""}
+
+
+def machine(device: str = "cpu") -> str:
     """Processor, cores that may be used, what it has for low precision, torch, and how busy it was before."""
     info = Path("/proc/cpuinfo")
     pairs = (line.partition(":") for line in (info.read_text() if info.is_file() else "").splitlines())
@@ -66,19 +90,19 @@ def machine() -> str:
     shown = ", ".join(f"{name} {'yes' if flag in flags else 'no'}" for name, flag in has.items())
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name = facts.get("model name", "unknown processor")
-    return f"{name}, {cores} cores, {shown}, torch {version('torch')}, load {os.getloadavg()[0]:.1f}"
+    return f"{name}, {cores} cores, {shown}, torch {version('torch')}, on {device}, load {os.getloadavg()[0]:.1f}"
 
 
-def measure(contender: Contender, number: int) -> Taken:
+def measure(contender: Contender, number: int, device: str = "cpu") -> Taken:
     """Turn ``number`` in a fresh process: its own JSON line, ``process`` in seconds, ``peak`` in MiB.
 
     Ends the benchmark with the last lines of what it printed when it fails.
     """
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "SEED": str(number)}
+    told = os.environ | environment(device) | {"SEED": str(number)}
     with tempfile.TemporaryFile("w+") as out:
         start = time.perf_counter()
         command = [contender.python, *contender.arguments]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, env=told, stdout=out, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)  # of this process alone, and of those that it waited for
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -91,14 +115,14 @@ def measure(contender: Contender, number: int) -> Taken:
     return {**(objects[-1] if objects else {}), "process": seconds, "peak": usage.ru_maxrss / unit}
 
 
-def take_turns(contenders: Sequence[Contender], rounds: int) -> dict[str, list[Taken]]:
+def take_turns(contenders: Sequence[Contender], rounds: int, device: str = "cpu") -> dict[str, list[Taken]]:
     """What every contender gave in every round; the one that began a round ends the next."""
     taken: dict[str, list[Taken]] = {contender.name: [] for contender in contenders}
     for number in range(rounds):
         first = number % len(contenders)
         for contender in [*contenders[first:], *contenders[:first]]:
             print(f"round {number + 1}/{rounds}: {contender.name}", file=sys.stderr, flush=True)
-            taken[contender.name].append(measure(contender, number))
+            taken[contender.name].append(measure(contender, number, device))
     return taken
 
 

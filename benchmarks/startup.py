@@ -6,14 +6,19 @@ A first round that does not count puts files into the system's cache, and lets c
 from benchmarks.side_by_side import Column, Contender, Taken, machine, parser, show, take_turns
 
 TORCH = Contender("import torch", ["-c", "import torch"])
-CONTENDERS = (
-    Contender("cnncli --help", ["-m", "cnncli", "--help"]),
-    Contender("cnncli list models", ["-m", "cnncli", "list", "models"]),
-    Contender("cnncli config configs/mnist.yaml", ["-m", "cnncli", "config", "configs/mnist.yaml"]),
-    Contender("cnncli train … --dry-run", ["-m", "cnncli", "train", "configs/mnist.yaml", "--dry-run"]),
-    TORCH,
-    Contender("import torch, torchvision", ["-c", "import torch, torchvision"]),
-)
+
+
+def contenders(device: str) -> list[Contender]:
+    """Commands of cnncli, and the imports that most of them need."""
+    dry_run = ["train", "configs/mnist.yaml", f"device={device.partition(':')[0]}", "--dry-run"]
+    return [
+        Contender("cnncli --help", ["-m", "cnncli", "--help"]),
+        Contender("cnncli list models", ["-m", "cnncli", "list", "models"]),
+        Contender("cnncli config configs/mnist.yaml", ["-m", "cnncli", "config", "configs/mnist.yaml"]),
+        Contender("cnncli train … --dry-run", ["-m", "cnncli", *dry_run]),
+        TORCH,
+        Contender("import torch, torchvision", ["-c", "import torch, torchvision"]),
+    ]
 
 
 def seconds(turn: Taken) -> float:
@@ -24,10 +29,11 @@ def seconds(turn: Taken) -> float:
 def main() -> None:
     """Print the table."""
     given = parser(__doc__, rounds=7).parse_args()
-    print(machine(), flush=True)
-    take_turns(CONTENDERS, 1)
+    print(machine(given.device), flush=True)
+    commands = contenders(given.device)
+    take_turns(commands, 1, given.device)
     columns = [Column("seconds", seconds), Column("ratio to import torch", seconds, against=TORCH.name)]
-    show("Starting", take_turns(CONTENDERS, given.rounds), columns)
+    show("Starting", take_turns(commands, given.rounds, given.device), columns)
 
 
 if __name__ == "__main__":

@@ -21,17 +21,18 @@ COLUMNS = ("val, %", "test, %", "train, s", "process, s", "plain, s", "ratio")
 STYLES = ("{:.2f}", "{:.2f}", "{:.2f}", "{:.1f}", "{:.1f}", "{:.1f}")
 
 
-def one_seed(config: str, seed: int, plain: bool) -> list[float]:
+def one_seed(config: str, seed: int, plain: bool, device: str) -> list[float]:
     """The cells of one seed; the last two only with ``plain``."""
     with tempfile.TemporaryDirectory() as runs:
-        words = ["train", config, f"seed={seed}", "--json", "--runs-dir", runs, "--name", "benchmark/run"]
-        taken = measure(Contender(f"{config}, seed {seed}", ["-m", "cnncli", *words]), seed)
+        settings = [f"seed={seed}", f"device={device.partition(':')[0]}"]
+        words = ["train", config, *settings, "--json", "--runs-dir", runs, "--name", "benchmark/run"]
+        taken = measure(Contender(f"{config}, seed {seed}", ["-m", "cnncli", *words]), seed, device)
         lines, result = read_run(Path(runs, "benchmark", "run"))
     seconds = sum(line["train_seconds"] for line in lines)
     cells = [100 * result["metrics"][split]["accuracy"] for split in ("val", "test")] + [seconds, taken["process"]]
     if not plain:
         return cells
-    others = sum(measure(PLAIN, seed)["train"])
+    others = sum(measure(PLAIN, seed, device)["train"])
     return [*cells, others, others / seconds]
 
 
@@ -46,13 +47,13 @@ def main() -> None:
     made.add_argument("config", nargs="?", default=CONFIG, help=f"{CONFIG} unless given")
     made.add_argument("--plain", nargs="?", type=int, const=1, default=0, metavar="N", help="with how many seeds")
     given = made.parse_args()
-    print(machine(), flush=True)
+    print(machine(given.device), flush=True)
     shown = len(COLUMNS) if given.plain else len(COLUMNS) - 2
     table = new_table("seed", *COLUMNS[:shown])
     rows = []
     for seed in range(given.rounds):
         print(f"seed {seed}", file=sys.stderr, flush=True)
-        rows.append(one_seed(given.config, seed, seed < given.plain))
+        rows.append(one_seed(given.config, seed, seed < given.plain, given.device))
         table.add_row(str(seed), *(style.format(cell) for style, cell in zip(STYLES, rows[-1], strict=False)))
     table.add_section()
     columns = [[row[number] for row in rows if len(row) > number] for number in range(shown)]

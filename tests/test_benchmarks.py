@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import floor_mnist
-from benchmarks.side_by_side import Column, Contender, machine, measure, show, take_turns
+from benchmarks import floor_mnist, on_device
+from benchmarks.side_by_side import Column, Contender, environment, machine, measure, parser, show, take_turns
 from tests.conftest import ROOT
 
 COMMANDS = ("accuracy", "augment", "epoch", "evaluate", "memory", "photos", "pictures", "startup", "time_to_accuracy")
@@ -26,6 +26,7 @@ def test_every_command_is_documented_and_says_what_it_does(name: str) -> None:
         [sys.executable, "-m", f"benchmarks.{name}", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert "--rounds" in answer.stdout
+    assert "--device" in answer.stdout
     assert f"python -m benchmarks.{name}" in answer.stdout
     assert f"python -m benchmarks.{name}" in (ROOT / "docs" / "benchmarks.md").read_text()
 
@@ -51,6 +52,40 @@ def test_the_table_has_medians_and_the_medians_of_the_ratios(capsys: pytest.Capt
 def test_a_contender_that_fails_is_named_with_its_last_words() -> None:
     with pytest.raises(SystemExit, match=r"(?s)broken failed \(1\).*NameError"):
         measure(Contender("broken", ["-c", "nonsense"]), 0)
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "told"),
+    [
+        ("cpu", "0,1", {"DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""}),
+        ("cuda", "", {"DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "0"}),
+        ("cuda:1", "", {"DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "1"}),
+        ("cuda:1", "4,7", {"DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "7"}),
+        ("mps", "", {"DEVICE": "mps"}),
+    ],
+)
+def test_a_contender_sees_the_device_that_it_is_to_compute_on_and_no_other_gpu(
+    monkeypatch: pytest.MonkeyPatch, device: str, visible: str, told: dict[str, str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert environment(device) == told
+    code = "import json, os; print(json.dumps({key: os.environ[key] for key in ('DEVICE', 'CUDA_VISIBLE_DEVICES')}))"
+    turn = measure(Contender("quick", ["-c", code]), 0, device)
+    assert {key: turn[key] for key in told} == told
+
+
+def test_clocks_wait_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    gpu = torch.device("cuda", 1)
+    assert on_device.now(gpu) <= on_device.now(torch.device("cpu"))
+    assert waited == [gpu]
+
+
+def test_a_device_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser("").parse_args(["--device", "gpu"])
+    assert "'gpu' is none of cpu, cuda, cuda:1, mps" in capsys.readouterr().err
 
 
 def test_the_machine_is_described_in_one_line() -> None:

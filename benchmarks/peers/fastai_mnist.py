@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from functools import partial
 
 import torch
@@ -13,6 +12,7 @@ from torch import nn, optim
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from benchmarks.on_device import chosen, now
 from benchmarks.plain_mnist import Net
 
 
@@ -23,16 +23,16 @@ class Clock(Callback):
         self.start, self.train, self.valid = 0.0, list[float](), list[float]()
 
     def before_train(self) -> None:
-        self.start = time.perf_counter()
+        self.start = now(chosen())
 
     def after_train(self) -> None:
-        self.train.append(time.perf_counter() - self.start)
+        self.train.append(now(chosen()) - self.start)
 
     def before_validate(self) -> None:
-        self.start = time.perf_counter()
+        self.start = now(chosen())
 
     def after_validate(self) -> None:
-        self.valid.append(time.perf_counter() - self.start)
+        self.valid.append(now(chosen()) - self.start)
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
     train = datasets.MNIST(root, train=True, transform=transform, download=True)
     test = datasets.MNIST(root, train=False, transform=transform)
-    data = DataLoaders(DataLoader(train, 64, shuffle=True), DataLoader(test, 1000))
+    data = DataLoaders(DataLoader(train, 64, shuffle=True), DataLoader(test, 1000), device=chosen())
     clock = Clock()
     with tempfile.TemporaryDirectory() as place:
         adam = partial(OptimWrapper, opt=optim.Adam)

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 
 os.environ["KERAS_BACKEND"] = "torch"
 
@@ -11,6 +10,8 @@ import keras
 import numpy as np
 from keras import layers
 from torchvision.datasets import MNIST
+
+from benchmarks.on_device import chosen, now
 
 
 def arrays(train: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -28,10 +29,10 @@ class Clock(keras.callbacks.Callback):
         self.start, self.seconds = 0.0, list[float]()
 
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
-        self.start = time.perf_counter()
+        self.start = now(chosen())
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        self.seconds.append(time.perf_counter() - self.start)
+        self.seconds.append(now(chosen()) - self.start)
 
 
 def main() -> None:
@@ -57,9 +58,9 @@ def main() -> None:
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
     clock = Clock()
     model.fit(x_train, y_train, batch_size=64, epochs=numbers[0] if numbers else 1, callbacks=[clock], verbose=2)
-    start = time.perf_counter()
+    start = now(chosen())
     _, accuracy = model.evaluate(x_test, y_test, batch_size=1000, verbose=2)
-    seconds = time.perf_counter() - start
+    seconds = now(chosen()) - start
     print(json.dumps({"train": clock.seconds, "eval": seconds, "accuracy": accuracy}))
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 
 import lightning
 import torch
@@ -15,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
+
+from benchmarks.on_device import chosen, now
 
 
 class Classifier(lightning.LightningModule):
@@ -50,10 +51,10 @@ class Clock(lightning.Callback):
         self.start, self.seconds = 0.0, list[float]()
 
     def on_train_epoch_start(self, *_: object) -> None:
-        self.start = time.perf_counter()
+        self.start = now(chosen())
 
     def on_train_epoch_end(self, *_: object) -> None:
-        self.seconds.append(time.perf_counter() - self.start)
+        self.seconds.append(now(chosen()) - self.start)
 
 
 def main() -> None:
@@ -69,6 +70,8 @@ def main() -> None:
     clock = Clock()
     with tempfile.TemporaryDirectory() as place:
         trainer = lightning.Trainer(
+            accelerator=chosen().type,
+            devices=1,
             max_epochs=numbers[0] if numbers else 1,
             precision="bf16-mixed" if tuned else None,
             callbacks=[clock],
@@ -76,9 +79,9 @@ def main() -> None:
         )
         model = Classifier()
         trainer.fit(model, DataLoader(train, 64, shuffle=True, **loading))
-        start = time.perf_counter()
+        start = now(chosen())
         answer = trainer.test(model, DataLoader(test, 1000, **loading))
-        seconds = time.perf_counter() - start
+        seconds = now(chosen()) - start
     print(json.dumps({"train": clock.seconds, "eval": seconds, "accuracy": answer[0]["test_acc"]}))
 
 

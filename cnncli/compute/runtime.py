@@ -81,7 +81,8 @@ class Runtime:
         compute = self.compute
         on = {
             "channels innermost": self.memory_format(model) == torch.channels_last,
-            "compiled": compute.compile == "on",
+            "compiled": compute.compile == "on" or (compute.compile == "cuda_graphs" and self.device.type != "cuda"),
+            "compiled with CUDA graphs": compute.compile == "cuda_graphs" and self.device.type == "cuda",
             f"fused {type(optimizer).__name__}": bool(optimizer.defaults.get("fused")),
             "freed memory kept": compute.keep_freed_memory and keep_freed_memory(),
             "denormals flushed": compute.flush_denormals and self.device.type == "cpu",

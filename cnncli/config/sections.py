@@ -150,15 +150,19 @@ class LoggingConfig(Section):
     pictures: bool = Field(True, description="curves.png, and result.png where the task has something to draw")
 
 
+Compiling = Literal["on", "off", "cuda_graphs"]
+
+
 class ComputeConfig(Section):
     """How the arithmetic is done: what changes how fast a run is, and at most the last digits of its numbers."""
 
     memory_format: Literal["auto", "channels_last", "contiguous"] = Field(
         "auto", description="order of pictures in memory; auto: channels innermost for networks with convolutions"
     )
-    compile: Literal["auto", "on", "off"] = Field(
+    compile: Literal["auto", Compiling] = Field(
         "auto",
-        description="torch.compile; auto: where a run of many minutes gains more in a trial than compiling costs",
+        description="torch.compile; cuda_graphs: with CUDA graphs on NVIDIA GPUs, for small networks; "
+        "auto: what gains more in a trial than compiling costs, in a run of many minutes",
     )
     threads: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = Field(
         "auto", description="threads of the CPU; auto: the cores that the process may use"

@@ -15,12 +15,12 @@ from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
 from cnncli.data.contract import Opened, Raw, Remembered, Track
-from cnncli.data.decoded import decoded, in_memory, workers
+from cnncli.data.decoded import MEMORY_LIMIT, decoded, workers
 from cnncli.data.glance import glance
 from cnncli.data.loaders import Loader, MemoryLoader, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
 from cnncli.data.order import Order, Share
-from cnncli.data.sources import ArraySource, FileSource, Source
+from cnncli.data.sources import ArraySource, FileSource, Held, Source
 from cnncli.data.transforms import Augment
 
 FEATURES_BATCH = 4096
@@ -38,6 +38,7 @@ class DataBundle:
     members: Members | None = None  # of data sets that can change
     share: Share = field(default_factory=Share)  # of this process
     _loaders: dict[tuple[Split, torch.device, bool, int, bool, Share], Loader] = field(default_factory=dict)
+    _held: dict[tuple[Split, torch.device], Held] = field(default_factory=dict)
 
     def loader(
         self,
@@ -71,10 +72,13 @@ class DataBundle:
         plain = self.loader(split, device, embedded=False, share=Share())
         batches = self.track(plain.epoch(0), len(plain), f"computing the features of {split}")
         features = torch.cat([self.embed(inputs) for inputs, _ in batches])
+        for (held_split, _), held in self._held.items():
+            if held_split == split:
+                held.let_go()  # from here on only features are asked for
         size = self.config.batch_size if training else FEATURES_BATCH
         source = ArraySource(features, self.sources[split].targets)
         order = Order(len(source), size, training, seed, self._weights(source) if training else None, share)
-        return MemoryLoader(source, order, device)
+        return MemoryLoader(Held(source, device), order, device)
 
     def _make_loader(self, split: Split, device: torch.device, training: bool, seed: int, share: Share) -> Loader:
         source = self.sources[split]
@@ -86,8 +90,11 @@ class DataBundle:
         normalizer = normalizer_for(self.spec, device)
         augment, mix = self._augment(seed) if training and config.augment else (None, None)
         on_host = augment is not None and device.type != "cpu" and self._one_by_one()
-        if isinstance(source, ArraySource) and (normalizer is None or (self._at_once(source, device) and not on_host)):
-            return MemoryLoader(source, order, device, normalizer, augment, mix)
+        if isinstance(source, ArraySource):
+            at_once = self._at_once(source, device) and not on_host
+            if at_once or normalizer is None:
+                held = self._hold(split, source, device if at_once else torch.device("cpu"))
+                return MemoryLoader(held, order, device, normalizer, augment, mix)
         assert normalizer is not None
         return StreamLoader(source, order, normalizer, workers(config, len(source)), augment, mix)
 
@@ -120,14 +127,20 @@ class DataBundle:
         """Whether pictures are augmented one at a time, for which a GPU would be asked thousands of small things."""
         return any("one_by_one" in transforms.get(t.name).traits for t in self.config.augment)
 
+    def _hold(self, split: Split, source: ArraySource, device: torch.device) -> Held:
+        """The samples of ``split`` on ``device``, the same for all loaders."""
+        if (split, device) not in self._held:
+            self._held[split, device] = Held(source, device)
+        return self._held[split, device]
+
     def _at_once(self, source: ArraySource, device: torch.device) -> bool:
-        """Whether all pictures are handed to the device at once; a GPU keeps half of its free memory for the rest."""
+        """Whether all samples are handed to the device at once; a GPU keeps half of its free memory for the rest."""
         if self.config.memory != "auto" or device.type == "cpu":
             return self.config.memory != "never"
         if device.type != "cuda":
-            return in_memory(self.config, source)
+            return source.size_moved <= MEMORY_LIMIT
         free, _ = torch.cuda.mem_get_info(device)
-        return 2 * len(source) * source.inputs[0].numel() * source.inputs.element_size() <= free
+        return 2 * source.size_moved <= free
 
     def _eval_batch_size(self) -> int:
         if self.config.eval_batch_size is not None:

@@ -33,6 +33,13 @@ class Ahead:
         """``(N, H, K, 4)``."""
         return (len(self.ends), self.horizon, self.own.shape[1], 4)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes that these values take, those of ``by_step`` included."""
+        kept = (self.own, self.level, self.mean, self.std, self.ends)
+        steps = 4 * self.own.nbytes if self.horizon <= min(self.period, self.difference or self.period) else 0
+        return sum(values.nbytes for values in kept) + steps
+
     @cached_property
     def by_step(self) -> Tensor | None:
         """What is the same for a step in whatever window it lies: ``[L, K, 4]``, the naive forecast left open.

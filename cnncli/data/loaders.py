@@ -19,7 +19,7 @@ from cnncli.core.targets import Shares
 from cnncli.data.geometry import innermost
 from cnncli.data.mixing import Mix
 from cnncli.data.order import Order, Part
-from cnncli.data.sources import ArraySource, FileSource, Source, movable
+from cnncli.data.sources import ArraySource, FileSource, Held, Source, movable
 from cnncli.data.transfer import sent
 from cnncli.data.transforms import Augment, center
 from cnncli.data.workers import ReadAhead
@@ -63,51 +63,58 @@ def normalizer_for(spec: DataSpec, device: torch.device) -> Normalizer | None:
 
 
 class MemoryLoader:
-    """Batches gathered by index from samples that lie on the device, where they are augmented and become floats.
+    """Batches gathered by index from samples in memory, augmented and made floats on the device.
 
-    Several small batches are prepared at once: most of what an operation on little data costs is the call.
+    The samples lie on the device, or on the host, from where they are sent. Several small batches are prepared at
+    once: most of what an operation on little data costs is the call.
     """
 
     def __init__(
         self,
-        source: ArraySource,
+        held: Held,
         order: Order,
         device: torch.device,
         normalizer: Normalizer | None = None,
         augment: Augment | None = None,
         mix: Mix | None = None,
     ) -> None:
+        self.held, self.device = held, device
         self.order, self.normalizer, self.augment, self.mix = order, normalizer, augment, mix
-        self.source = source.to(device)
+        source = held.source
         values = torch.Size(source.shape).numel() + torch.Size(source.targets.shape[1:]).numel()
-        at_once = CHUNK_VALUES if device.type == "cpu" else ON_DEVICE
+        at_once = CHUNK_VALUES if held.device.type == "cpu" else ON_DEVICE
         self.batches_at_once = max(at_once // max(order.batch_size * values, 1), 1)
-        self.where = f"in memory on {device}"
+        sent_on = "" if held.device == device else f", sent to {device} in every epoch"
+        self.where = f"in memory on {held.device}{sent_on}"
 
     def __len__(self) -> int:
         return len(self.order)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of ``epoch`` from number ``start`` on."""
+        """The batches of ``epoch`` from number ``start`` on; the samples are moved before the first is asked for."""
+        return self._batches(self.held.get(), epoch, start)
+
+    def _batches(self, source: ArraySource, epoch: int, start: int) -> Iterator[Batch]:
         parts = self.order.parts(epoch)
         while start < len(parts):
             stop = start - start % self.batches_at_once + self.batches_at_once
-            for number, batch in enumerate(self._prepared(parts[start:stop], epoch), start):
+            for number, batch in enumerate(self._prepared(source, parts[start:stop], epoch), start):
                 yield batch if self.mix is None else self.mix(*batch, epoch, number)
             start = stop
 
-    def _prepared(self, parts: list[Part], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _prepared(self, source: ArraySource, parts: list[Part], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of these ``parts`` before they are mixed."""
         indices = torch.cat([part.indices for part in parts])
-        here = sent(indices, self.source.targets.device)
-        inputs = self.source.gather(here)
+        here = sent(indices, source.targets.device)
+        inputs = sent(source.gather(here), self.device)
+        targets = sent(movable(source.targets[here], self.device), self.device)
         if self.augment is not None:
             positions = torch.cat([part.positions for part in parts])
             inputs = self.augment(inputs, self.augment.draws(epoch, indices, positions))
         if self.normalizer is not None:
             inputs = self.normalizer(inputs)
         sizes = [len(part.indices) for part in parts]
-        return zip(inputs.split(sizes), self.source.targets[here].split(sizes), strict=True)
+        return zip(inputs.split(sizes), targets.split(sizes), strict=True)
 
 
 class StreamLoader:

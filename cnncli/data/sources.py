@@ -16,6 +16,7 @@ from cnncli.core.devices import WITHOUT_FLOAT64
 from cnncli.core.spec import Decode
 from cnncli.data.decode import read_image
 from cnncli.data.geometry import innermost
+from cnncli.data.lazy_targets import LazyTargets
 from cnncli.data.paths import Paths
 from cnncli.data.stamps import stamps_of
 
@@ -23,6 +24,32 @@ from cnncli.data.stamps import stamps_of
 def movable(targets: Tensor, device: torch.device) -> Tensor:
     """``targets`` in a type that ``device`` has."""
     return targets.float() if targets.dtype == torch.float64 and device.type in WITHOUT_FLOAT64 else targets
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """``values`` on ``device``; what overlaps in memory, as windows of a series do, overlaps there, too."""
+    if isinstance(values, LazyTargets) or not _overlaps(values):
+        return values.to(device)
+    base = values.as_strided((_span(values),), (1,)).to(device)
+    return base.as_strided(values.shape, values.stride(), base.storage_offset())
+
+
+def size_moved(values: Tensor) -> int:
+    """The bytes that ``values`` take where they are ``moved`` to."""
+    if isinstance(values, LazyTargets):
+        return values.ahead.nbytes
+    return values.element_size() * (_span(values) if _overlaps(values) else values.numel())
+
+
+def _overlaps(values: Tensor) -> bool:
+    return values.numel() > _span(values)
+
+
+def _span(values: Tensor) -> int:
+    """How many places in memory lie between the first and the last value, both included."""
+    if values.numel() == 0:
+        return 0
+    return 1 + sum((size - 1) * stride for size, stride in zip(values.shape, values.stride(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -58,17 +85,44 @@ class ArraySource:
 
     def to(self, device: torch.device) -> "ArraySource":
         """The samples on ``device``; where they lie there nothing is copied."""
-        targets = movable(self.targets, device).to(device)
+        targets = moved(movable(self.targets, device), device)
         if device.type == self.inputs.device.type:
             return ArraySource(self.inputs, targets, self.rows)
+        if _overlaps(self.inputs):
+            return ArraySource(moved(self.inputs, device), targets, None if self.rows is None else self.rows.to(device))
         inputs = self.inputs if self.rows is None else self.gather(torch.arange(len(self)))
         return ArraySource(inputs.to(device), targets)
+
+    @property
+    def size_moved(self) -> int:
+        """The bytes that the samples take on another device."""
+        shared = self.rows is not None and not _overlaps(self.inputs)
+        sample = self.inputs.element_size() * torch.Size(self.shape).numel()
+        return size_moved(self.targets) + (len(self) * sample if shared else size_moved(self.inputs))
 
     def subset(self, indices: Tensor) -> "ArraySource":
         """The samples at ``indices``, in that order."""
         if self.rows is not None:
             return ArraySource(self.inputs, self.targets[indices], self.rows[indices])
         return ArraySource(self.inputs[indices], self.targets[indices])
+
+
+class Held:
+    """Samples on a device for all that need them there: moved when they are first asked for, and once."""
+
+    def __init__(self, source: ArraySource, device: torch.device) -> None:
+        self.source, self.device = source, device
+        self._there: ArraySource | None = None
+
+    def get(self) -> ArraySource:
+        """The samples, on the device."""
+        if self._there is None:
+            self._there = self.source.to(self.device)
+        return self._there
+
+    def let_go(self) -> None:
+        """Give their memory on the device back until they are asked for again."""
+        self._there = None
 
 
 @dataclass(frozen=True)

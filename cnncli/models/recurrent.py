@@ -86,6 +86,10 @@ def _recurrent(
         raise ConfigError(f"a bidirectional {cell} would see the characters it has to predict; leave it out for text")
     if embedding is not None and not is_text:
         raise ConfigError("embedding is for text, the data are series; leave it out")
+    # cuDNN keeps random numbers of its own for the dropout between layers, and torch makes them anew after every seed,
+    # for which it reads a number from the GPU (get_dropout_state): as a step has its seed, so that a resumed run is the
+    # same, each of them waits once. Dropout of our own between single layers would not wait, but cuDNN could no longer
+    # compute a layer while the one before it goes on, and would copy each layer's weights together in every step.
     body = _CELLS[cell](
         (embedding or hidden) if is_text else spec.input_shape[-1],
         hidden,

@@ -1,6 +1,7 @@
 """Muon: momentum whose matrices are made orthogonal (Jordan et al. 2024, kellerjordan.github.io/posts/muon)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from cnncli.optim.untraced import Untraced
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of Jordan's Newton–Schulz step: singular values near 0 grow fast, those near 1 stay within 0.7…1.2."""
+AT_ONCE = 2**22
+"""Values of matrices that are orthogonalised together: the larger ones keep a device busy one at a time."""
 
 
 class Muon(Untraced):
@@ -61,20 +64,25 @@ class Muon(Untraced):
             if not group["orthogonal"]:
                 self._adam(learning, group)
                 continue
-            for parameter in learning:
-                self._orthogonal(parameter, group)
+            for equal in alike(learning):
+                self._orthogonal(equal, group)
         return loss
 
-    def _orthogonal(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient, momentum = parameter.grad, self._moment(parameter, "momentum")
-        assert gradient is not None
-        momentum.mul_(group["momentum"]).add_(gradient)
-        direction = gradient.add(momentum, alpha=group["momentum"])
+    def _orthogonal(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """A step of matrices of one shape: on a GPU most of what a step of one takes is to ask for it."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        momenta = [self._moment(parameter, "momentum") for parameter in parameters]
+        torch._foreach_mul_(momenta, group["momentum"])
+        torch._foreach_add_(momenta, gradients)
+        directions = torch.stack(torch._foreach_add(gradients, momenta, alpha=group["momentum"]))
         if group["constant_norm"]:
-            parameter.mul_(len(parameter) ** 0.5 / parameter.norm().clamp_min(1e-12))
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        update = orthogonalized(direction.flatten(1), group["steps"]).view_as(direction)
-        parameter.add_(update, alpha=-group["lr"])
+            norms = torch.stack(torch._foreach_norm(parameters)).clamp_min(1e-12)
+            torch._foreach_mul_(parameters, (len(parameters[0]) ** 0.5 / norms).unbind())
+        if group["weight_decay"]:
+            torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        matrices = directions.flatten(2).squeeze(0)  # on a CPU the product of one pair is faster than that of a list
+        updates = orthogonalized(matrices, group["steps"]).view_as(directions)
+        torch._foreach_add_(parameters, _laid_out_as(parameters[0], updates).unbind(), alpha=-group["lr"])
 
     def _adam(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         first, second = ([self._moment(p, name) for p in parameters] for name in ("first", "second"))
@@ -97,18 +105,47 @@ class Muon(Untraced):
         return found
 
 
-def orthogonalized(matrix: Tensor, steps: int) -> Tensor:
-    """The nearest (semi-)orthogonal matrix to ``[R, C]``, roughly: singular values end near 1."""
+def alike(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
+    """``parameters`` in lists of one shape, type and order in memory, none of more than ``AT_ONCE`` values."""
+    lists: list[list[Tensor]] = []
+    open_lists: dict[Any, list[Tensor]] = {}
+    for parameter in parameters:
+        key = (parameter.shape, parameter.stride(), parameter.dtype, parameter.device)
+        if key not in open_lists or (len(open_lists[key]) + 1) * parameter.numel() > AT_ONCE:
+            open_lists[key] = []
+            lists.append(open_lists[key])
+        open_lists[key].append(parameter)
+    return lists
+
+
+def orthogonalized(matrices: Tensor, steps: int) -> Tensor:
+    """The nearest (semi-)orthogonal matrices to ``[N, R, C]`` or ``[R, C]``, roughly: singular values end near 1."""
     a, b, c = _QUINTIC
-    # half precision is enough for a rough answer, and much faster where there is hardware for it
-    x = matrix.to(torch.bfloat16 if matrix.device.type == "cuda" else torch.float32)
-    x = x.T if len(matrix) > matrix.shape[1] else x
-    x = x / (x.norm() + 1e-7)
+    product, add_product = (torch.bmm, torch.baddbmm) if matrices.ndim == 3 else (torch.mm, torch.addmm)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.to(_fast_type(matrices.device))
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    result: Tensor = x.T if len(matrix) > matrix.shape[1] else x
-    return result.to(matrix.dtype)
+        gram = product(x, x.mT)
+        x = add_product(x, add_product(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(matrices.dtype)
+
+
+@cache
+def _fast_type(device: torch.device) -> torch.dtype:
+    """Half precision where there is hardware for it, and not only an emulation: enough for a rough answer."""
+    made = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if made else torch.float32
+
+
+def _laid_out_as(parameter: Tensor, updates: Tensor) -> Tensor:
+    """``updates`` ``[N, …]``, each with the order in memory of ``parameter``: only then one kernel adds them all."""
+    if updates.stride()[1:] == parameter.stride():
+        return updates
+    strides = (parameter.numel(), *parameter.stride())
+    laid_out = torch.empty_strided(updates.shape, strides, dtype=updates.dtype, device=updates.device)
+    return laid_out.copy_(updates)
 
 
 def is_matrix(parameter: Tensor) -> bool:

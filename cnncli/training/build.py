@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from cnncli.compute.compiling import check_graphs, compile_network
 from cnncli.compute.failures import explained, fewer_steps
 from cnncli.compute.machine import give_freed_memory_back
 from cnncli.compute.ranks import join
@@ -92,6 +93,7 @@ def build_experiment(
     """
     config, ranks = loaded.config, join()
     with blaming(loaded, "device"):
+        check_graphs(config, ranks.count)
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"), ranks.zero_first():
@@ -190,14 +192,15 @@ def _optimizer(config: Config, model: nn.Module, strategy: Strategy | None, spec
 def _state(config: Config, model: nn.Module, optimizer: Optimizer, schedule: Schedule, runtime: Runtime) -> TrainState:
     average = WeightAverage(model, config.train.ema_decay) if config.train.ema_decay else None
     scaler = GradientScale(runtime.device) if config.precision == "fp16" else None
-    if config.compute.compile == "on":
-        model.compile(dynamic=False)  # in place: the names of the weights stay as they are
+    compiling = config.compute.compile
+    if compiling == "on" or compiling == "cuda_graphs":
+        compile_network(model, compiling)
     return TrainState(model, optimizer, schedule, average, scaler)
 
 
 def settled(config: Config, choice: Choice) -> Config:
     """The config with what ``auto`` stood for: the run is written down as it was."""
-    compute = config.compute.model_copy(update={"compile": "on" if choice.compiled else "off"})
+    compute = config.compute.model_copy(update={"compile": choice.compiling})
     return config.model_copy(update={"precision": choice.precision, "compute": compute})
 
 

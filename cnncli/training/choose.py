@@ -18,12 +18,14 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from cnncli import __version__
+from cnncli.compute.compiling import compile_network
 from cnncli.compute.machine import made_for_bf16, processor
 from cnncli.compute.runtime import Runtime
-from cnncli.config.sections import Config
+from cnncli.config.sections import Compiling, Config
 from cnncli.core.errors import StorageError
 from cnncli.core.files import CHOICES, cache_folder, remember
 from cnncli.core.spec import DataSpec
+from cnncli.core.targets import Shares
 from cnncli.data.loaders import Batch, Loader
 from cnncli.tasks.protocol import Task
 from cnncli.training.network import example_inputs
@@ -39,7 +41,7 @@ class Choice:
     """How a run computes, and why."""
 
     precision: str
-    compiled: bool
+    compiling: Compiling
     reason: str = ""
 
 
@@ -70,7 +72,7 @@ def choose(trial: Trial, measure: bool) -> Choice:
     precision = asked if asked != "auto" else "fp32"
     open_precision = asked == "auto" and measurable and made_for_bf16(trial.runtime.device)
     open_compile = compiling == "auto" and measurable and trial.runtime.device.type in ("cpu", "cuda")
-    choice = Choice(precision, compiling == "on")
+    choice = Choice(precision, "off" if compiling == "auto" else compiling)
     if not (open_precision or open_compile):
         return choice
     if remembered := _remembered(trial):
@@ -109,29 +111,66 @@ def _measure(trial: Trial, precision: str, open_precision: bool, open_compile: b
         gain = seconds[precision] / seconds["bf16"]
         precision = "bf16" if gain >= CLEARLY_FASTER else precision
         reasons.append(f"bf16 was {gain:.2f} times as fast as fp32 in a trial")
-    compiled = trial.config.compute.compile == "on"
+    asked = trial.config.compute.compile
+    compiling: Compiling = "off" if asked == "auto" else asked
     if open_compile and seconds[precision] * trial.steps > WORTH_COMPILING[trial.runtime.device.type]:
-        compiled, reason = _pays(trial, precision, batch, seconds[precision])
+        compiling, reason = _compiling_that_pays(trial, precision, batch, seconds[precision])
         reasons.append(reason)
-    return Choice(precision, compiled, "; ".join(reasons))
+    return Choice(precision, compiling, "; ".join(reasons))
 
 
-def _pays(trial: Trial, precision: str, batch: Batch, eager: float) -> tuple[bool, str]:
-    """Whether compiling saves more time of the whole run than it takes."""
+def _compiling_that_pays(trial: Trial, precision: str, batch: Batch, eager: float) -> tuple[Compiling, str]:
+    """The way of compiling that saves most time of the whole run, if it is more than compiling takes, and why."""
     from torch._dynamo.exc import TorchDynamoException
 
+    ways: dict[Compiling, str] = {"on": "compiled"}
+    alone = trial.runtime.ranks.count == 1 and trial.config.train.accumulate == 1  # see check_graphs
+    if trial.runtime.device.type == "cuda" and alone:
+        ways["cuda_graphs"] = "with CUDA graphs"
+    saved: dict[Compiling, float] = {"off": 0.0}
+    reasons = []
+    for way, words in ways.items():
+        try:
+            cost, seconds = _compiled(trial, way, precision, batch)
+        except (TorchDynamoException, RuntimeError) as error:  # no compiler here, or a network it cannot take
+            reasons.append(f"torch.compile failed ({str(error).strip().splitlines()[0][:80]})")
+            break
+        saved[way] = (eager - seconds) * trial.steps - cost
+        reasons.append(f"{words} {eager / seconds:.2f} times as fast in a trial, {cost:.0f} s to compile")
+    return max(saved, key=lambda way: saved[way]), "; ".join(reasons)
+
+
+def _compiled(trial: Trial, way: Compiling, precision: str, batch: Batch) -> tuple[float, float]:
+    """Seconds to compile all that the run will call, and then those of a step."""
     model = copy.deepcopy(trial.model)
-    model.compile(dynamic=False)
-    step = _stepper(trial, model, precision, batch)
-    start = time.perf_counter()
+    compile_network(model, way)
     try:
-        step()
-    except (TorchDynamoException, RuntimeError) as error:  # no compiler on this machine, or a network it cannot take
-        return False, f"torch.compile failed ({str(error).strip().splitlines()[0][:80]})"
-    cost = time.perf_counter() - start
-    compiled = timed({"compiled": step})["compiled"]
-    saved = (eager - compiled) * trial.steps - cost
-    return saved > 0, f"compiled {eager / compiled:.2f} times as fast in a trial, {cost:.0f} s to compile"
+        start = time.perf_counter()
+        for size in sorted({len(part.indices) for part in trial.loader.order.parts(0)}, reverse=True):
+            _stepper(trial, model, precision, _first(batch, size))()
+        if trial.config.train.ema_decay is None:  # averaged weights are evaluated by a network that is not compiled
+            _evaluate(trial, model, precision, batch)
+        cost = time.perf_counter() - start
+        return cost, timed({way: _stepper(trial, model, precision, batch)})[way]
+    finally:
+        torch._dynamo.reset()  # what was compiled for the copy; the run finds most of it in inductor's cache on disk
+
+
+def _first(batch: Batch, size: int) -> Batch:
+    """The first samples of a batch."""
+    inputs, targets = batch
+    shorter = Shares(targets.values[:size]) if isinstance(targets, Shares) else targets[:size]
+    return inputs[:size], shorter
+
+
+@torch.inference_mode()
+def _evaluate(trial: Trial, model: nn.Module, precision: str, batch: Batch) -> None:
+    """Batches of two sizes, as an evaluation has them."""
+    inputs = batch[0].clone()  # made in here, as those of an evaluation are
+    model.eval()
+    for part in (inputs, inputs[: max(len(inputs) // 2, 1)].clone()):
+        with replace(trial.runtime, precision=precision).autocast():
+            model(part)
 
 
 def _stepper(trial: Trial, model: nn.Module, precision: str, batch: Batch) -> Callable[[], None]:

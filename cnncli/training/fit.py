@@ -26,7 +26,7 @@ from cnncli.training.loading import room_to_evaluate
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import ranked_baselines
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
-from cnncli.training.together import combine
+from cnncli.training.together import combine, parallel
 
 
 class Fit:
@@ -146,7 +146,7 @@ class Fit:
         loader = experiment.loader("train", training=True)  # computes features, where they are kept
         if experiment.strategy is not None:
             state.frozen = experiment.strategy.frozen_at(state.epoch)
-        state.parallel = self.ranks.parallel(state.model, experiment.runtime.device, self._some_are_unused)
+        state.parallel = parallel(state.model, experiment.data, experiment.runtime)
         what = f"epoch {state.epoch + 1}/{self.config.train.epochs}"
         batches = self.display.batches(
             loader.epoch(state.epoch, state.batch), len(loader), state.batch, what, self.meter, self.ranks.count
@@ -174,14 +174,6 @@ class Fit:
         if not stop.requested:
             combine(meter, self.ranks)
         return meter
-
-    def _some_are_unused(self) -> bool:
-        """Whether some of the weights that learn get no gradient."""
-        experiment = self.experiment
-        example = example_inputs(experiment.data.spec, experiment.runtime.device)
-        model = self.state.model
-        inputs = example if experiment.data.embed is None else experiment.data.embed(example)
-        return bool(without_gradient(model, inputs))
 
     def _finish_epoch(self, evaluated: Meter | None, timing: Record, tracker: Tracker | None) -> None:
         state, task = self.state, self.experiment.task

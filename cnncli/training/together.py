@@ -1,11 +1,15 @@
 """What several ranks do together: they share the samples, and put together what each has seen."""
 
+from torch import nn
+
 from cnncli.compute.ranks import Ranks
 from cnncli.compute.runtime import Runtime
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.data.bundle import DataBundle
 from cnncli.data.order import Share
 from cnncli.tasks.protocol import Meter
+from cnncli.training.network import example_inputs
+from cnncli.training.saved_state import without_gradient
 
 
 def share(data: DataBundle, runtime: Runtime) -> None:
@@ -23,6 +27,16 @@ def share(data: DataBundle, runtime: Runtime) -> None:
     data.share = Share(ranks.index, ranks.count)
     for split in data.sources:
         data.loader(split, runtime.device, embedded=False)
+
+
+def parallel(model: nn.Module, data: DataBundle, runtime: Runtime) -> nn.Module:
+    """``model`` as the one that all ranks train."""
+
+    def some_are_unused() -> bool:
+        example = example_inputs(data.spec, runtime.device)
+        return bool(without_gradient(model, example if data.embed is None else data.embed(example)))
+
+    return runtime.ranks.parallel(model, runtime.device, some_are_unused)
 
 
 def combine(meter: Meter, ranks: Ranks) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import OptimizerConfig
@@ -14,7 +15,8 @@ from cnncli.core.errors import ConfigError
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec
 from cnncli.models.blocks import find_head
-from cnncli.optim.muon import Muon, hidden_matrices, orthogonalized
+from cnncli.optim import muon
+from cnncli.optim.muon import Muon, alike, hidden_matrices, orthogonalized
 from cnncli.optim.optimizers import build_optimizer
 from tests.models.test_models import NEEDED, OWN, spec
 from tests.models.test_sequences import SERIES_MODELS, TEXT_MODELS, series_spec, text_spec
@@ -49,6 +51,64 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one_and_the_same_dire
     assert values.max() < 1.3
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     assert torch.cosine_similarity(found.flatten(), (u @ v).flatten(), dim=0) > 0.97
+
+
+def test_equal_matrices_are_orthogonalised_together_and_as_if_each_was_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    matrices = torch.randn(5, 6, 9, generator=generator)
+    for turned in (matrices, matrices.mT):
+        together = orthogonalized(turned, steps=5)
+        alone = torch.stack([orthogonalized(matrix, steps=5) for matrix in turned])
+        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+class Operations(TorchDispatchMode):
+    """Counts what a device would be asked to do: views are free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+def operations(count: int, memory_format: torch.memory_format) -> int:
+    """Those of one step of so many equal filters."""
+    filters = [nn.Parameter(torch.randn(8, 4, 3, 3).to(memory_format=memory_format)) for _ in range(count)]
+    optimizer = Muon(filters, constant_norm=True, weight_decay=0.1)
+    for _ in range(2):  # the first makes the state
+        for parameter in filters:
+            parameter.grad = torch.randn_like(parameter)
+        with Operations() as found:
+            optimizer.step()
+    return found.count
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_eight_equal_filters_ask_for_as_many_operations_as_one(memory_format: torch.memory_format) -> None:
+    assert operations(8, memory_format) == operations(1, memory_format) < 45
+
+
+def test_only_equal_matrices_step_together_and_few_large_ones() -> None:
+    small = [nn.Parameter(torch.zeros(2, 3)) for _ in range(3)]
+    turned, half = nn.Parameter(torch.zeros(3, 2)), nn.Parameter(torch.zeros(2, 3, dtype=torch.float16))
+    large = [nn.Parameter(torch.zeros(1024, 2048)) for _ in range(3)]
+    found = alike([small[0], turned, *small[1:], half, *large])
+    assert [[*map(id, each)] for each in found] == [
+        [*map(id, small)], [id(turned)], [id(half)], [*map(id, large[:2])], [id(large[2])],
+    ]  # fmt: skip
+
+
+def test_half_precision_is_for_devices_that_are_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    types = []
+    for made in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, made=made: made)
+        muon._fast_type.cache_clear()
+        types += [muon._fast_type(torch.device("cuda", 0)), muon._fast_type(torch.device("cpu"))]
+    muon._fast_type.cache_clear()
+    assert types == [torch.bfloat16, torch.float32, torch.float32, torch.float32]
 
 
 def test_filters_step_orthogonally_and_the_rest_as_adamw_does() -> None:

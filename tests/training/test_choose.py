@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from cnncli.core.files import cache_folder
 from cnncli.runs.checkpoint import load_checkpoint
@@ -122,34 +121,6 @@ def test_resuming_keeps_what_was_chosen(tiny: Path, tried: dict[str, Any], cnncl
     refused = cnncli("train", tiny, CNN, "precision=fp32", "train.epochs=3", "--resume", "runs/tiny/parts")
     assert refused.code == 2
     assert "precision" in refused.err
-
-
-def test_compiling_is_tried_on_long_runs_and_kept_where_it_pays(
-    tiny: Path, tried: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "WORTH_COMPILING", {"cpu": 0.0})
-    compiled: list[object] = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, dynamic: compiled.append(self))
-    tried |= {"compiled": 0.1}
-    experiment = build_experiment(load(tiny, CNN, "train.epochs=1000"), untracked)
-    assert experiment.config.compute.compile == "on"
-    assert len(compiled) == 2, "the copy that was tried, and the network itself"
-    assert "compiled 10.00 times as fast in a trial" in experiment.reason
-    tried |= {"compiled": 5.0}
-    assert build_experiment(load(tiny, CNN, "train.epochs=1001"), untracked).config.compute.compile == "off"
-
-
-def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(
-    tiny: Path, tried: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(self: torch.nn.Module, dynamic: bool) -> None:
-        self.forward = lambda *args: (_ for _ in ()).throw(RuntimeError("no compiler here"))  # type: ignore[method-assign]
-
-    monkeypatch.setattr(room, "WORTH_COMPILING", {"cpu": 0.0})
-    monkeypatch.setattr(torch.nn.Module, "compile", fails)
-    experiment = build_experiment(load(tiny, CNN), untracked)
-    assert experiment.config.compute.compile == "off"
-    assert "torch.compile failed (no compiler here)" in experiment.reason
 
 
 def test_the_shortest_time_counts_and_the_first_rounds_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
