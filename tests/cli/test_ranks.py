@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +17,7 @@ from typing import Any
 import pytest
 
 from cnncli.runs.checkpoint import load_checkpoint
+from tests.conftest import ROOT
 from tests.training.helpers import weights
 
 pytestmark = pytest.mark.slow
@@ -141,6 +145,16 @@ def test_two_ranks_are_one_run(folder: Path, alone: Path) -> None:
     one, other = (json.loads(run(folder, "eval", "--ckpt", str(alone), "--json", *words).stdout) for words in ([], TWO))
     assert one["metrics"]["test"] == pytest.approx(other["metrics"]["test"], abs=1e-6)
     assert one.keys() == other.keys()
+
+
+def test_the_first_commands_of_the_page_work(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    block = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL)[0]
+    lines = [shlex.split(line)[1:] for line in block.splitlines()]
+    assert [words[0] for words in lines] == ["train", "eval", "train"]
+    for words in lines:
+        done = run(tmp_path, *words, *(["train.epochs=2"] if "configs/digits.yaml" in words else []))
+        assert done.returncode == 0, done.stderr
 
 
 def test_torchrun_from_outside(folder: Path, alone: Path) -> None:
