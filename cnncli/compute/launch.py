@@ -13,7 +13,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from cnncli.compute.place import LAUNCH, OUTCOME, RESTART
+from cnncli.compute.place import LAUNCH, OUTCOME, RESTART, place
 from cnncli.core.cores import usable_cores
 from cnncli.core.errors import ConfigError, Interrupted, RankLost
 
@@ -28,8 +28,8 @@ def launch(processes: int, restarts: int, args: Sequence[str]) -> int:
     where the launch itself was told to end before the ranks could write anything, ``RankLost`` where a rank has died
     once too often.
     """
-    if "RANK" in os.environ:
-        raise ConfigError("--nproc starts the ranks, and torchrun has done so already; leave one of them out")
+    if place().count > 1:
+        raise ConfigError("--nproc starts the ranks, and torchrun or srun has done so already; leave one of them out")
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # what happens is told in a line below
     os.environ.setdefault("OMP_NUM_THREADS", str(max(usable_cores() // processes, 1)))
     os.environ[LAUNCH] = str(uuid.uuid4())
