@@ -158,11 +158,10 @@ Loader = MemoryLoader | StreamLoader
 
 
 class _Key(NamedTuple):
-    """A batch of an epoch: its samples, and their places in the epoch."""
+    """A part of a batch of an epoch."""
 
     epoch: int
-    indices: Tensor
-    positions: Tensor
+    part: Part
 
 
 class _KeyedBatches(Sampler[_Key]):
@@ -176,7 +175,7 @@ class _KeyedBatches(Sampler[_Key]):
 
     def __iter__(self) -> Iterator[_Key]:
         for part in self.order.parts(self.epoch)[self.start :]:
-            yield _Key(self.epoch, *part)
+            yield _Key(self.epoch, part)
 
 
 class Read(NamedTuple):
@@ -194,7 +193,7 @@ class _Pictures(Dataset[Any]):
 
     def __getitem__(self, key: _Key) -> Read:
         images, errors = [], {}
-        for number, index in enumerate(key.indices.tolist()):
+        for number, index in enumerate(key.part.indices.tolist()):
             try:
                 images.append(self.source[index])
             except DataError as error:  # returned, not raised: a worker's traceback is no message for a user
@@ -213,8 +212,8 @@ class _Batches(Dataset[Any]):
         if errors:
             return next(iter(errors.values()))
         if self.augment is not None:
-            images = self.augment(images, self.augment.draws(key.epoch, key.indices, key.positions))
-        return images, self.targets[key.indices]
+            images = self.augment(images, self.augment.draws(key.epoch, key.part.indices, key.part.positions))
+        return images, self.targets[key.part.indices]
 
 
 def _stacked(images: list[Tensor]) -> Tensor:

@@ -26,10 +26,15 @@ class Share:
 
 
 class Part(NamedTuple):
-    """The samples of a batch that are this process's, and their places in the epoch, int64 ``[B]`` both."""
+    """This process's samples of a batch, int64 ``[B]``, and the place of the first of them in the epoch."""
 
     indices: Tensor
-    positions: Tensor
+    first: int
+
+    @property
+    def positions(self) -> Tensor:
+        """The place of each in the epoch, int64 ``[B]``."""
+        return torch.arange(self.first, self.first + len(self.indices))
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,11 @@ class Order:
         """
         if not self.training:
             of_set = torch.arange(self.samples)[self.share.of(self.samples)]
-            return [Part(indices, indices) for indices in of_set.split(self.batch_size) if len(indices)]
+            return [Part(indices, int(indices[0])) for indices in of_set.split(self.batch_size) if len(indices)]
         found, place = [], 0
         for batch in self.batches(epoch):
-            own = slice(None) if self._is_small(len(batch)) else self.share.of(len(batch))
-            found.append(Part(batch[own], torch.arange(place, place + len(batch))[own]))
+            own = slice(0, len(batch)) if self._is_small(len(batch)) else self.share.of(len(batch))
+            found.append(Part(batch[own], place + own.start))
             place += len(batch)
         return found
 

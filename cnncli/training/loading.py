@@ -5,7 +5,7 @@ import torch
 from cnncli.compute.failures import explained, fewer_at_once
 from cnncli.core.spec import PICTURES, Split
 from cnncli.data.bundle import DataBundle
-from cnncli.data.loaders import Loader
+from cnncli.data.loaders import Loader, MemoryLoader
 
 
 def loader_of(
@@ -14,11 +14,14 @@ def loader_of(
 ) -> Loader:  # fmt: skip
     """``data.loader``; raises ``TrainingError`` too, where the samples do not fit into the device's memory."""
     with explained(_instead_of_keeping(data, embedded)):
-        return data.loader(split, device, training=training, seed=seed, embedded=embedded)
+        loader = data.loader(split, device, training=training, seed=seed, embedded=embedded)
+        if isinstance(loader, MemoryLoader):
+            loader.held.get()
+    return loader
 
 
 def of_pictures(data: DataBundle) -> bool:
-    """Whether the samples are pictures: those alone can be drawn, and read anew in every epoch."""
+    """Whether the samples are pictures: those alone can be drawn."""
     return data.spec.kind is PICTURES
 
 
@@ -28,6 +31,5 @@ def room_to_evaluate(data: DataBundle, loader: Loader) -> str:
 
 
 def _instead_of_keeping(data: DataBundle, embedded: bool) -> str:
-    if embedded and data.embed is not None:
-        return "set finetune.cache_features: false"
-    return "set dataset.memory: never" if of_pictures(data) else "set device: cpu"
+    kept = embedded and data.embed is not None
+    return "set finetune.cache_features: false" if kept else "set dataset.memory: never"

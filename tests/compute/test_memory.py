@@ -11,9 +11,10 @@ from torch import nn
 
 from cnncli.compute import runtime
 from cnncli.compute.failures import explained
+from cnncli.compute.place import Place
 from cnncli.core.errors import TrainingError
 from cnncli.data.loaders import MemoryLoader
-from cnncli.data.sources import ArraySource
+from cnncli.data.sources import ArraySource, Held
 from cnncli.inference.predictor import Predictor
 from cnncli.models.recurrent import RecurrentText
 from tests.conftest import Answer
@@ -125,7 +126,7 @@ def test_rows_that_do_not_fit_on_the_device(
     write_config: Callable[[str], Path], cnncli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ArraySource, "to", full)
-    assert error(cnncli("train", write_config("dataset: iris\nmodel: mlp"))).endswith("set device: cpu")
+    assert error(cnncli("train", write_config("dataset: iris\nmodel: mlp"))).endswith("set dataset.memory: never")
 
 
 def test_a_picture_of_samples_that_does_not_fit_stops_no_run(
@@ -160,10 +161,10 @@ def test_features_that_do_not_fit(pictures: Path, cnncli: Cli, write_config: Cal
     with pytest.MonkeyPatch.context() as patch:
         kept = MemoryLoader.__init__
 
-        def init(self: MemoryLoader, source: ArraySource, *given: Any) -> None:
-            if source.inputs.ndim == 2:
+        def init(self: MemoryLoader, held: Held, *given: Any) -> None:
+            if held.source.inputs.ndim == 2:
                 full()
-            kept(self, source, *given)
+            kept(self, held, *given)
 
         patch.setattr(MemoryLoader, "__init__", init)
         assert error(cnncli("train", head)).endswith("set finetune.cache_features: false")
@@ -187,9 +188,9 @@ def full_but_on_the_cpu(monkeypatch: pytest.MonkeyPatch, *methods: tuple[type, s
     """Let ``methods`` run out of memory unless device=cpu was asked for; gives the devices that were."""
     pick, used = runtime.pick_device, list[str]()
 
-    def recorded(name: str) -> torch.device:
+    def recorded(name: str, where: Place) -> torch.device:
         used.append(name)
-        return pick(name)
+        return pick(name, where)
 
     def unless_on_the_cpu(right: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *given: right(*given) if used[-1] == "cpu" else full()

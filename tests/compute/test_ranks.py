@@ -24,6 +24,8 @@ from cnncli.training.together import combine
 from tests.ranks import in_ranks
 from tests.training.helpers import train
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SAMPLES, BATCH, FEATURES = 61, 6, 5  # 10 batches, of which the last has one sample more: 5 steps an epoch
 

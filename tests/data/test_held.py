@@ -99,7 +99,7 @@ def test_what_does_not_fit_on_the_device_stays_on_the_host_and_no_step_waits_for
     config, *overrides = SETS[name]
     answer = cnncli("train", ROOT / "configs" / f"{config}.yaml", *QUIET, *overrides)
     assert answer.code == 0, answer.err
-    assert "in memory on cpu, sent to cuda in every epoch" in answer.err
+    assert "in memory on cpu, sent to cuda:0 in every epoch" in answer.err
     assert small.waits["step"] == small.waits["evaluation"] == {}
 
 
@@ -113,7 +113,7 @@ def test_memory_decides_for_a_series_too(cnncli: Cli) -> None:
             file = ROOT / "configs" / f"{config}.yaml"
             answer = cnncli("train", file, *QUIET, *overrides, f"dataset.memory={memory}", "--dry-run")
         assert answer.code == 0, answer.err
-        found[memory] = "sent to cuda in every epoch" in answer.out
+        found[memory] = "sent to cuda:0 in every epoch" in answer.out
     assert found == {"auto": False, "always": False, "never": True}
 
 
