@@ -64,7 +64,7 @@ def sample(
     new, state = _tensor(model, [list(ids)]), None
     for _ in range(length):
         logits, state = _step(model, new, state)
-        scores = logits[0].double().cpu()
+        scores = logits[0].cpu().double()
         scores[unknown_id] = -inf
         chances, order = candidates(scores, temperature, top_k, top_p)
         chosen = int(order[chances.multinomial(1, generator=generator)])
@@ -104,7 +104,7 @@ def beam_search(
     steps: list[tuple[Tensor, Tensor]] = []  # of each step: which beam was continued, and with which id
     for number in range(length):
         logits, state = _step(model, new, state)
-        scores = totals[:, None] + logits.double().cpu().log_softmax(dim=1)
+        scores = totals[:, None] + logits.cpu().double().log_softmax(dim=1)
         scores[:, unknown_id] = -inf
         rows, width = scores.shape
         totals, best = scores.flatten().topk(min(beams, rows * (width - 1)))
