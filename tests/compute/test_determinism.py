@@ -42,11 +42,13 @@ def settings(device: str, *which: str, **environment: str) -> list[str]:
     return subprocess.run(command, env=given, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_all_that_torch_can_be_asked_of_tf32_is_answered() -> None:
     assert settings("cuda:0")[0] == "True True high tf32 tf32 tf32 none none"
     assert settings("cuda:0", "tf32=false")[0] == "False False highest ieee none none none none"
 
 
+@pytest.mark.slow
 def test_the_order_of_sums_is_fixed_on_a_gpu_unless_the_config_frees_it() -> None:
     assert settings("cuda:0")[1] == "1 True False False :4096:8"
     assert settings("cuda:0", CUBLAS_WORKSPACE_CONFIG=":16:8")[1].endswith(" :16:8"), "the user's own value stays"
@@ -54,6 +56,7 @@ def test_the_order_of_sums_is_fixed_on_a_gpu_unless_the_config_frees_it() -> Non
     assert settings("cpu")[1] == "0 False False True None", "nothing changes on the CPU"
 
 
+@pytest.mark.slow
 def test_another_card_than_the_first_is_made_the_current_one() -> None:
     assert settings("cuda:1")[0] == "card cuda:1"
     assert not settings("cuda:0")[0].startswith("card")

@@ -33,6 +33,7 @@ def test_every_mutation_loads_or_is_refused_in_lines(folder: Path) -> None:
     assert set(answers(map(case, range(COUNT)), folder)) == set(FINE)
 
 
+@pytest.mark.slow
 def test_every_value_in_every_place_loads_or_is_refused_in_lines(folder: Path) -> None:
     assert set(answers(islice(sweep(), 0, None, 499), folder)) == set(FINE)
 

@@ -55,6 +55,7 @@ def test_torchs_optimizers_are_all_there_and_replace_none_of_the_methods() -> No
         assert not methods & vars(kind).keys()
 
 
+@pytest.mark.slow
 def test_a_second_run_does_without_torchs_compiler(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("dataset: digits\nmodel: {name: mlp, hidden: [4]}\ntrain: {epochs: 1}\n")

@@ -19,6 +19,7 @@ Cli = Callable[..., Answer]
 ALONE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_two_hundred_by_the_functions_behind_the_commands_in_processes_of_their_own() -> None:
     command = [sys.executable, "-m", "tests.runs.forked", "--count", "200", "--seed", "1"]
