@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from cnncli.compute.place import OUTCOME, place
-from cnncli.core.errors import CnncliError, Interrupted, RankLost
+from cnncli.compute.place import OUTCOME, Place, place
+from cnncli.core.errors import CnncliError, ConfigError, Interrupted, RankLost
 
 
 @contextmanager
@@ -22,7 +22,10 @@ def one_voice() -> Iterator[None]:
 
 def tell(error: CnncliError) -> int:
     """Print an error as one line for each fault, once for all ranks that find the same; returns the exit code."""
-    here = place()
+    try:
+        here = place()
+    except ConfigError:  # which is the error, then
+        here = Place()
     outcome = os.environ.get(OUTCOME) if here.count > 1 else None
     who = f"rank {here.rank}: " if here.rank and outcome is None else ""
     word = "interrupted" if isinstance(error, Interrupted) else "error"

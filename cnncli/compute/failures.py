@@ -7,8 +7,6 @@ from torch.distributed import DistError
 
 from cnncli.core.errors import RankLost, TrainingError
 
-ANEW = "start again with --resume"
-
 STEPS = "lower dataset.batch_size (train.accumulate keeps the effective size)"
 PLACING = "use a smaller model, end what else uses the device, or set device: cpu"
 ANSWERING = "end what else uses the device, or set device=cpu"
@@ -30,8 +28,8 @@ def explained(room: str = STEPS) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:  # torch.OutOfMemoryError is one; on the CPU there is only the text
-        if "gloo" in str(error) or isinstance(error, DistError):
-            raise RankLost(f"another rank has ended or cannot be reached ({_first(error)}); {ANEW}") from error
+        if "/gloo/transport/" in str(error) or isinstance(error, DistError):
+            raise _rank_lost(error) from error
         cause = _cause(error, room)
         if cause is None:
             raise
@@ -44,7 +42,11 @@ def ranks_explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        raise RankLost(f"another rank has ended or cannot be reached ({_first(error)}); {ANEW}") from error
+        raise _rank_lost(error) from error
+
+
+def _rank_lost(error: Exception) -> RankLost:
+    return RankLost(f"another rank has ended or cannot be reached ({_first(error)}); start again with --resume")
 
 
 def _first(error: Exception) -> str:

@@ -64,7 +64,8 @@ class Heartbeat:
                 host, process = self.store.get(f"who/{self.watched}").decode().split()
                 self.store.set("hung", str(self.watched))
                 if host == socket.gethostname():
-                    os.kill(int(process), signal.SIGKILL)  # a stopped process hears nothing else
+                    with suppress(OSError):  # it may have gone just now
+                        os.kill(int(process), signal.SIGKILL)  # a stopped process hears nothing else
                 self._end(f"rank {self.watched} ({host}, process {process}) {hung} for {self.limit:g} s")
 
     def _hung(self) -> str | None:

@@ -6,21 +6,21 @@ from typing import Any
 
 
 class StopSignal:
-    """While entered, the first SIGINT or SIGTERM sets a flag; the second ends the process at once."""
+    """While entered, the first SIGINT or SIGTERM sets a flag; the second ends the process at once.
+
+    ``received`` is what came here, at any moment; ``signum`` what all ranks have agreed on, which alone decides: it
+    changes only where they ask each other (``Ranks``), and after the same step on all of them.
+    """
 
     def __init__(self) -> None:
-        self.signum: int | None = None  # own, or what another rank was sent
-        self._own = False
+        self.received: int | None = None
+        self.signum: int | None = None
         self._previous: dict[int, Any] = {}
 
     @property
     def requested(self) -> bool:
-        """Whether a signal has come."""
-        return self.signum is not None
-
-    def tell(self, signum: int) -> None:
-        """Another rank was sent ``signum``: this one stops as well."""
-        self.signum = self.signum or signum
+        """Whether a signal has come, here or to another rank: a reason to ask the others soon."""
+        return self.received is not None or self.signum is not None
 
     def __enter__(self) -> "StopSignal":
         for signum in (signal.SIGINT, signal.SIGTERM):
@@ -35,7 +35,7 @@ class StopSignal:
             signal.signal(signum, previous)
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if self._own:
+        if self.received is not None:
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
-        self._own, self.signum = True, self.signum or signum
+        self.received = signum

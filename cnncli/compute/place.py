@@ -10,6 +10,7 @@ from cnncli.core.errors import ConfigError
 OUTCOME = "CNNCLI_OUTCOME"  # a file of the launcher's: the exit code that ends the whole launch
 LAUNCH = "CNNCLI_LAUNCH"  # the name of the launch, the same after a restart
 RESTART = "CNNCLI_RESTART"  # how often the launch was begun again
+_START = "start the ranks with --nproc, torchrun or srun"
 _FIRST_PORT, _PORTS = 20_000, 20_000
 
 
@@ -33,13 +34,18 @@ class Place:
 def place(environ: Mapping[str, str] = os.environ) -> Place:
     """The place of this process; of one that was started alone the only one.
 
-    Raises ``ConfigError`` where the variables contradict each other.
+    Raises ``ConfigError`` where the variables contradict each other, or are none.
     """
-    if "RANK" in environ and "WORLD_SIZE" in environ:
-        return _checked(_torchrun(environ), "RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE")
-    # sbatch and salloc tell how many tasks a job may have: only srun starts them, and says so
-    if int(environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        return _checked(_slurm(environ), "SLURM_PROCID, SLURM_STEP_NUM_TASKS and SLURM_LOCALID")
+    names = "RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE"
+    try:
+        if "RANK" in environ and "WORLD_SIZE" in environ:
+            return _checked(_torchrun(environ), names)
+        names = "SLURM_PROCID, SLURM_STEP_NUM_TASKS and SLURM_LOCALID"
+        # sbatch and salloc tell how many tasks a job may have: only srun starts them, and says so
+        if int(environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+            return _checked(_slurm(environ), names)
+    except (ValueError, LookupError) as error:
+        raise ConfigError(f"{names} are no place among ranks ({error}); unset them, or {_START}") from error
     return Place()
 
 
@@ -64,7 +70,7 @@ def _slurm(environ: Mapping[str, str]) -> Place:
         count=int(environ["SLURM_STEP_NUM_TASKS"]),
         local=int(environ["SLURM_LOCALID"]),
         local_count=_tasks_here(environ),
-        launch=f"slurm-{environ.get('SLURM_JOB_ID', '0')}",
+        launch=f"slurm-{environ.get('SLURM_JOB_ID', '0')}.{environ.get('SLURM_STEP_ID', '0')}",
         restarts=int(environ.get("SLURM_RESTART_COUNT", "0")),
     )
 
@@ -82,7 +88,7 @@ def _checked(found: Place, names: str) -> Place:
     if not (0 <= found.rank < found.count and 0 <= found.local < found.local_count <= found.count):
         raise ConfigError(
             f"{names} contradict each other (rank {found.rank} of {found.count}, {found.local} of "
-            f"{found.local_count} on this machine); start the ranks with --nproc, torchrun or srun"
+            f"{found.local_count} on this machine); {_START}"
         )
     return found
 

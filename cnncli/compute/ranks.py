@@ -206,34 +206,33 @@ class Ranks:
         The answer is of one step before, so that nobody waits for it.
         """
         if self.count == 1:
-            return stop.requested
+            self.agree(stop)
+            return stop.signum is not None
         if self._beat is not None:
             self._beat.steps += 1
         if self._heard(stop):
             return True
-        vote = torch.tensor(stop.signum or 0)
+        vote = torch.tensor(stop.received or 0)
         with ranks_explained():
             self._vote = vote, dist.all_reduce(vote, dist.ReduceOp.MAX, group=self._hosts, async_op=True)
         return False
 
     def agree(self, stop: StopSignal) -> None:
         """Between epochs: all know whether one of them was asked to stop."""
-        if self.count > 1:
-            self._heard(stop)
-            if signum := max(self.of_all(stop.signum or 0)):
-                stop.tell(signum)
-            if self._beat is not None:
-                self._beat.steps += 1
+        self._heard(stop)
+        stop.signum = max(self.of_all(stop.signum or stop.received or 0)) or None
+        if self._beat is not None:
+            self._beat.steps += 1
 
     def _heard(self, stop: StopSignal) -> bool:
-        """The result of the last vote; it is told to ``stop``."""
+        """Whether the last vote was to stop; then ``stop`` knows the signal."""
         if self._vote is None:
             return False
         (vote, work), self._vote = self._vote, None
         with ranks_explained():
             work.wait()
         if vote:
-            stop.tell(int(vote))
+            stop.signum = int(vote)
         return bool(vote)
 
 

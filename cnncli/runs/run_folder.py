@@ -1,6 +1,5 @@
 """The folder of one run: ``runs/<name>/<id>/``, locked while a process works in it."""
 
-import glob
 import json
 import shutil
 import time
@@ -70,6 +69,13 @@ class RunFolder:
         """Write down which launch of several ranks works here, so that it finds its run when it is begun again."""
         if launch:
             write_text(self.path / LAUNCH, launch)
+
+    def is_marked(self, launch: str) -> bool:
+        """Whether this launch works here."""
+        try:
+            return (self.path / LAUNCH).read_text() == launch
+        except OSError:
+            return False
 
     def epoch(self, number: int) -> Path:
         """Where ``checkpoint.every`` keeps the weights after epoch ``number`` (from 1)."""
@@ -164,17 +170,10 @@ def _clear(run: RunFolder) -> None:
                 item.unlink()
 
 
-def marked_run(runs_dir: Path, name: str, launch: str) -> RunFolder | None:
-    """The run called ``name``, or of any name if that is empty, in which this launch works; None if there is none."""
-    found = (path.parent for path in runs_dir.glob(f"{glob.escape(name) or '*'}/*/{LAUNCH}") if _read(path) == launch)
-    return next(map(RunFolder, found), None)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+def marked_run(parent: Path, launch: str) -> RunFolder | None:
+    """The run in ``parent`` in which this launch works; None if there is none."""
+    runs = (RunFolder(path.parent) for path in parent.glob(f"*/{LAUNCH}"))
+    return next((run for run in runs if run.is_marked(launch)), None)
 
 
 def checkpoint_path(path: Path) -> Path:

@@ -76,7 +76,7 @@ class Experiment:
 
     def _plain_loader(self) -> Loader:
         """The batches of training as the network gets them, whether or not it learns from features."""
-        return loader_of(self.data, "train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
+        return self.data.loader("train", self.runtime.device, training=True, seed=self.config.seed, embedded=False)
 
     def loader(self, split: Split, *, training: bool = False) -> Loader:
         """The batches of ``split`` on the run's device."""

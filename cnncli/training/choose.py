@@ -80,7 +80,7 @@ def choose(trial: Trial, measure: bool) -> Choice:
     if operations(trial) >= WORTH_A_TRIAL:
         if not measure:
             return replace(choice, reason="training begins with a trial of what is faster")
-        with _same_random_numbers():
+        with _same_random_numbers(trial.runtime.device):
             choice = _measure(trial, precision, open_precision, open_compile)
     with suppress(OSError, StorageError):  # of a folder that cannot be written; the next run measures again
         remember(_file(trial), TypeAdapter(Choice).dump_json(choice, indent=1).decode(), keep=1000)
@@ -226,8 +226,7 @@ def _remembered(trial: Trial) -> Choice | None:
 
 
 @contextmanager
-def _same_random_numbers() -> Iterator[None]:
-    """A trial draws (dropout, say) without moving the generators of the run."""
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    with torch.random.fork_rng(devices=devices):
+def _same_random_numbers(device: torch.device) -> Iterator[None]:
+    """A trial draws (dropout, say) without moving the generators of the run: the host's, and that of its own card."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" and torch.cuda.is_initialized() else ()):
         yield

@@ -13,7 +13,7 @@ from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.results import SplitReport, Values
-from cnncli.core.spec import Split
+from cnncli.core.spec import PICTURES, Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.plots import draw_curves, draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
@@ -24,7 +24,6 @@ from cnncli.training.configs import load_config
 from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
-from cnncli.training.loading import of_pictures
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
 from cnncli.training.pictures import GRID, training_samples
@@ -47,10 +46,6 @@ def prepare(
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     loaded = load_config(path, named) if path is not None else None
-    if (begun := begun_before(runs_dir, loaded.config.name if loaded else run_name)) is not None:
-        if begun.last.is_file():
-            return loaded or load_config(begun.config, overrides), NewRun(runs_dir), (begun, begun.last)
-        overwrite, run_id = True, begun.path.name
     if resuming is None:
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
@@ -62,26 +57,26 @@ def prepare(
     return loaded or load_config(found[0].config, overrides), NewRun(runs_dir), found
 
 
-def begun_before(runs_dir: Path, name: str) -> RunFolder | None:
-    """The run that this launch began before a rank died and it was begun again; None for a first attempt."""
-    ranks = join()
-    if not ranks.place.again:
-        return None
-    return ranks.from_zero(lambda: marked_run(runs_dir, name, ranks.place.launch))
-
-
 @explained()
 def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
-    """Train a config from its beginning; the result is also ``result.json`` in the run."""
+    """Train a config from its beginning; the result is also ``result.json`` in the run.
+
+    A launch of several ranks that is begun again after one has died goes on with the run that it had begun.
+    """
+    ranks, name = join(), loaded.config.name
+    place = ranks.place
+    begun = ranks.from_zero(lambda: marked_run(new.runs_dir / name, place.launch)) if place.again else None
+    if begun is not None and ranks.from_zero(begun.last.is_file):
+        return resume(begun, begun.last, loaded, display)
     experiment = build_experiment(loaded, display.track)
-    launch = join().place.launch
 
     def create() -> RunFolder:
-        run = create_run(new.runs_dir, loaded.config.name, new.run_id, new.overwrite)
-        run.mark(launch)
+        run_id, overwrite = (new.run_id, new.overwrite) if begun is None else (begun.path.name, True)
+        run = create_run(new.runs_dir, name, run_id, overwrite)
+        run.mark(place.launch)
         return run
 
-    return _run(experiment, join().from_zero(create), display, None)
+    return _run(experiment, ranks.from_zero(create), display, None)
 
 
 @explained()
@@ -91,8 +86,11 @@ def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -
     Raises ``ConfigError`` when ``wanted`` is another experiment than the checkpoint's own config, ``CheckpointError``
     when it does not hold the state of its training.
     """
+    ranks = join()
+    if ranks.place.again and ranks.from_zero(lambda: run.is_marked(ranks.place.launch)):
+        path = run.last  # of this launch itself, whatever checkpoint it went on from at first
     with offering_new_run(path):
-        checkpoint = join().from_zero(lambda: resumable(path))
+        checkpoint = ranks.from_zero(lambda: resumable(path))
         experiment = build_experiment(as_resumed(checkpoint, wanted), display.track, checkpoint)
     return _run(experiment, run, display, checkpoint)
 
@@ -189,7 +187,7 @@ def of_split(record: Values, split: str) -> Values:
 
 
 def _has_samples(experiment: Experiment) -> bool:
-    return experiment.config.logging.samples and of_pictures(experiment.data)
+    return experiment.config.logging.samples and experiment.data.spec.kind is PICTURES
 
 
 def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> None:

@@ -9,7 +9,6 @@ from functools import cache
 
 from cnncli.compute.failures import explained, fewer_steps
 from cnncli.compute.interrupt import StopSignal
-from cnncli.compute.machine import wait_for
 from cnncli.core.errors import CheckpointError, DataError, Interrupted, TrainingError
 from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
@@ -20,11 +19,10 @@ from cnncli.tasks.protocol import Meter
 from cnncli.training.best import Best
 from cnncli.training.build import Experiment
 from cnncli.training.display import Display
-from cnncli.training.engine import evaluate, train_one_epoch
+from cnncli.training.engine import train_one_epoch
 from cnncli.training.features import whole
-from cnncli.training.loading import room_to_evaluate
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
-from cnncli.training.report import ranked_baselines
+from cnncli.training.report import evaluate_split, ranked_baselines
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
 from cnncli.training.together import combine, parallel
 
@@ -126,9 +124,8 @@ class Fit:
                 self.ranks.agree(stop)
                 evaluated = None
                 with _timed(timing, "eval_seconds"):
-                    if "val" in self.experiment.data.sources and not stop.requested:
+                    if "val" in self.experiment.data.sources and stop.signum is None:
                         evaluated = self._evaluate("val", stop)
-                self.ranks.agree(stop)
                 if stop.signum is not None:
                     self._interrupt(stop.signum)
                 self._finish_epoch(evaluated, timing, tracker)
@@ -162,18 +159,9 @@ class Fit:
         speed = (self.meter.samples - before) / max(seconds, 1e-9)
         return {"train_seconds": round(seconds, 4), "samples_per_second": round(speed, 1)}
 
-    def _evaluate(self, split: Split, stop: StopSignal) -> Meter:
-        experiment = self.experiment
-        loader = experiment.loader(split)
-        meter = experiment.task.meter(detailed=True)
-        batches = self.display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
-        with explained(room_to_evaluate(experiment.data, loader)):
-            evaluate(self.state.eval_model, batches, experiment.task, experiment.runtime, meter, stop)
-            wait_for(experiment.runtime.device)  # or its seconds would be read too early
-        self.ranks.agree(stop)
-        if not stop.requested:
-            combine(meter, self.ranks)
-        return meter
+    def _evaluate(self, split: Split, stop: StopSignal) -> Meter | None:
+        it, model = self.experiment, self.state.eval_model
+        return evaluate_split(model, it.data, split, it.task, it.runtime, self.display, stop)
 
     def _finish_epoch(self, evaluated: Meter | None, timing: Record, tracker: Tracker | None) -> None:
         state, task = self.state, self.experiment.task

@@ -3,7 +3,7 @@
 import torch
 
 from cnncli.compute.failures import explained, fewer_at_once
-from cnncli.core.spec import PICTURES, Split
+from cnncli.core.spec import Split
 from cnncli.data.bundle import DataBundle
 from cnncli.data.loaders import Loader, MemoryLoader
 
@@ -12,17 +12,12 @@ def loader_of(
     data: DataBundle, split: Split, device: torch.device, *, training: bool = False, seed: int = 0,
     embedded: bool = True,
 ) -> Loader:  # fmt: skip
-    """``data.loader``; raises ``TrainingError`` too, where the samples do not fit into the device's memory."""
+    """``data.loader`` with its samples in place; raises ``TrainingError`` too, where the device cannot hold them."""
     with explained(_instead_of_keeping(data, embedded)):
         loader = data.loader(split, device, training=training, seed=seed, embedded=embedded)
         if isinstance(loader, MemoryLoader):
             loader.held.get()
     return loader
-
-
-def of_pictures(data: DataBundle) -> bool:
-    """Whether the samples are pictures: those alone can be drawn."""
-    return data.spec.kind is PICTURES
 
 
 def room_to_evaluate(data: DataBundle, loader: Loader) -> str:

@@ -8,18 +8,42 @@ from torch import nn
 
 from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
+from cnncli.compute.machine import wait_for
 from cnncli.compute.runtime import Runtime
 from cnncli.core.results import Baseline, Block, Column, SplitReport, TableBlock
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
 from cnncli.data.sources import ArraySource, Source
-from cnncli.tasks.protocol import Task
+from cnncli.tasks.protocol import Meter, Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
 from cnncli.training.loading import loader_of, room_to_evaluate
 from cnncli.training.together import combine
 
 MOST_COEFFICIENTS = 1000  # more are no table that anyone reads
+
+
+def evaluate_split(
+    model: nn.Module,
+    data: DataBundle,
+    split: Split,
+    task: Task,
+    runtime: Runtime,
+    display: Display,
+    stop: StopSignal,
+) -> Meter | None:
+    """The detailed meter of ``model`` on ``split``, of the samples of all ranks; None where it was stopped."""
+    loader = loader_of(data, split, runtime.device)
+    meter = task.meter(detailed=True)
+    with explained(room_to_evaluate(data, loader)):
+        batches = display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
+        evaluate(model, batches, task, runtime, meter, stop)
+        wait_for(runtime.device)  # what goes wrong there is heard of here, and clocks are read later
+    runtime.ranks.agree(stop)
+    if stop.signum is not None:
+        return None
+    combine(meter, runtime.ranks)
+    return meter
 
 
 def report_split(
@@ -32,17 +56,11 @@ def report_split(
     stop: StopSignal,
 ) -> SplitReport | None:
     """What ``model`` scores on ``split``, beside the baselines, in full; None where it was stopped."""
-    loader = loader_of(data, split, runtime.device)
-    with explained(room_to_evaluate(data, loader)):
-        meter = task.meter(detailed=True)
-        batches = display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
-        evaluate(model, batches, task, runtime, meter, stop)
-        runtime.ranks.agree(stop)
-        if stop.requested:
-            return None
-        combine(meter, runtime.ranks)
-        blocks = (*task.blocks(meter), *coefficients(model, data.spec, task))
-        metrics = meter.compute()
+    meter = evaluate_split(model, data, split, task, runtime, display, stop)
+    if meter is None:
+        return None
+    blocks = (*task.blocks(meter), *coefficients(model, data.spec, task))
+    metrics = meter.compute()
     source = data.sources[split]
     baselines = ranked_baselines(task, source)
     headline = _headline(task, baselines)

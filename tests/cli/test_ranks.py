@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,13 @@ def alone(folder: Path) -> Path:
 class Started:
     """A training of two ranks in the background, once its first epoch is written down."""
 
-    def __init__(self, folder: Path, run_id: str, *words: str, wait_for: str = "metrics.jsonl") -> None:
+    def __init__(
+        self, folder: Path, run_id: str, *words: str, wait_for: str = "metrics.jsonl",
+        begin: Sequence[str] = ("train", "d.yaml"),
+    ) -> None:  # fmt: skip
         self.path = folder / "runs/d" / run_id
         self.process = subprocess.Popen(
-            command("train", "d.yaml", "--name", f"d/{run_id}", *TWO, *words), cwd=folder,
+            command(*begin, "--name", f"d/{run_id}", *TWO, *words), cwd=folder,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._until(lambda: (self.path / wait_for).exists())
@@ -86,7 +89,7 @@ class Started:
             except OSError:
                 continue
             known = dict(word.split(b"=", 1) for word in words if b"=" in word)
-            if f"d/{self.path.name}".encode() in line and b"RANK" in known and b"train" in line:
+            if f"d/{self.path.name}".encode() in line and b"RANK" in known and b"cnncli" in line:
                 found[int(known[b"RANK"])] = int(entry.name)
         return found
 
@@ -106,7 +109,7 @@ class Started:
 def started(folder: Path) -> Iterator[Any]:
     begun: list[Started] = []
 
-    def start(*words: str, **how: str) -> Started:
+    def start(*words: str, **how: Any) -> Started:
         begun.append(Started(folder, *words, **how))
         return begun[-1]
 
@@ -210,6 +213,18 @@ def test_a_run_goes_on_after_a_rank_was_killed(folder: Path, alone: Path, starte
     assert "was killed by SIGKILL; starting again, 1 of 1 times" in errors
     assert [path.name for path in training.path.parent.glob(f"{training.path.name}*")] == [training.path.name]
     assert_alike(folder / "runs/d/alone", training.path, 1e-5)
+
+
+def test_fine_tuning_goes_on_after_a_rank_was_killed(folder: Path, alone: Path, started: Any) -> None:
+    """In the run that it had begun, although its folder is named: that is its own."""
+    begin = ["finetune", "--from", str(alone / "best.pt"), "d.yaml", "model.name=simple_cnn", "train.epochs=40"]
+    training = started("tuned", "--max-restarts", "1", begin=begin)
+    os.kill(training.ranks()[0], signal.SIGKILL)
+    code, errors = training.end()
+    assert code == 0, errors
+    assert f"resuming runs/d/{training.path.name} after epoch" in errors
+    assert [path.name for path in training.path.parent.glob("tuned*")] == ["tuned"]
+    assert len(history(training.path)) == 40
 
 
 def test_a_killed_rank_ends_the_run(started: Any) -> None:

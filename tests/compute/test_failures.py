@@ -3,7 +3,7 @@
 import pytest
 
 from cnncli.compute.failures import explained
-from cnncli.core.errors import TrainingError
+from cnncli.core.errors import RankLost, TrainingError
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_what_torch_refuses_is_explained(said: str, advice: str) -> None:
 def test_other_errors_pass() -> None:
     with pytest.raises(RuntimeError, match="something else"), explained():
         raise RuntimeError("something else")
+
+
+def test_a_rank_that_is_gone_is_told_by_gloos_own_words_alone() -> None:
+    said = "[/src/third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:3216"
+    with pytest.raises(RankLost, match=r"another rank has ended .* start again with --resume"), explained():
+        raise RuntimeError(said)
+    with pytest.raises(ValueError, match="igloo"), explained():
+        raise ValueError("the column igloo has no numbers")

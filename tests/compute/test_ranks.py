@@ -93,7 +93,7 @@ def exchanged(ranks: Ranks) -> dict[str, Any]:
     with ranks.zero_first():
         pass
     stop = StopSignal()
-    stop.signum = 15 if ranks.index == 1 else None
+    stop.received = 15 if ranks.index == 1 else None
     heard = [ranks.asked_to_stop(stop) for _ in range(2)]
     return {
         "rows": ranks.gathered(own if len(own) else None), "mean": norm.running_mean, "weight": linear.weight.item(),
