@@ -87,8 +87,9 @@ class Muon(Untraced):
     def _adam(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         first, second = ([self._moment(p, name) for p in parameters] for name in ("first", "second"))
         for parameter in parameters:  # a checkpoint brings the count on the CPU
-            count = self.state[parameter].get("step", 0)
-            self.state[parameter]["step"] = torch.as_tensor(count, dtype=torch.float32, device=parameter.device)
+            state, device = self.state[parameter], parameter.device  # a new count is made there: a copy would wait
+            count = state["step"] if "step" in state else torch.zeros((), device=device)
+            state["step"] = torch.as_tensor(count, dtype=torch.float32, device=device)
         (beta1, beta2), steps = group["betas"], [self.state[p]["step"] for p in parameters]
         adamw(
             parameters, [p.grad for p in parameters if p.grad is not None], first, second, [], steps,
