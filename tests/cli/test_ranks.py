@@ -225,14 +225,14 @@ def test_a_killed_rank_ends_the_run(started: Any) -> None:
 
 
 def test_a_rank_that_hangs_is_named(started: Any) -> None:
-    training = started("hung", LONG, "compute.rank_timeout=3")
+    training = started("hung", LONG, "compute.rank_timeout=8")
     os.kill(training.ranks()[1], signal.SIGSTOP)
     begun = time.monotonic()
     code, errors = training.end()
     assert code == 5
     assert time.monotonic() - begun < 30
     assert "error: rank 1 (" in errors
-    assert "has given no sign of life for 3 s; go on with --resume" in errors
+    assert "has given no sign of life for 8 s; go on with --resume" in errors
     training.none_is_left()
 
 

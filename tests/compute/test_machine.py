@@ -48,6 +48,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(not machine.keep_freed_memory(), reason="only glibc can be asked")
+@pytest.mark.slow
 def test_freed_memory_is_kept_and_not_faulted_in_again() -> None:
     def faults(how: str) -> int:
         return int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)

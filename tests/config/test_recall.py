@@ -139,7 +139,13 @@ def test_types_without_a_form_are_refused(annotation: Any) -> None:
         recall.encoded(annotation)
 
 
-@pytest.mark.parametrize("command", [["list"], ["config", "c.yaml"], ["config", "--schema"]])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(["list"], marks=SLOW), ["config", "c.yaml"], pytest.param(["config", "--schema"], marks=SLOW)],
+)
 def test_the_second_time_needs_no_torch_and_says_the_same(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("dataset: digits\nmodel: {name: resnet18}\n")
     code = f"import sys\nfrom cnncli.cli.app import run\nassert run({command}) == 0\nprint('torch' in sys.modules)"

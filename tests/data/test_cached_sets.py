@@ -32,6 +32,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 MINI = "dataset: mnist\nmodel: {name: mlp, hidden: [4]}\ntrain: {epochs: 1}\nlogging: {tensorboard: false}\n"
 
 
+@pytest.mark.slow
 def test_a_second_run_does_without_torchvision(published: Path, write_config: Callable[..., Path]) -> None:
     path = write_config(MINI)
     code = (f"import sys\nfrom cnncli.cli.app import run\nassert run(['train', {str(path)!r}]) == 0\n"

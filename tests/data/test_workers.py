@@ -220,7 +220,7 @@ def in_small_shm(size: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize("size", ["4k", "64k", *(pytest.param(size, marks=SLOW) for size in ("200k", "8m", "64m"))])
+@pytest.mark.parametrize("size", ["64k", *(pytest.param(size, marks=SLOW) for size in ("200k", "4k", "8m", "64m"))])
 def test_every_run_ends_however_small_shared_memory_is(size: str, photos: Path) -> None:
     done = in_small_shm(size, photos)
     ended = [line for line in done.stdout.splitlines() if line.startswith(("train ", "predict ", "answers "))]

@@ -61,7 +61,7 @@ def test_resumed_behind_any_epoch_the_weights_are_the_same(busy: Path, cnncli: C
     assert answer.json["metrics"]["test"] == whole["metrics"]["test"]
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "sgd", "rprop", "asgd"])
+@pytest.mark.parametrize("optimizer", [pytest.param("lbfgs", marks=pytest.mark.slow), "sgd", "rprop", "asgd"])
 def test_resume_is_exact_with_other_optimizers_too(tiny: Path, cnncli: Cli, optimizer: str) -> None:
     options = (f"optimizer.name={optimizer}", "checkpoint.every=1", "train.epochs=3")
     whole = train(tiny, "whole", *options)
