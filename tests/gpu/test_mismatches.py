@@ -85,7 +85,11 @@ def test_training_goes_on_and_begins_again_on_the_device(cnncli: Cli, kind: str)
 @pytest.mark.parametrize("kind", ["cuda", pytest.param("mps", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("config", "optimizer"),
-    [("regression/diabetes", "adagrad"), ("binary/breast-cancer", "muon"), ("binary/breast-cancer", "lbfgs")],
+    [
+        ("regression/diabetes", "adagrad"),
+        ("binary/breast-cancer", "muon"),
+        pytest.param("binary/breast-cancer", "lbfgs", marks=pytest.mark.slow),
+    ],
 )
 def test_an_optimizers_state_moves_to_another_device_and_back(
     cnncli: Cli, kind: str, config: str, optimizer: str
