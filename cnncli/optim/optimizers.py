@@ -72,7 +72,15 @@ def build_optimizer(
             parameter.register_post_accumulate_grad_hook(_in_plain_order)
     fused = {"fused": True} if together and can_fuse(config, model) else {}
     optimizer: Optimizer = optimizers.build(config.name, chosen, **{**config.args, **fused})
+    optimizer.register_load_state_dict_pre_hook(_fused_here)
     return optimizer
+
+
+def _fused_here(optimizer: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    """A saved state, fused where ``optimizer`` is: that depends on the device and not on the training."""
+    pairs = zip(saved["param_groups"], optimizer.param_groups, strict=True)
+    groups = [{**group, "fused": own["fused"]} if "fused" in own else group for group, own in pairs]
+    return {**saved, "param_groups": groups}
 
 
 def _in_plain_order(parameter: Tensor) -> None:

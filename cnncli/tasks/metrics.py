@@ -31,13 +31,13 @@ class Sums:
         return self.values[name].item()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The sums so far."""
-        return {name: value.cpu() for name, value in self.values.items()}
+        """The sums so far, in float64 wherever they were made."""
+        return {name: value.cpu().double() for name, value in self.values.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from ``state_dict``'s sums."""
         for name, value in self.values.items():
-            value.copy_(state[name])
+            value.copy_(state[name].to(value.dtype))
 
 
 class Kept:

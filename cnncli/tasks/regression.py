@@ -152,11 +152,11 @@ class RegressionMeter(SummingMeter):
 
     def state_dict(self) -> dict[str, Any]:
         """The sums so far."""
-        moments = {name: value.cpu() for name, value in self.moments.items()}
+        moments = {name: value.cpu().double() for name, value in self.moments.items()}
         return {**super().state_dict(), "moments": moments}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from ``state_dict``'s sums."""
         super().load_state_dict(state)
         for name, value in self.moments.items():
-            value.copy_(state["moments"][name])
+            value.copy_(state["moments"][name].to(value.dtype))

@@ -44,6 +44,9 @@ def optimizer_fault(
     if set(saved) != set(fresh):
         return f"{path}: should have state and param_groups"
     groups, states = saved["param_groups"], saved["state"]
+    for group, own in zip(groups if isinstance(groups, list) else [], fresh["param_groups"], strict=False):
+        if isinstance(group, dict) and "fused" in own and isinstance(group.get("fused", 0), bool | None):
+            own["fused"] = group["fused"]  # which is the device's
     if fault := unlike(groups, fresh["param_groups"], f"{path}.param_groups", CYCLED):
         return fault
     if fault := _group_fault(groups, f"{path}.param_groups", done):

@@ -21,7 +21,7 @@ PACKAGE = "cnncli"
 _ASKING = {"_local_scalar_dense", "nonzero", "bincount", "masked_select", "_unique2", "unique_consecutive"}
 _DOING = {"train_one_epoch": "step", "evaluate": "evaluation"}
 _MEMORY = 80 * 2**30
-_SAVE = torch.save
+_SAVE, _TO, _DEVICE = torch.save, Tensor.to, FakeTensor.device
 
 
 class FakeDevice(TorchDispatchMode):
@@ -35,15 +35,28 @@ class FakeDevice(TorchDispatchMode):
         self.kind, self.fake = kind, FakeTensorMode(allow_non_fake_inputs=True)
         self.waits: dict[str, Counter[str]] = {doing: Counter() for doing in ("step", "evaluation", "else")}
         self.doubles: Counter[str] = Counter()
-        self.operations = 0
+        self.operations, self.inside = 0, False
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = kwargs or {}
+        if self.inside or self.kind == "cuda":
+            return self._run(func, args, kwargs or {})
+        self.inside = True
+        try:
+            return self._run(func, *tree_map(_as_cuda, (args, kwargs or {})))
+        finally:
+            self.inside = False
+
+    def of(self, tensor: FakeTensor) -> torch.device:
+        """What the package sees as the device of a fake tensor."""
+        found = _DEVICE.fget(tensor)
+        return torch.device(self.kind, 0) if found.type == "cuda" and not self.inside else found
+
+    def _run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         leaves = tree_leaves((args, kwargs))
         there = [leaf for leaf in leaves if isinstance(leaf, FakeTensor)]
-        named = [leaf for leaf in leaves if isinstance(leaf, torch.device) and leaf.type == self.kind]
+        named = [leaf for leaf in leaves if _is_on(leaf, "cuda")]
         if not there and not named:
             return func(*args, **kwargs)
         name = func.overloadpacket.__name__
@@ -67,9 +80,12 @@ class FakeDevice(TorchDispatchMode):
             return args[0]
         with self.fake:
             args, kwargs = tree_map(self._as_fake, (args, kwargs))
-            found = func(*args, **kwargs)
+            try:
+                found = func(*args, **kwargs)
+            except RuntimeError as error:
+                raise RuntimeError(f"{_place()[1]}: {error}") from error
         for leaf in tree_leaves(found):
-            if isinstance(leaf, FakeTensor) and leaf.device.type == self.kind and leaf.dtype == torch.float64:
+            if isinstance(leaf, FakeTensor) and leaf.device.type == "cuda" and leaf.dtype == torch.float64:
                 self.doubles[f"{_place()[1]} {name}"] += 1
         return tree_map(_on_host, found)
 
@@ -156,6 +172,32 @@ def _apply(self: nn.Module, function: Callable[[Tensor], Tensor], recurse: bool 
     return self
 
 
+def _to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """``Tensor.to`` for a Mac's GPU: what stands for it is a fake tensor of cuda."""
+    args, kwargs = tree_map(_as_cuda, (args, kwargs))
+    return _TO(self, *args, **kwargs)
+
+
+def _as_cuda(value: Any) -> Any:
+    """What PyTorch is told instead of a Mac's GPU, which only a PyTorch made for it has tensors of."""
+    is_mps = str(value).startswith("mps") if isinstance(value, str) else _is_on(value, "mps")
+    return torch.device("cuda", 0) if is_mps else value
+
+
+def _is_on(value: Any, kind: str) -> bool:
+    return isinstance(value, torch.device) and value.type == kind
+
+
+def _recurrent(sequences: Tensor, state: Any, weights: Any, *options: Any) -> tuple[Any, ...]:
+    """Shape, type and gradients of a recurrent layer: cuDNN's have no fake kernel."""
+    states = state if isinstance(state, tuple) else (state,)
+    width = states[0].shape[-1] * (2 if options[4] else 1)
+    total = sum((weight.sum() for weight in weights), sequences.sum())
+    if torch.is_autocast_enabled(sequences.device.type):
+        total = total.to(torch.get_autocast_dtype(sequences.device.type))
+    return (total.expand(*sequences.shape[:-1], width), *(part.to(total.dtype) + total for part in states))
+
+
 def _is_pinned(tensor: Tensor) -> bool:
     return any(hasattr(each, "is_pinned_here") for each in (tensor, tensor._base))
 
@@ -194,7 +236,13 @@ def fake_device(kind: str = "cuda") -> Iterator[FakeDevice]:
         (nn.Module, "_apply", _apply),
         (torch, "save", _save),
         (Tensor, "pin_memory", _pinned),
+        (torch.mps, "manual_seed", lambda _seed: None),
+        (torch.mps, "synchronize", lambda: None),
+        (nn.RNNBase, "flatten_parameters", lambda _self: None),
+        *((torch._VF, cell, _recurrent) for cell in ("lstm", "gru", "rnn_tanh")),
     ]
+    if kind == "mps":
+        stubs += [(Tensor, "to", _to), (FakeTensor, "device", property(device.of))]
     with contextlib.ExitStack() as stack:
         for owner, name, stub in stubs:
             stack.enter_context(patch.object(owner, name, stub, create=True))

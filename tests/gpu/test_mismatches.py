@@ -1,15 +1,10 @@
-"""What a checkpoint answers and what goes on from it, on a device that is not there: no tensor is on another.
-
-Recurrent networks are left out: cuDNN's have no fake kernels.
-"""
+"""What a checkpoint answers and what goes on from it, on a device that is not there: no tensor is on another."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cnncli.data import colour, sources
-from cnncli.tasks import metrics
 from tests.conftest import ROOT, Answer, make_splits
 from tests.gpu.fake_device import fake_device
 
@@ -21,9 +16,10 @@ TRAINED = {
     "pictures": ["cifar10", PICTURES, FEW],
     "rows": ["binary/breast-cancer"],
     "numbers": ["regression/diabetes"],
-    "series": ["forecasting/airline", "dataset.file=series.csv", "model={name: tcn, channels: 4}"],
+    "series": ["forecasting/airline", "dataset.file=series.csv"],
     "text": ["text/transformer", "dataset.path=words.txt", "dataset.block=32", "dataset.batch_size=8",
              "model={name: transformer, layers: 1, width: 16, heads: 2}"],
+    "lstm": ["text/lstm", "dataset.path=words.txt", "dataset.block=32", "model={name: lstm, hidden: 16}"],
 }  # fmt: skip
 COMMANDS = {
     "pictures": [["eval"], ["eval", "--tta"], ["predict", "pictures/test"], ["predict", "--tta", "pictures/test"]],
@@ -31,6 +27,7 @@ COMMANDS = {
     "numbers": [["eval"]],
     "series": [["eval"], ["forecast"]],
     "text": [["eval"], ["generate", "--prompt", "the", "--length", "5"], ["generate", "--beam", "2", "--length", "3"]],
+    "lstm": [["eval"], ["generate", "--prompt", "the", "--length", "5"], ["generate", "--beam", "2", "--length", "3"]],
 }
 
 
@@ -45,8 +42,9 @@ def data(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
 @pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("kind", ["mps", pytest.param("cuda", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TRAINED)
-def test_a_checkpoint_answers_on_the_device(cnncli: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_checkpoint_answers_on_the_device(cnncli: Cli, name: str, kind: str) -> None:
     config, *overrides = TRAINED[name]
     path = ROOT / "configs" / f"{config}.yaml"
     trained = cnncli("train", path, *overrides, *QUIET, "device=cpu", "train.epochs=1", "--name", f"{name}/one")
@@ -55,28 +53,59 @@ def test_a_checkpoint_answers_on_the_device(cnncli: Cli, monkeypatch: pytest.Mon
         from sklearn.datasets import load_breast_cancer
 
         load_breast_cancer(as_frame=True).data.head(5).to_csv("rows.csv", index=False)
-    for module in (colour, metrics, sources):  # as on Apple's GPUs
-        monkeypatch.setattr(module, "WITHOUT_FLOAT64", {"cuda"})
     for command, *words in COMMANDS[name]:
-        with fake_device() as device:
-            answer = cnncli(command, "--ckpt", f"runs/{name}/one", *words, "device=cuda")
+        with fake_device(kind) as device:
+            answer = cnncli(command, "--ckpt", f"runs/{name}/one", *words, f"device={kind}")
         assert answer.code == 0, f"{command} {words}: {answer.err}"
         assert device.operations > 0, "it was asked something"
-        assert device.doubles == {}, f"{command} {words}: float64 where there is none"
+        assert kind == "cuda" or device.doubles == {}, f"{command} {words}: float64 where there is none"
 
 
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
 @pytest.mark.usefixtures("data")
-def test_training_goes_on_and_begins_again_on_the_device(cnncli: Cli) -> None:
-    """A CPU's run, resumed on the GPU; and a new head on its features, on all of it, and layer by layer."""
+@pytest.mark.parametrize("kind", ["cuda", pytest.param("mps", marks=pytest.mark.slow)])
+def test_training_goes_on_and_begins_again_on_the_device(cnncli: Cli, kind: str) -> None:
+    """A CPU's run, resumed on the GPU and from there on the CPU; then a new head, all of it, and layer by layer."""
     config, *overrides = TRAINED["pictures"]
     two = ("device=cpu", "train.epochs=2", "checkpoint.every=1", "--name", "a/one")
     assert cnncli("train", ROOT / "configs" / f"{config}.yaml", *overrides, *QUIET, *two).code == 0
-    with fake_device():
-        answer = cnncli("train", "--resume", "runs/a/one/epoch-1.pt", "device=cuda")
+    with fake_device(kind):
+        answer = cnncli("train", "--resume", "runs/a/one/epoch-1.pt", f"device={kind}")
         assert answer.code == 0, answer.err
-        tune = ("finetune", "--from", "runs/a/one/best.pt", "--data", "pictures", *QUIET, "device=cuda")
+        tune = ("finetune", "--from", "runs/a/one/best.pt", "--data", "pictures", *QUIET, f"device={kind}")
         for strategy in ("head", "full", "gradual"):
             more = ["train.epochs=2", "dataset.batch_size=4", "dataset.augment=[]", "finetune.new_head=true"]
             answer = cnncli(*tune, "--strategy", strategy, *more)
             assert answer.code == 0, f"{strategy}: {answer.err}"
+    answer = cnncli("train", "--resume", "runs/a/one/last.pt", "device=cpu", "train.epochs=3")
+    assert answer.code == 0, answer.err
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
+@pytest.mark.parametrize("kind", ["cuda", pytest.param("mps", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("config", "optimizer"),
+    [
+        ("regression/diabetes", "adagrad"),
+        ("binary/breast-cancer", "muon"),
+        pytest.param("binary/breast-cancer", "lbfgs", marks=pytest.mark.slow),
+    ],
+)
+def test_an_optimizers_state_moves_to_another_device_and_back(
+    cnncli: Cli, kind: str, config: str, optimizer: str
+) -> None:
+    words = [
+        *QUIET,
+        f"optimizer={{name: {optimizer}, lr: 0.01}}",
+        "scheduler=constant",
+        "checkpoint.every=1",
+        "--name",
+        "a/one",
+    ]
+    first = cnncli("train", ROOT / "configs" / f"{config}.yaml", *words, "device=cpu", "train.epochs=1")
+    assert first.code == 0, first.err
+    with fake_device(kind):
+        there = cnncli("train", "--resume", "runs/a/one/last.pt", f"device={kind}", "train.epochs=2")
+    assert there.code == 0, there.err
+    back = cnncli("train", "--resume", "runs/a/one/last.pt", "device=cpu", "train.epochs=3")
+    assert back.code == 0, back.err
