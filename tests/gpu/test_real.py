@@ -104,7 +104,9 @@ def test_the_same_seed_gives_the_same_weights_or_says_that_it_does_not(cnncli: C
         run(cnncli, config, FP32, *overrides, AS_DEVICE, "train.epochs=1", "--name", f"a/{number}").err
         for number in (1, 2)
     ]
-    if not any("no two runs on this GPU are the same" in text for text in said):
+    told = any("no two runs on this GPU are the same" in text for text in said)
+    assert not (told and name == "pictures"), "of a plain network every operation has a fixed order"
+    if not told:
         assert_same_weights("runs/a/1/last.pt", "runs/a/2/last.pt")
 
 
@@ -172,7 +174,7 @@ def checkpoints(cnncli: Cli) -> Callable[[str], list[str]]:
 
 
 def close(one: Any, two: Any) -> None:
-    """Equal texts, and numbers that differ by a thousandth at most."""
+    """Equal texts, and numbers that differ by one in ten thousand at most."""
     if isinstance(one, dict):
         assert one.keys() == two.keys()
         for key in one:
@@ -182,7 +184,7 @@ def close(one: Any, two: Any) -> None:
         for first, second in zip(one, two, strict=True):
             close(first, second)
     elif isinstance(one, float):
-        assert one == pytest.approx(two, abs=1e-3, rel=1e-3)
+        assert one == pytest.approx(two, abs=1e-4, rel=1e-4)
     else:
         assert one == two
 
