@@ -15,6 +15,7 @@ from cnncli.compute.place import OUTCOME
 from cnncli.core.errors import TrainingError
 
 INTERVAL = 0.5  # seconds between two signs of life
+SILENT = 4 * INTERVAL  # a rank silent for so long is judged by its signs of life alone, not by its steps
 
 
 class Heartbeat:
@@ -77,8 +78,9 @@ class Heartbeat:
         steps = int(beat.split()[1]) if beat else 0
         if steps != self._moved or steps >= self.steps:
             self._moved, self._moved_at = steps, now
-        if now - self._seen_at > self.limit and not self.store.check([f"left/{self.watched}"]):
-            return "has given no sign of life"
+        if now - self._seen_at > SILENT:
+            silent = now - self._seen_at > self.limit and not self.store.check([f"left/{self.watched}"])
+            return "has given no sign of life" if silent else None
         return "has taken no step, while others wait for it," if now - self._moved_at > self.limit else None
 
     def _end(self, cause: str) -> None:
