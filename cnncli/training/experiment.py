@@ -16,8 +16,9 @@ from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import PICTURES, Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.plots import draw_curves, draw_result
+from cnncli.runs.references import find_resumable
 from cnncli.runs.results import Monitored, RunResult, read_result
-from cnncli.runs.run_folder import RunFolder, create_run, find_run, marked_run
+from cnncli.runs.run_folder import RunFolder, create_run, marked_run
 from cnncli.runs.tracking import Tracker
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import load_config
@@ -50,11 +51,12 @@ def prepare(
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
         return loaded, new_run(runs_dir, run_id, overwrite), None
-    found = find_run(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
-    if not found[0].config.is_file():
-        load_checkpoint(found[1])  # a damaged file is the more important news
-        raise ConfigError(f"{found[1]}: lies in no run folder; --resume needs the config.yaml beside it")
-    return loaded or load_config(found[0].config, overrides), NewRun(runs_dir), found
+    path = find_resumable(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
+    run = RunFolder(path.parent)
+    if not run.config.is_file():
+        load_checkpoint(path)  # a damaged file is the more important news
+        raise ConfigError(f"{path}: lies in no run folder; --resume needs the config.yaml beside it")
+    return loaded or load_config(run.config, overrides), NewRun(runs_dir), (run, path)
 
 
 @explained()

@@ -26,7 +26,7 @@ from cnncli.models.pretrained import (
     transfer,
 )
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.run_folder import checkpoint_path
+from cnncli.runs.references import find_checkpoint
 from cnncli.training.network import restore
 from cnncli.training.sizes import naming_size
 
@@ -92,7 +92,7 @@ def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The same for a checkpoint of your own."""
-    path = checkpoint_path(user_path(pretrained))
+    path = find_checkpoint(pretrained)
     checkpoint = load_checkpoint(path)
     restore(checkpoint)  # before its config becomes part of another: what does not go together is the file's fault
     try:
@@ -122,7 +122,7 @@ def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfe
     if is_checkpoint(name):
         if file is not None:
             return transfer(model, read_weights(file), head, str(file))
-        path = checkpoint_path(user_path(name))
+        path = find_checkpoint(name)
         checkpoint = load_checkpoint(path)
         weights = restore(checkpoint).state_dict()
         found = naming_size(lambda own: transfer(own, weights, head, str(path)), model, checkpoint, config, spec)
