@@ -98,7 +98,8 @@ def finetune(
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
-    loaded = load_finetune(pretrained, path, data, {k: v for k, v in chosen.items() if v is not None}, named)
+    settings = {key: value for key, value in chosen.items() if value is not None}
+    loaded = load_finetune(pretrained, path, data, settings, named, runs_dir)
     new, display = new_run(runs_dir, run_id, overwrite), Display(quiet=json_)
     print_notices(loaded.notices)
     if dry_run:
@@ -126,7 +127,7 @@ def inspect(
     if trained:
         rows = inspect_checkpoint(path, overrides, plugin or [])
     else:
-        rows = inspect_config(path, overrides, shape, classes)
+        rows = inspect_config(path, overrides, shape, classes, runs_dir)
     tables.print_layers(rows, json_)
 
 

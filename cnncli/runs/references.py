@@ -80,6 +80,19 @@ def lookup(word: str | Path, runs_dir: Path, file: str) -> Path | None:
     return None
 
 
+def settled(word: str, runs_dir: Path) -> tuple[Path, Path] | None:
+    """The checkpoint that ``word`` means now, and the folder whose newest run that is.
+
+    None where it always means the same (a file, the folder of a run) or nothing.
+    """
+    found = lookup(word, runs_dir, BEST)
+    path = user_path(word)
+    if found is None or found in (path, path / BEST):
+        return None
+    folder = runs_dir if word == LATEST else path if found.is_relative_to(path) else runs_dir / path
+    return found, folder
+
+
 def means_checkpoint(word: str | Path, runs_dir: Path = RUNS) -> bool:
     """Whether a word that may be a config means a checkpoint or a run instead.
 
@@ -163,10 +176,11 @@ def _nearest(word: str, runs_dir: Path) -> str:
     if not runs:
         return f"there are no runs in '{runs_dir}' either; check the path, or name the folder of runs with --runs-dir"
     names = list(dict.fromkeys(name_of(run, runs_dir) for run in runs))
-    known = [*names, LATEST, *(str(run.relative_to(runs_dir)) for run in runs)]
-    known += [str(path) for run in runs for path in (run, run / BEST, run / LAST)]
-    near = get_close_matches(word, list(dict.fromkeys(known)), n=3, cutoff=0.6)
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
+    ids = [str(run.relative_to(runs_dir)) for run in runs]
+    paths = [str(path) for run in runs for path in (run, run / BEST, run / LAST)]
+    groups = [[*names, LATEST], ids, paths]
+    for known in reversed(groups) if "/" in word else groups:
+        if near := get_close_matches(word, known, n=3, cutoff=0.6):
+            return f"did you mean {' or '.join(map(repr, near))}?"
     more = f", … ({len(names)} in all)" if len(names) > NAMED else ""
     return f"the runs in '{runs_dir}', newest first: {', '.join(names[:NAMED])}{more}"

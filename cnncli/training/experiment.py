@@ -46,7 +46,7 @@ def prepare(
     """What the command line of ``train`` means: the config, where a new run goes, or the run to go on with."""
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
-    loaded = load_config(path, named) if path is not None else None
+    loaded = load_config(path, named, runs_dir=runs_dir) if path is not None else None
     if resuming is None:
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
@@ -56,7 +56,7 @@ def prepare(
     if not run.config.is_file():
         load_checkpoint(path)  # a damaged file is the more important news
         raise ConfigError(f"{path}: lies in no run folder; --resume needs the config.yaml beside it")
-    return loaded or load_config(run.config, overrides), NewRun(runs_dir), (run, path)
+    return loaded or load_config(run.config, overrides, runs_dir=runs_dir), NewRun(runs_dir), (run, path)
 
 
 @explained()
