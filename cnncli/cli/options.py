@@ -157,7 +157,7 @@ def split_settings(words: list[str]) -> tuple[list[str], list[str]]:
 def needed(path: Path | None) -> Path:
     """``path``, or a ``ConfigError`` where none was given."""
     if path is None:
-        raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
+        raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
     return path
 
 

@@ -48,7 +48,7 @@ def prepare(
     loaded = load_config(path, named) if path is not None else None
     if resuming is None:
         if loaded is None:
-            raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
+            raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
         return loaded, new_run(runs_dir, run_id, overwrite), None
     found = find_run(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
     if not found[0].config.is_file():
