@@ -135,7 +135,8 @@ def list_components(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="models, datasets, optimizers, schedulers, losses, transforms, activations, layers or tasks."
+            help="models, datasets, optimizers, schedulers, losses, transforms, activations, layers or tasks; or "
+            "configs, those that come with cnncli."
         ),
     ] = None,
     json_: Json = False,
@@ -143,7 +144,11 @@ def list_components(
     """List what a config can name, with one line and the arguments of each."""
     from cnncli.cli import tables
     from cnncli.config.catalog import describe_components
+    from cnncli.config.shipped import describe_configs
 
+    if kind == "configs":
+        tables.print_configs(describe_configs(), json_)
+        return
     tables.print_components(describe_components(kind), json_)
 
 

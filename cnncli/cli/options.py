@@ -215,7 +215,7 @@ def split_either(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> t
 def needed(path: Path | None) -> Path:
     """``path``, or a ``ConfigError`` where none was given."""
     if path is None:
-        raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
+        raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
     return path
 
 

@@ -126,6 +126,16 @@ def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> N
         print_table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
 
 
+def print_configs(found: list[dict[str, Any]], as_json: bool) -> None:
+    """The configs that come with cnncli."""
+    if as_json:
+        print_json({"configs": found})
+        return
+    rows = [[each["name"], each["headline"], each["data"], each["time"]] for each in found]
+    print_table(f"configs ({len(rows)})", ["name", "what it is", "data", "time"], rows, left=4)
+    say("cnncli train NAME runs one; cnncli init NAME > my.yaml copies it")
+
+
 def print_split(summary: dict[str, Any], as_json: bool) -> None:
     """What went where."""
     if as_json:

@@ -36,7 +36,8 @@ def describe_components(kind: str | None = None) -> dict[str, list[dict[str, Any
     """Every component of one kind, or of all: name, description and arguments with their defaults."""
     know_signatures()
     if kind is not None and kind not in REGISTRIES:
-        raise ConfigError(f"there is no list of '{kind}'; {did_you_mean(kind, list(REGISTRIES))}")
+        advice = did_you_mean(kind, [*REGISTRIES, "configs"])
+        raise ConfigError(f"there is no list of '{kind}'; {advice}")
     return {
         name: [
             {"name": entry.name, "description": entry.description, "arguments": _defaults(entry)}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.config.sections import COMPONENT_SECTIONS
+from cnncli.config.shipped import find_config, shipped_configs
 from cnncli.config.yaml_source import COMMAND_LINE, MAX_DEPTH, Document, Origin, parse_yaml, read_yaml_file
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.files import real_path, user_path
@@ -20,8 +21,9 @@ MAX_EXTENDS = 16
 def load_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read ``path``, put it on top of what it ``extends``, and apply ``key=value`` overrides.
 
-    Raises ``ConfigError`` for unreadable files, circular ``extends`` and malformed overrides.
+    ``path`` can be the name of a config that comes with cnncli, where there is no such file; so can ``extends``. Raises ``ConfigError`` for unreadable files, circular ``extends`` and malformed overrides.
     """
+    path = find_config(path)
     document = _load_file(path, ())
     document.data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:200] or "run")
     apply_overrides(document, overrides)
@@ -53,9 +55,11 @@ def _load_file(path: Path, seen: tuple[Path, ...]) -> Document:
     if not isinstance(base_name, str):
         raise ConfigError(document.fault(("extends",), "must be the path of one YAML file"))
     base_path = path.parent / user_path(base_name)
+    if not os.path.isfile(base_path):  # Path.is_file raises for a name that is too long
+        base_path = shipped_configs().get(base_name, base_path)
     if real_path(base_path) in chain or len(chain) >= MAX_EXTENDS:
         raise ConfigError(document.fault(("extends",), f"'{base_name}' leads back to this file; break the circle"))
-    if not os.path.isfile(base_path):  # Path.is_file raises for a name that is too long
+    if not os.path.isfile(base_path):
         raise ConfigError(document.fault(("extends",), f"no such file '{base_path}'; the path is relative to {path}"))
     base = _load_file(base_path, chain)
     base.data.pop("name", None)

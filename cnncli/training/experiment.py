@@ -49,7 +49,7 @@ def prepare(
     loaded = load_config(path, named, runs_dir=runs_dir) if path is not None else None
     if resuming is None:
         if loaded is None:
-            raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
+            raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
         return loaded, new_run(runs_dir, run_id, overwrite), None
     path = find_resumable(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
     run = RunFolder(path.parent)
