@@ -7,13 +7,15 @@ terminated. A failure is one line on standard error; ``--debug`` adds the traceb
 import io
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, pictures, trained
+from cnncli.cli import commands, pages, pictures, trained
+from cnncli.cli.about import ABOUT
+from cnncli.cli.help import Command, Group, show_overview
 from cnncli.cli.options import expand_paths, is_override
 from cnncli.cli.ranks import one_voice, tell
 from cnncli.core.errors import CnncliError, ConfigError, StorageError, one_line
@@ -22,25 +24,43 @@ from cnncli.core.plugins import plugin_line
 
 app = typer.Typer(
     name="cnncli",
-    help="Train, evaluate and keep neural networks from one YAML file.",
-    epilog="Exit codes: 0 fine · 2 usage or config · 3 data · 4 checkpoint · 5 training · 6 input/output · "
-    "130/143 interrupted/terminated.",
-    no_args_is_help=True,
+    help="Train, evaluate and use neural networks from one YAML file.",
+    cls=Group,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    add_completion=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(expand_paths(commands.train))
-app.command()(expand_paths(commands.finetune))
-app.command(name="eval")(expand_paths(trained.evaluate))
-app.command()(expand_paths(trained.generate))
-app.command()(expand_paths(trained.predict))
-app.command()(expand_paths(commands.inspect))
-app.command()(expand_paths(trained.forecast))
-app.command()(expand_paths(pictures.init))
-app.add_typer(pictures.data)
-app.command(name="list")(expand_paths(commands.list_components))
-app.command()(expand_paths(commands.config))
+
+
+def _add(path: str, command: Callable[..., Any]) -> None:
+    """Make ``command`` the one that these words of the command line name."""
+    name, to = path.rpartition(" ")[2], pictures.data if path.startswith("data ") else app
+    about = ABOUT[path]
+    to.command(name, cls=Command, short_help=about.line, rich_help_panel=about.group)(expand_paths(command))
+
+
+for _path, _command in {
+    "train": commands.train,
+    "finetune": commands.finetune,
+    "list": commands.list_components,
+    "config": commands.config,
+    "inspect": commands.inspect,
+    "docs": pages.docs,
+    "init": pictures.init,
+    "data check": pictures.check,
+    "data split": pictures.split,
+    "data undo": pictures.undo,
+    "data show": pictures.show,
+    "data cache": pictures.list_cache,
+    "eval": trained.evaluate,
+    "predict": trained.predict,
+    "generate": trained.generate,
+    "forecast": trained.forecast,
+}.items():
+    _add(_path, _command)
+app.add_typer(pictures.data, cls=Group, rich_help_panel=ABOUT["data"].group)
 
 
 def _print_version(value: bool) -> None:
@@ -51,12 +71,13 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _options(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; works anywhere.")] = False,
 ) -> None:
-    pass
+    show_overview(ctx)
 
 
 def main(args: Sequence[str] | None = None) -> None:

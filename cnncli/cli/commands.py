@@ -114,7 +114,9 @@ def inspect(
     shape: Annotated[
         str | None, typer.Option("--input", metavar="C,H,W", help="The input's shape, when the data are not at hand.")
     ] = None,
-    classes: Annotated[int, typer.Option("--classes", help="The number of classes that goes with --input.")] = 10,
+    classes: Annotated[
+        int, typer.Option("--classes", metavar="N", help="The number of classes that goes with --input.")
+    ] = 10,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
@@ -135,8 +137,9 @@ def list_components(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="models, datasets, optimizers, schedulers, losses, transforms, activations, layers or tasks; or "
-            "configs, those that come with cnncli."
+            metavar="[KIND]",
+            help="KIND\tmodels, datasets, optimizers, schedulers, losses, transforms, activations, layers or tasks; or "
+            "configs, those that come with cnncli. Without one: all of them.",
         ),
     ] = None,
     json_: Json = False,

@@ -3,10 +3,6 @@
 import sys
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from cnncli.core.printable import json_text, printable
 
 
@@ -32,6 +28,10 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> None:
     """A table; the first ``left`` columns hold words, the others numbers. Tab-separated in a pipe."""
+    from rich import box  # takes a third of the time until a command begins
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         for row in [*([[title]] if title else []), columns, *rows]:

@@ -17,11 +17,15 @@ from cnncli.runs.references import CONFIGS, find_checkpoint, means_checkpoint, u
 LAUNCHING = ("--nproc", "--max-restarts")
 
 _SETTING = re.compile(r"(device|precision|(dataset|compute|task)\.\w+)=")  # other words with a '=' are paths
+KEYS = "KEY=VALUE\tA key of the config set anew, by its path: optimizer.lr=0.01, model.name=mlp."
+RUN = "A checkpoint, a run's folder or name, or latest: the newest run."
+SET_ANEW = "KEY=VALUE\tdataset.…, task.threshold, device or precision set anew."
+
 Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CONFIG [KEY=VALUE]...",
-        help="A YAML file, then any key of it set anew by its dotted path: optimizer.lr=0.01 model.name=mlp",
+        help=f"CONFIG\tA YAML file, or the name of a config that comes with cnncli (cnncli list configs).\n{KEYS}",
         show_default=False,
     ),
 ]
@@ -29,15 +33,19 @@ Either = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CONFIG|CKPT|RUN [KEY=VALUE]...",
-        help="A YAML file, or a checkpoint, run folder, run name or latest; then keys set anew.",
+        help=f"CONFIG\tA YAML file, or the name of a config that comes with cnncli.\nCKPT|RUN\t{RUN}\n{KEYS}",
         show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Plugin = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="A plug-in file the checkpoint needs; may be repeated.")
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="A plug-in file the checkpoint needs; may be repeated."),
 ]
-Name = Annotated[str | None, typer.Option("--name", help="Write to runs/NAME/…; NAME/ID fixes the folder too.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME[/ID]", help="Write to runs/NAME/…; NAME/ID fixes the folder too."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --name NAME/ID names.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write no run.")
@@ -48,65 +56,106 @@ Resume = Annotated[
     typer.Option(
         "--resume",
         metavar="[RUN|CKPT]",
-        help="Go on with a run: a folder, a checkpoint, or the latest if left out.",
+        help="Go on with a run: its folder or name, a checkpoint, or the newest if left out.",
     ),
 ]
 Profile = Annotated[
     bool, typer.Option("--profile", help="Take some steps, show where their time goes, write a trace, and stop.")
 ]
 From = Annotated[
-    str, typer.Option("--from", help="A network of torchvision's, timm/NAME, or a checkpoint (runs/…/best.pt).")
+    str,
+    typer.Option(
+        "--from",
+        metavar="NAME|CKPT|RUN",
+        help="A network of torchvision's, timm/NAME, or a checkpoint or run of your own.",
+    ),
 ]
-Data = Annotated[Path | None, typer.Option("--data", help="A folder of pictures: train/<class>/…, or <class>/… alone.")]
-Weights = Annotated[Path | None, typer.Option("--weights", help="A file with the weights, instead of a download.")]
-StrategyName = Annotated[str | None, typer.Option("--strategy", help="head, last, full or gradual.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FOLDER", help="A folder of pictures: train/<class>/…, or <class>/… alone."),
+]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", metavar="FILE", help="A file with the weights, instead of a download.")
+]
+StrategyName = Annotated[
+    str | None,
+    typer.Option(
+        "--strategy",
+        metavar="head|last|full|gradual",
+        help="What learns: the new head, it and the last blocks, all, or the head first, then all. "
+        "[default: full, or as the config says]",
+    ),
+]
 What = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CKPT|RUN PATH... [KEY=VALUE]...",
-        help="A checkpoint or run, then pictures, folders, globs; or one table. - is standard input. device=cpu and "
-        "the like are set anew.",
+        help=f"CKPT|RUN\t{RUN}\nPATH\tPictures, folders, globs; or one table. - is standard input.\n{SET_ANEW}",
         show_default=False,
     ),
 ]
 Trained = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="CKPT|RUN [KEY=VALUE]...",
-        help="A checkpoint, run folder, run name or latest; then dataset.…, task.threshold, device or precision set "
-        "anew.",
-        show_default=False,
-    ),
+    typer.Argument(metavar="CKPT|RUN [KEY=VALUE]...", help=f"CKPT|RUN\t{RUN}\n{SET_ANEW}", show_default=False),
 ]
-TopK = Annotated[int, typer.Option("--top-k", min=1, help="Pictures: show so many classes.")]
+TopK = Annotated[
+    int, typer.Option("--top-k", metavar="N", min=1, help="Pictures: show so many classes, the likeliest first.")
+]
 MaxError = Annotated[
     float | None,
-    typer.Option("--max-error", help="Pictures: answer 'unknown' where validation was wrong more often than this."),
+    typer.Option(
+        "--max-error",
+        metavar="SHARE",
+        help="Pictures: answer 'unknown' where validation was wrong more often than this, for example 0.05.",
+    ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Write to this file instead of standard output.")]
-Form = Annotated[str | None, typer.Option("--format", help="table, csv or json; a table for pictures, csv for rows.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=0, help="Processes that decode pictures.")]
-Prompt = Annotated[str, typer.Option("--prompt", help="The text to continue.")]
-Length = Annotated[int, typer.Option("--length", help="How many characters to add.")]
-Temperature = Annotated[
-    float, typer.Option("--temperature", help="Below 1 likelier, above 1 more varied; 0: the likeliest each time.")
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
 ]
-LikeliestK = Annotated[int, typer.Option("--top-k", help="Draw from this many likeliest characters.")]
-LikeliestP = Annotated[
-    float | None, typer.Option("--top-p", help="Draw from the fewest that have this probability together.")
-]
-Beam = Annotated[int | None, typer.Option("--beam", help="Draw nothing: search the likeliest text with so many beams.")]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed draws the same text.")]
-Stream = Annotated[bool, typer.Option("--stream", help="Show each character at once.")]
-Nproc = Annotated[int, typer.Option("--nproc", min=1, help="Share the work among so many processes (ranks).")]
-MaxRestarts = Annotated[
-    int, typer.Option("--max-restarts", min=0, help="With --nproc: go on so many times after a rank has died.")
-]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written, and looked for by their names.")]
-Checkpoint = Annotated[
+Form = Annotated[
     str | None,
-    typer.Option("--ckpt", metavar="CKPT|RUN", help="A checkpoint, run folder, run name or latest, named by option."),
+    typer.Option(
+        "--format",
+        metavar="table|csv|json",
+        help="How answers are written. [default: table for pictures, csv for rows]",
+    ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=0, help="Processes that decode pictures. [default: as many as pay]"),
+]
+Prompt = Annotated[str, typer.Option("--prompt", metavar="TEXT", help="The text to continue.")]
+Length = Annotated[int, typer.Option("--length", metavar="N", help="How many characters to add.")]
+Temperature = Annotated[
+    float,
+    typer.Option(
+        "--temperature", metavar="T", help="Below 1 likelier, above 1 more varied; 0: the likeliest each time."
+    ),
+]
+LikeliestK = Annotated[int, typer.Option("--top-k", metavar="N", help="Draw from this many likeliest characters.")]
+LikeliestP = Annotated[
+    float | None,
+    typer.Option("--top-p", metavar="P", help="Draw from the fewest that have this probability (0 to 1) together."),
+]
+Beam = Annotated[
+    int | None,
+    typer.Option("--beam", metavar="N", help="Draw nothing: search the likeliest text with so many beams."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed draws the same text.")]
+Stream = Annotated[bool, typer.Option("--stream", help="Show each character at once.")]
+Nproc = Annotated[
+    int, typer.Option("--nproc", metavar="N", min=1, help="Share the work among so many processes (ranks).")
+]
+MaxRestarts = Annotated[
+    int,
+    typer.Option("--max-restarts", metavar="N", min=0, help="With --nproc: go on so many times after a rank has died."),
+]
+RunsDir = Annotated[
+    Path,
+    typer.Option("--runs-dir", metavar="FOLDER", help="Where runs are written, and looked for by their names."),
+]
+Checkpoint = Annotated[str | None, typer.Option("--ckpt", metavar="CKPT|RUN", help="The checkpoint or run, by option.")]
+SplitName = Annotated[str, typer.Option("--split", metavar="test|val|train", help="Which samples.")]
 
 
 def expand_paths(command: Callable[..., Any]) -> Callable[..., Any]:

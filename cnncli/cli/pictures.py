@@ -6,43 +6,61 @@ from typing import Annotated
 import typer
 
 from cnncli.cli.console import print_text, say, warn
-from cnncli.cli.options import Json, expand_paths
+from cnncli.cli.help import show_overview
+from cnncli.cli.options import Json
 from cnncli.cli.outputs import Output
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.files import user_path
 
-data = typer.Typer(name="data", help="Split, check and look at pictures before training.", no_args_is_help=True)
+data = typer.Typer(
+    name="data",
+    help="Split, check and look at data before training.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
 What = Annotated[str, typer.Argument(metavar="CONFIG|FOLDER", help="A YAML config, or a folder of pictures.")]
 Checkable = Annotated[
     str, typer.Argument(metavar="CONFIG|FOLDER|FILE", help="A YAML config, a folder of pictures, a table, or a text.")
 ]
 
 Pattern = Annotated[
-    str | None, typer.Option("--pattern", help="The class is the first group of this regular expression.")
+    str | None,
+    typer.Option("--pattern", metavar="REGEX", help="The class is the first group of this regular expression."),
 ]
 Labels = Annotated[
-    Path | None, typer.Option("--labels", help="The class stands in a CSV file with the columns path and label.")
+    Path | None,
+    typer.Option(
+        "--labels", metavar="FILE.csv", help="The class stands in a CSV file with the columns path and label."
+    ),
 ]
 GroupBy = Annotated[
     str | None,
-    typer.Option("--group-by", help="Pictures with the same first group of this regular expression stay together."),
+    typer.Option(
+        "--group-by",
+        metavar="REGEX",
+        help="Pictures with the same first group of this regular expression stay together.",
+    ),
 ]
 
 
-@data.command()
-@expand_paths
+@data.callback()
+def _alone(ctx: typer.Context) -> None:
+    show_overview(ctx)
+
+
 def split(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A flat folder (cat.0.jpg), or one of class folders.")],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="A new folder for train/, val/ and test/.")],
-    val: Annotated[float, typer.Option("--val", help="The part of every class for validation.")] = 0.1,
-    test: Annotated[float, typer.Option("--test", help="The part of every class for the test.")] = 0.1,
+    val: Annotated[float, typer.Option("--val", metavar="SHARE", help="The part of every class for validation.")] = 0.1,
+    test: Annotated[float, typer.Option("--test", metavar="SHARE", help="The part of every class for the test.")] = 0.1,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files (this is what happens anyway).")] = False,
     link: Annotated[bool, typer.Option("--link", help="Make symbolic links.")] = False,
     move: Annotated[bool, typer.Option("--move", help="Move the files.")] = False,
     pattern: Pattern = None,
     labels: Labels = None,
     group_by: GroupBy = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same split.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same split.")] = 0,
     json_: Json = False,
 ) -> None:
     """Sort pictures into train/, val/ and test/ class folders: stratified, near-duplicates on one side, undoable."""
@@ -66,8 +84,6 @@ def split(
     tables.print_split(splitting.summary(placed, destination), json_)
 
 
-@data.command()
-@expand_paths
 def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A folder that data split made.")]) -> None:
     """Undo a split: put back what was moved, remove what was copied or linked."""
     from cnncli.curate.split import undo as undo_split
@@ -75,8 +91,6 @@ def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A fol
     print(f"{undo_split(destination):,} files put back or removed")
 
 
-@data.command()
-@expand_paths
 def check(what: Checkable, json_: Json = False) -> None:
     """Look for what is wrong or worth a look: files, rows, times, leaks; exit code 3 when something must be fixed."""
     from cnncli.cli import tables
@@ -94,16 +108,16 @@ def check(what: Checkable, json_: Json = False) -> None:
         raise typer.Exit(DataError.exit_code)
 
 
-@data.command()
-@expand_paths
 def show(
     what: What,
     augmented: Annotated[
         bool, typer.Option("--augmented", help="As training sees them, augmentation included.")
     ] = False,
-    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "train",
-    count: Annotated[int, typer.Option("--count", min=1, max=400, help="How many pictures.")] = 16,
-    out: Annotated[Path, typer.Option("--out", help="The PNG file to write.")] = Path("samples.png"),
+    split: Annotated[str, typer.Option("--split", metavar="train|val|test", help="Which samples.")] = "train",
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=400, help="How many pictures.")] = 16,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The PNG file to write.")] = Path(
+        "samples.png"
+    ),
 ) -> None:
     """Write a grid of samples with their labels, un-normalised, from the very tensors that the network sees."""
     from cnncli.inference.evaluate import parse_split
@@ -113,8 +127,6 @@ def show(
     say(show_samples(what, parse_split(split), count, augmented, output))
 
 
-@data.command(name="cache")
-@expand_paths
 def list_cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False, json_: Json = False
 ) -> None:
@@ -129,10 +141,14 @@ def list_cache(
 def init(
     what: Annotated[
         Path,
-        typer.Argument(metavar="FOLDER|NAME", help="A folder of class folders, or a config of `cnncli list configs`."),
+        typer.Argument(
+            metavar="FOLDER|NAME",
+            help="FOLDER\tOf pictures, one folder for each class.\n"
+            "NAME\tA config that comes with cnncli (cnncli list configs).",
+        ),
     ],
 ) -> None:
-    """Print a config to begin with: one for a folder of pictures, or a copy of one that comes with cnncli (cnncli init digits > my.yaml)."""
+    """Print a config to begin with: one for a folder of pictures, or a copy of one that comes with cnncli."""
     from cnncli.curate.propose import first_config
 
     print_text(first_config(what))

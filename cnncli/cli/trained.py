@@ -23,6 +23,7 @@ from cnncli.cli.options import (
     Prompt,
     RunsDir,
     Seed,
+    SplitName,
     Stream,
     Temperature,
     TopK,
@@ -48,7 +49,7 @@ def evaluate(
     ctx: typer.Context,
     words: Trained = None,
     ckpt: Checkpoint = None,
-    split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
+    split: SplitName = "test",
     data: Annotated[
         str | None,
         typer.Option("--data", metavar="PLACE", help="Judge all labelled samples there that were not trained on."),
@@ -207,12 +208,19 @@ def generate(
 def forecast(
     words: Trained = None,
     ckpt: Checkpoint = None,
-    steps: Annotated[int, typer.Option("--steps", help="How many steps beyond the end of the data.")] = 12,
+    steps: Annotated[
+        int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")
+    ] = 12,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Another series with the same columns, instead of the trained one.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Another series with the same columns, instead of the trained one."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the forecast to this CSV file.")] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Write a picture: history, forecast, interval.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.csv", help="Write the forecast to this CSV file.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.png", help="Write a picture: history, forecast, interval.")
+    ] = None,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,

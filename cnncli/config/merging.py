@@ -21,7 +21,8 @@ MAX_EXTENDS = 16
 def load_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read ``path``, put it on top of what it ``extends``, and apply ``key=value`` overrides.
 
-    ``path`` can be the name of a config that comes with cnncli, where there is no such file; so can ``extends``. Raises ``ConfigError`` for unreadable files, circular ``extends`` and malformed overrides.
+    ``path`` can be the name of a config that comes with cnncli, where there is no such file; so can
+    ``extends``. Raises ``ConfigError`` for unreadable files, circular ``extends`` and malformed overrides.
     """
     path = find_config(path)
     document = _load_file(path, ())

@@ -27,11 +27,11 @@ class Shipped:
     command: str
 
 
-def folder() -> Path:
-    """Where the configs lie: inside the installed package, or beside it in a clone."""
+def folder(name: str = "configs") -> Path:
+    """Where the configs (or ``docs``) lie: inside the installed package, or beside it in a clone."""
     package = Path(__file__).parent.parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
 
 
 def shipped_configs() -> dict[str, Path]:

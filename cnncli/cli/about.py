@@ -1,0 +1,177 @@
+"""What the help says of each command: its group, one line, two examples, and the page that tells more."""
+
+from dataclasses import dataclass
+
+GROUPS = ("Train", "Look", "Data", "Use")
+START = (
+    ("cnncli train digits", "a first network, without any download"),
+    ("cnncli eval latest", "how good it is, and which classes it confuses"),
+    ("cnncli init photos > my.yaml", "a config for a folder of your own pictures"),
+)
+
+
+@dataclass(frozen=True)
+class About:
+    """``examples`` are command lines with a few words on each; ``page`` is one of ``cnncli docs``."""
+
+    group: str
+    line: str
+    examples: tuple[tuple[str, str], ...]
+    page: str
+
+
+ABOUT = {
+    "train": About(
+        "Train",
+        "train the network that a config describes",
+        (
+            ("cnncli train digits", "a config that comes with cnncli, by its name"),
+            ("cnncli train my.yaml optimizer.lr=0.01 --name second", "your own, with one key set anew"),
+        ),
+        "command-line",
+    ),
+    "finetune": About(
+        "Train",
+        "train a pretrained network on from its weights, for your classes",
+        (
+            ("cnncli finetune --from resnet18 --data photos --strategy head", "only the new head learns"),
+            ("cnncli finetune my.yaml --from resnet18 --dry-run", "only look at what would be trained"),
+        ),
+        "your-own-photos",
+    ),
+    "list": About(
+        "Look",
+        "list what a config can name, and the shipped configs",
+        (
+            ("cnncli list optimizers", "their names and arguments"),
+            ("cnncli list models resnet", "the networks whose name has resnet in it, with their sizes"),
+        ),
+        "command-line",
+    ),
+    "config": About(
+        "Look",
+        "check a config, and print it with every default",
+        (
+            ("cnncli config my.yaml optimizer.name=sgd", "every key that this run would use"),
+            ("cnncli config --schema > schema.json", "for editors that complete and check YAML"),
+        ),
+        "command-line",
+    ),
+    "inspect": About(
+        "Look",
+        "show the layers of a network, their shapes and parameters",
+        (
+            ("cnncli inspect digits", "of a config; of a run, if one has this name"),
+            ("cnncli inspect my.yaml model.name=resnet18 --input 3,64,64", "of a network for pictures of 64 × 64"),
+        ),
+        "command-line",
+    ),
+    "docs": About(
+        "Look",
+        "read the pages that come with cnncli",
+        (
+            ("cnncli docs", "which pages there are"),
+            ("cnncli docs your-own-photos", "read one"),
+        ),
+        "command-line",
+    ),
+    "init": About(
+        "Data",
+        "print a config to begin with, for your pictures or as a copy",
+        (
+            ("cnncli init photos > my.yaml", "for a folder of pictures, with what was found in it"),
+            ("cnncli init digits > my-digits.yaml", "a copy of a config that comes with cnncli"),
+        ),
+        "your-own-photos",
+    ),
+    "data": About(
+        "Data",
+        "split, check and look at data before training",
+        (
+            ("cnncli data check photos", "what is wrong with the files of a folder"),
+            ("cnncli data show my.yaml --augmented", "a picture of what training sees"),
+        ),
+        "your-own-photos",
+    ),
+    "data split": About(
+        "Data",
+        "sort pictures into train/, val/ and test/",
+        (
+            ("cnncli data split pets sorted --labels labels.csv", "the classes stand in a CSV file"),
+            (r"cnncli data split pets sorted-2 --pattern '^([a-z]+)' --val 0.2", "they are in the files' names"),
+        ),
+        "your-own-photos",
+    ),
+    "data undo": About(
+        "Data",
+        "undo a split: put files back, or remove the copies",
+        (
+            ("cnncli data undo sorted", "the folder that data split has made"),
+            ("cnncli data undo sorted-2", "another one"),
+        ),
+        "your-own-photos",
+    ),
+    "data check": About(
+        "Data",
+        "find damaged, doubled and doubtful samples",
+        (
+            ("cnncli data check photos", "a folder of pictures"),
+            ("cnncli data check my.yaml --json", "the data of a config, as JSON with every finding"),
+        ),
+        "your-own-photos",
+    ),
+    "data show": About(
+        "Data",
+        "draw samples with their labels, as the network sees them",
+        (
+            ("cnncli data show digits", "writes samples.png"),
+            ("cnncli data show my.yaml --augmented --split train --out seen.png", "with augmentation"),
+        ),
+        "your-own-photos",
+    ),
+    "data cache": About(
+        "Data",
+        "list the decoded pictures kept on disk, or remove them",
+        (
+            ("cnncli data cache", "how much there is, and where"),
+            ("cnncli data cache --clear", "remove all of it"),
+        ),
+        "speed",
+    ),
+    "eval": About(
+        "Use",
+        "evaluate a trained network on the test split or on new data",
+        (
+            ("cnncli eval latest", "the newest run, on its test split"),
+            ("cnncli eval digits --split val --json", "the newest run called digits, as JSON"),
+        ),
+        "splits",
+    ),
+    "predict": About(
+        "Use",
+        "name the class of pictures, or predict rows of a table",
+        (
+            ("cnncli predict second new_photos --top-k 2", "two likely classes for each picture"),
+            ("cnncli predict iris flowers.csv --out predicted.csv", "the rows of a table, with predictions"),
+        ),
+        "your-own-photos",
+    ),
+    "generate": About(
+        "Use",
+        "continue a text",
+        (
+            ("cnncli generate text-lstm --prompt 'To be' --length 200", "with the newest run called text-lstm"),
+            ("cnncli generate text-lstm --temperature 0", "the likeliest text, the same each time"),
+        ),
+        "other-nets",
+    ),
+    "forecast": About(
+        "Use",
+        "forecast beyond the end of a series",
+        (
+            ("cnncli forecast airline --steps 24 --plot next.png", "two years of months, with a picture"),
+            ("cnncli forecast airline --csv newer.csv --out next.csv", "from a newer series, as a table"),
+        ),
+        "series",
+    ),
+}  # fmt: skip

@@ -1,0 +1,58 @@
+"""The pages that come with cnncli: which there are, where they lie, and one of them in the terminal."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnncli.cli.console import print_text, say
+from cnncli.config.shipped import folder
+from cnncli.core.errors import ConfigError, did_you_mean
+
+WIDEST = 100  # columns of running text, in a terminal however wide
+
+
+def pages() -> dict[str, Path]:
+    """Every page by its name."""
+    return {path.stem: path for path in sorted(folder("docs").glob("*.md"))}
+
+
+def docs(
+    page: Annotated[
+        str | None, typer.Argument(metavar="[PAGE]", help="PAGE\tThe name of a page; without one they are listed.")
+    ] = None,
+    path: Annotated[bool, typer.Option("--path", help="Print where its file is, instead of the page.")] = False,
+) -> None:
+    """Read the pages that come with cnncli, for the version that is installed.
+
+    In a terminal a page is laid out, elsewhere it is the Markdown text as it is.
+    """
+    found = pages()
+    if page is None:
+        for name, file in found.items():
+            say(str(file) if path else f"{name:<20} {title(file)}")
+        return
+    file = found.get(page.removeprefix("docs/").removesuffix(".md"))
+    if file is None:
+        raise ConfigError(f"there is no page '{page}'; {did_you_mean(page, list(found))}")
+    if path:
+        say(str(file))
+    elif sys.stdout.isatty():
+        _show(file.read_text(encoding="utf-8"))
+    else:
+        print_text(file.read_text(encoding="utf-8"))
+
+
+def title(file: Path) -> str:
+    """The first heading of a page."""
+    with file.open(encoding="utf-8") as lines:
+        return next((line.lstrip("# ").strip() for line in lines if line.startswith("# ")), file.stem)
+
+
+def _show(text: str) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console()
+    console.print(Markdown(text, hyperlinks=False), width=min(WIDEST, console.width))
