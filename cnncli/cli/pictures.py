@@ -132,7 +132,7 @@ def init(
         typer.Argument(metavar="FOLDER|NAME", help="A folder of class folders, or a config of `cnncli list configs`."),
     ],
 ) -> None:
-    """Print a config to begin with: one for a folder of pictures, or a copy of one that comes with cnncli (cnncli init digits > my.yaml)."""
+    """Print a config to begin with, for a folder of pictures or by name: cnncli init digits > my.yaml."""
     from cnncli.curate.propose import first_config
 
     print_text(first_config(what))

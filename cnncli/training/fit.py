@@ -266,6 +266,7 @@ class Fit:
             f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
             f"go on with: cnncli train --resume {self.run.path}",
             signum,
+            str(self.run.path),
         )
 
     @property
