@@ -101,7 +101,7 @@ class Registry:
 
         def decorator(factory: Factory) -> Factory:
             self._check_class(name, factory)
-            in_session = not factory.__module__.startswith("cnncli.") and not loading()
+            in_session = not _module(factory).startswith("cnncli.") and not loading()
             if in_session:
                 self._populate()
                 if _same_again(self._entries.get(name), factory):
@@ -204,7 +204,12 @@ def _same_again(entry: Entry | None, factory: Callable[..., Any]) -> bool:
     """Whether a notebook's cell, or a module that is reloaded, defines the same thing anew."""
     if entry is None or not entry.in_session:
         return False
-    return all(getattr(entry.factory, key) == getattr(factory, key) for key in ("__module__", "__qualname__"))
+    names = [getattr(each, "__qualname__", None) for each in (entry.factory, factory)]
+    return names[0] is not None and names[0] == names[1] and _module(entry.factory) == _module(factory)
+
+
+def _module(factory: Callable[..., Any]) -> str:
+    return str(getattr(factory, "__module__", ""))
 
 
 _MODULE = ("forward", "parameters")  # of torch.nn.Module
