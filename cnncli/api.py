@@ -100,7 +100,7 @@ def finetune(
         settings = {key: value for key, value in given.items() if value is not None}
         start = str(_trained(pretrained)) if isinstance(pretrained, RunResult) else os.fspath(pretrained)
         folder = None if data is None else _path(data)
-        loaded = configs.load_finetune(start, _source(config), folder, settings, words)
+        loaded = configs.load_finetune(start, _source(config), folder, settings, words, _path(runs_dir))
         _tell(loaded)
         return experiment.train(loaded, new_run(_path(runs_dir), run_id, overwrite), Display(quiet=quiet))
 

@@ -21,16 +21,18 @@ from cnncli.cli.options import (
     Out,
     Plugin,
     Prompt,
+    RunsDir,
     Seed,
-    SetAnew,
     Stream,
     Temperature,
     TopK,
+    Trained,
     Tta,
     What,
     Workers,
     in_ranks,
-    split_settings,
+    split_asked,
+    split_trained,
 )  # fmt: skip
 from cnncli.cli.outputs import Output, named_files, trained_on
 from cnncli.core.errors import ConfigError, DataError
@@ -44,8 +46,8 @@ FEW = 200  # validation pictures below which an error of a few per cent cannot b
 
 def evaluate(
     ctx: typer.Context,
-    ckpt: Checkpoint,
-    words: SetAnew = None,
+    words: Trained = None,
+    ckpt: Checkpoint = None,
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
     data: Annotated[
         str | None,
@@ -53,6 +55,7 @@ def evaluate(
     ] = None,
     tta: Tta = False,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
     nproc: Nproc = 1,
     json_: Json = False,
 ) -> None:
@@ -67,13 +70,14 @@ def evaluate(
     wanted = evaluation.parse_split(split)
     if data is not None and wanted != "test":
         raise ConfigError("--split and --data exclude each other: all samples there are judged; choose one")
-    predictor = load_predictor(ckpt, words or [], plugin or [], views=tta, ranks=join())
+    path, overrides = split_trained(words, ckpt, runs_dir)
+    predictor = load_predictor(path, overrides, plugin or [], views=tta, ranks=join())
     tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_), data), json_)
 
 
 def predict(
-    ckpt: Checkpoint,
-    what: What,
+    what: What = None,
+    ckpt: Checkpoint = None,
     top_k: TopK = 1,
     max_error: MaxError = None,
     tta: Tta = False,
@@ -81,6 +85,7 @@ def predict(
     form: Form = None,
     workers: Workers = None,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
     from cnncli.core.spec import PICTURES
@@ -89,22 +94,22 @@ def predict(
     from cnncli.inference.rows import check_format
 
     check_format(form or "csv")
-    what, overrides = split_settings(what)
-    output = _output("--out", out, ckpt, plugin, what)
-    predictor, errors = load_predictor(ckpt, overrides, plugin or [], views=tta), dict[str, str]()
+    path, asked, overrides = split_asked(what, ckpt, runs_dir)
+    output = _output("--out", out, path, plugin, asked)
+    predictor, errors = load_predictor(path, overrides, plugin or [], views=tta), dict[str, str]()
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
-        text, errors = _pictures(predictor, what, output, form or "table", top_k, max_error, workers)
+        text, errors = _pictures(predictor, asked, output, form or "table", top_k, max_error, workers)
         parts: Iterable[str] = [text]
-    elif len(what) > 1:
-        raise ConfigError(f"'{what[1]}' is a second table; give one")
+    elif len(asked) > 1:
+        raise ConfigError(f"'{asked[1]}' is a second table; give one")
     else:
-        parts = rows.answer_rows(predictor, what[0], form or "csv")
+        parts = rows.answer_rows(predictor, asked[0], form or "csv")
     if output is None:
         print_text("".join(parts))
     else:
         output.write_parts(parts)
-    _end_with(f"{path}: {cause}" for path, cause in errors.items())
+    _end_with(f"{file}: {cause}" for file, cause in errors.items())
 
 
 def _pictures(
@@ -140,7 +145,7 @@ def _output(
     """The file that ``option`` names, none of those that a command with a checkpoint and such data reads."""
     if path is None:
         return None
-    read = [ckpt, ckpt / "best.pt", *(plugins or []), *(file for word in what for file in named_files(word))]
+    read = [ckpt, *(plugins or []), *(file for word in what for file in named_files(word))]
     return Output(option, path, read, text=text)
 
 
@@ -160,8 +165,8 @@ def _end_with(errors: Iterable[str]) -> None:
 
 
 def generate(
-    ckpt: Checkpoint,
-    words: SetAnew = None,
+    words: Trained = None,
+    ckpt: Checkpoint = None,
     prompt: Prompt = "",
     length: Length = 500,
     temperature: Temperature = 0.8,
@@ -171,6 +176,7 @@ def generate(
     seed: Seed = 0,
     stream: Stream = False,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
     """Continue a text with a network that learned from text."""
@@ -178,7 +184,8 @@ def generate(
     from cnncli.inference import generate as generation
     from cnncli.inference.predictor import load_predictor
 
-    predictor = load_predictor(ckpt, words or [], plugin or [])
+    path, overrides = split_trained(words, ckpt, runs_dir)
+    predictor = load_predictor(path, overrides, plugin or [])
     _, unknown = generation.encode(prompt, generation.text_of(predictor))
     pieces: Iterable[str]
     found: dict[str, float] = {}
@@ -198,8 +205,8 @@ def generate(
 
 
 def forecast(
-    ckpt: Checkpoint,
-    words: SetAnew = None,
+    words: Trained = None,
+    ckpt: Checkpoint = None,
     steps: Annotated[int, typer.Option("--steps", help="How many steps beyond the end of the data.")] = 12,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Another series with the same columns, instead of the trained one.")
@@ -207,6 +214,7 @@ def forecast(
     out: Annotated[Path | None, typer.Option("--out", help="Write the forecast to this CSV file.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Write a picture: history, forecast, interval.")] = None,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
     """Forecast beyond the end of a series, in its own unit, with an interval."""
@@ -214,13 +222,14 @@ def forecast(
     from cnncli.inference.predictor import load_predictor
     from cnncli.inference.rows import format_rows
 
+    path, overrides = split_trained(words, ckpt, runs_dir)
     given = [] if csv is None else [str(csv)]
-    table = _output("--out", out, ckpt, plugin, given)
-    picture = _output("--plot", plot, ckpt, plugin, given, text=False)
+    table = _output("--out", out, path, plugin, given)
+    picture = _output("--plot", plot, path, plugin, given, text=False)
     plot_format = "" if plot is None else forecasting.plot_format(plot)
     if table is not None and picture is not None and table.same_as(picture):
         raise ConfigError(f"--plot {plot}: is --out as well; choose another name")
-    predictor = load_predictor(ckpt, words or [], plugin or [])
+    predictor = load_predictor(path, overrides, plugin or [])
     for output in (table, picture):
         _keep_training_files(output, predictor)
     found, errors = forecasting.forecast(predictor, steps, csv)

@@ -9,6 +9,7 @@ from cnncli.core.html import table
 from cnncli.core.spec import DataSpec, Pictures
 from cnncli.inference.predictor import load_predictor
 from cnncli.models.inspect import LayerRow, inspect_layers
+from cnncli.runs.references import RUNS
 from cnncli.training.build import blaming, open_data
 from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
@@ -29,13 +30,15 @@ class Layers(list[LayerRow]):
                      [*rows, ["all", "", "", "", self.parameters]], left=4)  # fmt: skip
 
 
-def inspect_config(source: ConfigSource, overrides: Sequence[str], shape: str | None, classes: int) -> list[LayerRow]:
+def inspect_config(
+    source: ConfigSource, overrides: Sequence[str], shape: str | None, classes: int, runs_dir: Path = RUNS
+) -> list[LayerRow]:
     """The layers of the network that a config describes.
 
     Its data tell the input's shape and the classes, unless ``shape`` (``C,H,W``) is given: then ``classes`` counts
     and no data are needed.
     """
-    loaded = load_config(source, overrides)
+    loaded = load_config(source, overrides, runs_dir=runs_dir)
     if shape is not None:
         spec = _spec(shape, classes)
     else:

@@ -17,7 +17,7 @@ from cnncli.core.registry import tasks
 from cnncli.data.loaders import normalizer_for
 from cnncli.inference.tta import averaged
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.run_folder import checkpoint_path
+from cnncli.runs.references import find_checkpoint
 from cnncli.training.configs import restore_config
 from cnncli.training.network import build_task, restore, use_calibration
 
@@ -102,7 +102,7 @@ def load_predictor(
     ``CheckpointError`` when the file is damaged or its network cannot be rebuilt, ``ConfigError`` for overrides that
     would make it another network.
     """
-    checkpoint = load_checkpoint(checkpoint_path(path))
+    checkpoint = load_checkpoint(find_checkpoint(path))
     wrong = [text for text in overrides if not text.startswith(SETTABLE) or text.startswith(SPLIT_KEYS)]
     if wrong:
         raise ConfigError(
