@@ -8,6 +8,7 @@ from rich.table import Column
 from rich.text import Text
 
 from cnncli.training.epoch_table import FRACTIONS, GAP, NUMBER, PER_CENT, clock, short_metric
+from cnncli.training.notebook import NotebookProgress
 
 LEAST = 10  # columns of the bar, or a quarter of the terminal where that is more
 
@@ -16,7 +17,9 @@ Left = Callable[[float], float | None]
 
 
 def progress_bar(console: Console) -> Progress:
-    """A bar over the whole width; ``add`` puts a task into it."""
+    """A bar over the whole width, in a notebook one of its own; ``add_task`` puts a task into it."""
+    if console.is_jupyter:
+        return NotebookProgress(_Beside(console), console=console, auto_refresh=False)
     columns = TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), _Beside(console)
     return Progress(*columns, console=console, transient=True, expand=True)
 

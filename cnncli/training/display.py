@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
@@ -38,7 +37,7 @@ class Display:
         self.quiet, self.pace = quiet, Pace()
         notebook = self.console.is_jupyter
         self.has_width = notebook or sys.stderr.isatty()  # lines are made to fit; in a file they are whole
-        self.has_bars = self.has_width and not plain and (not notebook or find_spec("ipywidgets") is not None)
+        self.has_bars = notebook or (self.has_width and not plain)
         self._table: EpochTable | None = None
 
     def line(self, text: str, *, start: str = "", end: str = "", indent: int = 0) -> None:
