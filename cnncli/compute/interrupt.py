@@ -1,8 +1,23 @@
 """Ctrl-C and SIGTERM as a flag that the loop polls."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any
+
+_outlives: ContextVar[bool] = ContextVar("outlives", default=False)
+
+
+@contextmanager
+def outliving() -> Iterator[None]:
+    """Inside, a second signal ends what is computed, not the process, which has other things to keep: a notebook."""
+    token = _outlives.set(True)
+    try:
+        yield
+    finally:
+        _outlives.reset(token)
 
 
 class StopSignal:
@@ -16,6 +31,7 @@ class StopSignal:
         self.received: int | None = None
         self.signum: int | None = None
         self._previous: dict[int, Any] = {}
+        self._outlives = _outlives.get()
 
     @property
     def requested(self) -> bool:
@@ -36,6 +52,8 @@ class StopSignal:
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if self.received is not None:
+            if self._outlives and signum == signal.SIGINT:
+                raise KeyboardInterrupt
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
         self.received = signum

@@ -42,6 +42,11 @@ def predict_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd
     return rows.assign(**_answers(predictor, table, rows, name))
 
 
+def read_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd.DataFrame":
+    """Rows as they are, or those of a file, read as the training's was."""
+    return _read(predictor, _table(predictor), rows)[0].frame if isinstance(rows, str | Path) else rows
+
+
 def answer_rows(predictor: Predictor, path: Path | str, form: str) -> Iterable[str]:
     """What ``predict_rows`` gives as ``csv``, ``json`` or ``table``, with every cell of the file as it is written.
 

@@ -63,11 +63,14 @@ class Predictor:
         with explained(ANSWERING):
             return torch.cat([self._answer(part) for part in samples.split(size)])
 
+    def inputs(self, samples: Tensor) -> Tensor:
+        """What the network gets for such samples, on its device: pictures normalised, everything else as it is."""
+        return samples.to(self.runtime.device) if self._normalizer is None else self._normalizer(samples)
+
     @torch.inference_mode()
     def _answer(self, samples: Tensor) -> Tensor:
-        inputs = samples.to(self.runtime.device) if self._normalizer is None else self._normalizer(samples)
         with self.runtime.autocast():
-            outputs: Tensor = self.model(inputs)
+            outputs: Tensor = self.model(self.inputs(samples))
         return outputs.float().cpu()
 
     def probabilities(self, samples: Tensor) -> Tensor:

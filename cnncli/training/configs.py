@@ -1,9 +1,9 @@
 """From files, overrides and checkpoints to one checked config; what follows from pretrained weights is filled in."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnncli.config.catalog import make_known
 from cnncli.config.checking import LoadedConfig, resolve
@@ -19,26 +19,30 @@ if TYPE_CHECKING:
 RECIPE = Path(__file__).parent.parent / "recipes" / "finetune.yaml"
 
 
+ConfigSource = Path | Mapping[str, Any]
+"""A config's file or the name of one that comes with cnncli, or its content."""
+
+
 def load_config(
-    path: Path, overrides: Sequence[str] = (), *, runs_dir: Path = RUNS, to_build: bool = True
+    source: ConfigSource, overrides: Sequence[str] = (), *, runs_dir: Path = RUNS, to_build: bool = True
 ) -> LoadedConfig:
     """Read, override, check and complete a config; raises ``ConfigError`` with every fault in it.
 
     Runs that it names are looked for in ``runs_dir``. Unless anything is ``to_build`` from it, torch is imported only
     for plug-ins and pretrained networks.
     """
-    return _resolved(load_document(path, overrides), to_build, runs_dir)
+    return _resolved(load_document(source, overrides), to_build, runs_dir)
 
 
 def load_finetune(
     pretrained: str,
-    path: Path | None,
+    path: ConfigSource | None,
     data: Path | None,
     settings: dict[str, str],
     overrides: Sequence[str],
     runs_dir: Path = RUNS,
 ) -> LoadedConfig:
-    """The config at ``path``, or the packaged recipe, with another start: ``pretrained``, and its network.
+    """The config at ``path`` (or its content), or the packaged recipe, started from ``pretrained``, with its network.
 
     ``data`` is a folder of pictures, ``settings`` are keys of the finetune section. Raises ``ConfigError``.
     """

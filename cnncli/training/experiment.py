@@ -21,7 +21,7 @@ from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, marked_run
 from cnncli.runs.tracking import Tracker
 from cnncli.training.build import Experiment, build_experiment
-from cnncli.training.configs import load_config
+from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
@@ -36,17 +36,17 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def prepare(
-    path: Path | None,
+    source: ConfigSource | None,
     overrides: Sequence[str],
     name: str | None,
     runs_dir: Path,
     resuming: str | None,
     overwrite: bool,
 ) -> tuple[LoadedConfig, NewRun, tuple[RunFolder, Path] | None]:
-    """What the command line of ``train`` means: the config, where a new run goes, or the run to go on with."""
+    """What ``train`` is asked for: the config, where a new run goes, or the run to go on with."""
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
-    loaded = load_config(path, named, runs_dir=runs_dir) if path is not None else None
+    loaded = load_config(source, named, runs_dir=runs_dir) if source is not None else None
     if resuming is None:
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
@@ -179,7 +179,8 @@ def _judge(experiment: Experiment, run: RunFolder, split: Split, display: Displa
         report = report_split(model, data, split, task, experiment.runtime, display, stop)
     if report is None:
         assert stop.signum is not None
-        raise Interrupted(f"stopped in the last evaluation; go on with: cnncli train --resume {run.path}", stop.signum)
+        told = f"stopped in the last evaluation; go on with: cnncli train --resume {run.path}"
+        raise Interrupted(told, stop.signum, str(run.path))
     return report
 
 
