@@ -21,6 +21,7 @@ from cnncli.core.errors import ConfigError, Fault, Interrupted, one_line
 from cnncli.core.files import user_path
 from cnncli.core.notices import Notice, listening, notice
 from cnncli.core.registry import session_parts
+from cnncli.core.splits import parse_split
 
 fill_registries()  # before anything else imports a room: what this session has registered stands aside meanwhile
 
@@ -120,7 +121,7 @@ def evaluate(
     ``tta`` takes the mean over several views of every picture. ``plugins`` are the files that the checkpoint needs.
     """
     with _calling(quiet):
-        wanted = evaluation.parse_split(split)
+        wanted = parse_split(split)
         if data is not None and wanted != "test":
             raise ConfigError("split and data exclude each other: all samples there are judged; leave one of them out")
         files = [_path(plugin) for plugin in plugins]

@@ -58,6 +58,11 @@ class Answer:
     err: str
 
     @property
+    def complaint(self) -> str:
+        """What standard error says after the line that a training begins with."""
+        return self.err.partition("\n")[2] if self.err.startswith("cnncli ") else self.err
+
+    @property
     def json(self) -> Any:
         return json.loads(self.out)
 

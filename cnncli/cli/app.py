@@ -18,9 +18,11 @@ from cnncli.cli.about import ABOUT
 from cnncli.cli.help import Command, Group, show_overview
 from cnncli.cli.options import expand_paths, is_override
 from cnncli.cli.ranks import one_voice, tell
+from cnncli.cli.status import hide_status, status
 from cnncli.core.errors import CnncliError, ConfigError, StorageError, one_line
 from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line
+from cnncli.core.waiting import showing
 
 app = typer.Typer(
     name="cnncli",
@@ -93,7 +95,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def run(args: list[str], debug: bool = False) -> int:
     """Run one command line and return its exit code; failures are printed as ``error: …`` lines."""
     try:
-        with one_voice(), listening(_show):
+        with one_voice(), listening(_show), showing(status):
             given = [*args, *["--debug"] * debug]  # what other processes are started with
             code = int(app(args=expand_resume(args), obj=given, prog_name="cnncli", standalone_mode=False) or 0)
         sys.stdout.flush()
@@ -127,6 +129,7 @@ def run(args: list[str], debug: bool = False) -> int:
 
 
 def _show(found: Notice) -> None:
+    hide_status()
     print(f"note: {one_line(found.text)}", file=sys.stderr)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.console import print_text
+from cnncli.cli.console import print_text, say_first
 from cnncli.cli.options import (
     Checkpoint,
     Data,
@@ -48,14 +48,19 @@ def train(
     json_: Json = False,
 ) -> None:
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
+    from cnncli.training.start import begin_training
+
+    path, overrides = split_words(words)
+    path = needed(path) if resume is None else path
+    line = begin_training(path, overrides, name, runs_dir, resume)
     in_ranks(ctx, nproc, max_restarts, dry_run or profile)
+    if profile and (dry_run or resume is not None):
+        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
+    _start(line, json_)
     from cnncli.cli import tables
     from cnncli.training import experiment, plan
     from cnncli.training.display import Display
 
-    if profile and (dry_run or resume is not None):
-        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
-    path, overrides = split_words(words)
     display = Display(quiet=json_)
     loaded, new, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)
     print_notices(loaded.notices)
@@ -69,6 +74,14 @@ def train(
         tables.print_result(experiment.train(loaded, new, display), json_)
     else:
         tables.print_result(experiment.resume(*found, loaded, display), json_)
+
+
+def _start(line: str, quiet: bool) -> None:
+    """Say at once what is done, and import torch."""
+    from cnncli.training.start import import_torch
+
+    say_first(line, quiet)
+    import_torch()
 
 
 def finetune(
@@ -87,18 +100,22 @@ def finetune(
     json_: Json = False,
 ) -> None:
     """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
-    in_ranks(ctx, nproc, max_restarts, dry_run)
-    from cnncli.cli import tables
-    from cnncli.training import experiment, plan
     from cnncli.training.configs import load_finetune
-    from cnncli.training.display import Display
     from cnncli.training.new_run import new_run, parse_name
+    from cnncli.training.start import begin_finetuning
 
     path, overrides = split_words(words)
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
     settings = {key: value for key, value in chosen.items() if value is not None}
+    line = begin_finetuning(pretrained, path, data, settings, overrides, name, runs_dir)
+    in_ranks(ctx, nproc, max_restarts, dry_run)
+    _start(line, json_)
+    from cnncli.cli import tables
+    from cnncli.training import experiment, plan
+    from cnncli.training.display import Display
+
     loaded = load_finetune(pretrained, path, data, settings, named, runs_dir)
     new, display = new_run(runs_dir, run_id, overwrite), Display(quiet=json_)
     print_notices(loaded.notices)
@@ -122,10 +139,15 @@ def inspect(
     json_: Json = False,
 ) -> None:
     """Show a network's layers: shapes, parameters, and how the parameters are counted."""
+    from cnncli.training.start import PREDICTOR, begin, import_torch
+
+    path, trained, overrides = split_either(words, ckpt, runs_dir)
+    if not trained:
+        begin(path, overrides)
+    import_torch(PREDICTOR)
     from cnncli.cli import tables
     from cnncli.inference.inspect import inspect_checkpoint, inspect_config
 
-    path, trained, overrides = split_either(words, ckpt, runs_dir)
     if trained:
         rows = inspect_checkpoint(path, overrides, plugin or [])
     else:

@@ -16,6 +16,13 @@ def warn(line: str) -> None:
     print(printable(line), file=sys.stderr)
 
 
+def say_first(line: str, quiet: bool = False) -> None:
+    """The line that a command begins with, at once on standard error."""
+    if not quiet:
+        warn(line)
+        sys.stderr.flush()
+
+
 def print_text(text: str, flush: bool = False) -> None:
     """A text on standard output as it is; what could steer a terminal reaches none."""
     print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="", flush=flush)

@@ -11,6 +11,7 @@ from cnncli.cli.options import Json
 from cnncli.cli.outputs import Output
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.files import user_path
+from cnncli.runs.references import CONFIGS
 
 data = typer.Typer(
     name="data",
@@ -93,12 +94,18 @@ def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A fol
 
 def check(what: Checkable, json_: Json = False) -> None:
     """Look for what is wrong or worth a look: files, rows, times, leaks; exit code 3 when something must be fixed."""
+    from cnncli.training.start import begin, import_torch
+
+    path = user_path(what)
+    if path.suffix in CONFIGS or not (path.suffix or path.is_dir()):
+        begin(path)
+    import_torch()
     from cnncli.cli import tables
     from cnncli.curate import check as checking
     from cnncli.training.configs import load_config
     from cnncli.training.display import Display
 
-    path, track = user_path(what), Display(quiet=json_).track
+    track = Display(quiet=json_).track
     if checking.is_checked_alone(path):
         checked = checking.check_path(path, track)
     else:
@@ -120,11 +127,17 @@ def show(
     ),
 ) -> None:
     """Write a grid of samples with their labels, un-normalised, from the very tensors that the network sees."""
-    from cnncli.inference.evaluate import parse_split
+    from cnncli.core.splits import parse_split
+    from cnncli.training.start import begin, import_torch
+
+    wanted = parse_split(split)
+    if not user_path(what).is_dir():
+        begin(user_path(what))
+    import_torch()
     from cnncli.training.show import show_samples
 
     output = Output("--out", out, [user_path(what)], text=False)
-    say(show_samples(what, parse_split(split), count, augmented, output))
+    say(show_samples(what, wanted, count, augmented, output))
 
 
 def list_cache(

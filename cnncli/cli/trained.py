@@ -42,7 +42,22 @@ if TYPE_CHECKING:
     from cnncli.inference.predict_pictures import Answers
     from cnncli.inference.predictor import Predictor
 
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")]
+Series = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Another series with the same columns, instead of the trained one."),
+]
+Table = Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="Write the forecast to this CSV file.")]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE.png", help="Write a picture: history, forecast, interval.")
+]
 FEW = 200  # validation pictures below which an error of a few per cent cannot be told from none
+
+
+def _import_torch() -> None:
+    from cnncli.training.start import PREDICTOR, import_torch
+
+    import_torch(PREDICTOR)
 
 
 def evaluate(
@@ -61,17 +76,20 @@ def evaluate(
     json_: Json = False,
 ) -> None:
     """Evaluate a checkpoint: it brings config, classes and preprocessing; only the data must be there."""
+    from cnncli.core.splits import parse_split
+
+    wanted = parse_split(split)
+    if data is not None and wanted != "test":
+        raise ConfigError("--split and --data exclude each other: all samples there are judged; choose one")
+    path, overrides = split_trained(words, ckpt, runs_dir)
     in_ranks(ctx, nproc)
+    _import_torch()
     from cnncli.cli import tables
     from cnncli.compute.ranks import join
     from cnncli.inference import evaluate as evaluation
     from cnncli.inference.predictor import load_predictor
     from cnncli.training.display import Display
 
-    wanted = evaluation.parse_split(split)
-    if data is not None and wanted != "test":
-        raise ConfigError("--split and --data exclude each other: all samples there are judged; choose one")
-    path, overrides = split_trained(words, ckpt, runs_dir)
     predictor = load_predictor(path, overrides, plugin or [], views=tta, ranks=join())
     tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_), data), json_)
 
@@ -89,14 +107,16 @@ def predict(
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
-    from cnncli.core.spec import PICTURES
-    from cnncli.inference import predict as rows
-    from cnncli.inference.predictor import load_predictor
     from cnncli.inference.rows import check_format
 
     check_format(form or "csv")
     path, asked, overrides = split_asked(what, ckpt, runs_dir)
     output = _output("--out", out, path, plugin, asked)
+    _import_torch()
+    from cnncli.core.spec import PICTURES
+    from cnncli.inference import predict as rows
+    from cnncli.inference.predictor import load_predictor
+
     predictor, errors = load_predictor(path, overrides, plugin or [], views=tta), dict[str, str]()
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
@@ -181,11 +201,12 @@ def generate(
     json_: Json = False,
 ) -> None:
     """Continue a text with a network that learned from text."""
+    path, overrides = split_trained(words, ckpt, runs_dir)
+    _import_torch()
     from cnncli.cli.console import print_json
     from cnncli.inference import generate as generation
     from cnncli.inference.predictor import load_predictor
 
-    path, overrides = split_trained(words, ckpt, runs_dir)
     predictor = load_predictor(path, overrides, plugin or [])
     _, unknown = generation.encode(prompt, generation.text_of(predictor))
     pieces: Iterable[str]
@@ -208,29 +229,21 @@ def generate(
 def forecast(
     words: Trained = None,
     ckpt: Checkpoint = None,
-    steps: Annotated[
-        int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")
-    ] = 12,
-    csv: Annotated[
-        Path | None,
-        typer.Option("--csv", metavar="FILE", help="Another series with the same columns, instead of the trained one."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE.csv", help="Write the forecast to this CSV file.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE.png", help="Write a picture: history, forecast, interval.")
-    ] = None,
+    steps: Steps = 12,
+    csv: Series = None,
+    out: Table = None,
+    plot: Plot = None,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
     """Forecast beyond the end of a series, in its own unit, with an interval."""
+    path, overrides = split_trained(words, ckpt, runs_dir)
+    _import_torch()
     from cnncli.inference import forecast as forecasting
     from cnncli.inference.predictor import load_predictor
     from cnncli.inference.rows import format_rows
 
-    path, overrides = split_trained(words, ckpt, runs_dir)
     given = [] if csv is None else [str(csv)]
     table = _output("--out", out, path, plugin, given)
     picture = _output("--plot", plot, path, plugin, given, text=False)

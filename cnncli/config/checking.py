@@ -16,6 +16,7 @@ from cnncli.core.key_paths import KeyPath, dotted, parse_path
 from cnncli.core.registry import REGISTRIES, Entry, Registry
 
 MAX_FAULTS = 50  # more are not read, and each takes its time
+MISSING = "is missing; add it"
 _ADVICE = {
     "float_type": "give a number, for example 0.001",
     "int_type": "give a whole number, for example 10",
@@ -54,22 +55,46 @@ def resolve(document: Document) -> LoadedConfig:
 
     Raises ``ConfigError`` with all faults of the schema and of the components' arguments.
     """
+    data, notices = _plain_data(document), list[str]()
+    faults = _schema_faults(document, data) + _component_faults(document, data, notices)
+    # what a plug-in suggests may be wrong, too
+    raise_faults(document, faults or _schema_faults(Document(data, document.origins), data))
+    config = Config.model_validate_json(json.dumps(data))
+    return LoadedConfig(config, document, notices + _contradictions(config))
+
+
+def schema_faults(document: Document) -> list[Fault]:
+    """What is wrong with the keys and values of the sections, whatever components are registered."""
+    return _schema_faults(document, _plain_data(document))
+
+
+def component_faults(document: Document) -> list[Fault]:
+    """What is wrong with the names and arguments of components, as far as they are registered."""
+    return _component_faults(document, _plain_data(document), [])
+
+
+def raise_faults(document: Document, faults: list[Fault]) -> None:
+    """Raise ``ConfigError`` with ``faults`` in the order of the lines; nothing where there are none."""
+    if faults:
+        found = sorted(dict.fromkeys(faults), key=lambda fault: _position(document, fault))
+        more = [Fault("", "", "there are more; fix these first")] if len(found) > MAX_FAULTS else []
+        raise ConfigError(found[:MAX_FAULTS] + more)
+
+
+def _plain_data(document: Document) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(json.dumps(document.data, default=str))
-    faults = _schema_faults(document, data)
-    notices: list[str] = []
+    return data
+
+
+def _component_faults(document: Document, data: dict[str, Any], notices: list[str]) -> list[Fault]:
+    """The faults of all components; the arguments of the good ones are completed in ``data``."""
+    faults: list[Fault] = []
     _fill_suggested(data)
     for section, path, kind in _components(data):
         faults += _resolve_component(document, section, path, REGISTRIES[kind], notices)
         if len(faults) > MAX_FAULTS:
             break
-    # what a plug-in suggests may be wrong, too
-    faults = faults or _schema_faults(Document(data, document.origins), data)
-    if faults:
-        found = sorted(dict.fromkeys(faults), key=lambda fault: _position(document, fault))
-        more = [Fault("", "", "there are more; fix these first")] if len(found) > MAX_FAULTS else []
-        raise ConfigError(found[:MAX_FAULTS] + more)
-    config = Config.model_validate_json(json.dumps(data))
-    return LoadedConfig(config, document, notices + _contradictions(config))
+    return faults
 
 
 def _contradictions(config: Config) -> list[str]:
@@ -246,7 +271,7 @@ def _cause(
         near = document.origins.get((*path[:-1], advice.split("'")[1])) if "'" in advice else None
         return f"unknown key; {advice}" + (f" ({near})" if near is not None else "")
     if first["type"] == "missing":
-        return "is missing; add it"
+        return MISSING
     if first["type"] == "string_pattern_mismatch":
         return f"{first['input']!r} {_PATTERNS.get(str(path[-1]), 'has a form that is not allowed')}"
     if first["input"] is None and len(group) == 1:

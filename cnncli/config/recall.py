@@ -4,6 +4,7 @@ Only names, descriptions and signatures are kept, as JSON: nothing of it runs, a
 """
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 import json
@@ -25,7 +26,9 @@ from cnncli.core.files import SIGNATURES, cache_folder
 from cnncli.core.files import remember as remember_file
 from cnncli.core.registry import REGISTRIES, ComponentCheck, Entry
 
+SHIPPED = Path(__file__).with_name("signatures.json")
 _PACKAGE = Path(__file__).parent.parent
+_NAMING = ("torch", "torchvision")
 _LIBRARIES = ("torch", "torchvision", "timm", "pydantic")  # whose signatures are taken over, or which read them
 _NAMED: dict[str, Any] = {
     "bool": bool, "int": int, "float": float, "str": str, "dict": dict, "list": list, "tuple": tuple,
@@ -57,17 +60,63 @@ class Recalled:
 def remember() -> None:
     """Keep the signatures of all that is registered; nothing where a type has no form, or the folder is read-only."""
     with suppress(OSError, StorageError, TypeError):
-        lists = {kind: [_entry(registry.get(name)) for name in registry] for kind, registry in REGISTRIES.items()}
-        remember_file(_file(), json.dumps(lists), keep=8)
+        remember_file(_file(), json.dumps(signatures()), keep=8)
+
+
+def remember_new() -> None:
+    """``remember`` where these versions have not been remembered before."""
+    with suppress(OSError, StorageError):
+        if not _file().is_file():
+            remember()
+
+
+def signatures() -> dict[str, list[dict[str, Any]]]:
+    """Every component of every kind, as it is kept; raises ``TypeError`` where a type has no form."""
+    return {kind: [_entry(registry.get(name)) for name in registry] for kind, registry in REGISTRIES.items()}
 
 
 def recall() -> bool:
-    """Fill the empty registries with what was remembered; False when nothing fits these versions of the libraries."""
+    """Fill the empty registries with what was remembered, or with what came with cnncli where that can be relied on.
+
+    False when nothing fits these versions of the libraries.
+    """
     try:
-        lists = TypeAdapter(dict[str, list[_Known]]).validate_json(_file().read_bytes())
-        known = {kind: {entry.name: (entry, _signature(entry)) for entry in lists[kind]} for kind in REGISTRIES}
-    # none, or a damaged one
-    except (OSError, StorageError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return _filled(json.loads(_file().read_bytes())) or (shipped_is_reliable() and recall_shipped())
+    except (OSError, StorageError, ValueError, RecursionError):  # none, or a damaged one
+        return shipped_is_reliable() and recall_shipped()
+
+
+def recall_shipped() -> bool:
+    """Fill the empty registries with what came with cnncli; whether it can be relied on.
+
+    That is so for the versions of PyTorch and torchvision that it was made with, and not in a clone, whose components
+    may have changed since.
+    """
+    return _filled(shipped()["signatures"]) and shipped_is_reliable()
+
+
+def shipped_is_reliable() -> bool:
+    """Whether what came with cnncli is true of what is installed."""
+    return not (_PACKAGE.parent / "pyproject.toml").is_file() and shipped()["versions"] == versions()
+
+
+@functools.cache
+def shipped() -> dict[str, Any]:
+    """What came with cnncli: the signatures, and the versions that they were made with."""
+    found: dict[str, Any] = json.loads(SHIPPED.read_bytes())
+    return found
+
+
+def versions() -> dict[str, str | None]:
+    """The versions, without their last part, of the libraries whose components have names of their own here."""
+    return {name: ".".join(found.split(".")[:2]) if (found := _version(name)) else None for name in _NAMING}
+
+
+def _filled(lists: Any) -> bool:
+    try:
+        checked = TypeAdapter(dict[str, list[_Known]]).validate_python(lists)
+        known = {kind: {entry.name: (entry, _signature(entry)) for entry in checked[kind]} for kind in REGISTRIES}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
     forget()
     for kind, entries in known.items():

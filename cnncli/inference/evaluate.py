@@ -1,14 +1,14 @@
 """A checkpoint judged on a split of its data."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
-from cnncli.core.errors import ConfigError, DataError, Interrupted, SamplesGone, did_you_mean
+from cnncli.core.errors import DataError, Interrupted, SamplesGone
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
 from cnncli.core.results import SplitReport, Values
@@ -107,11 +107,3 @@ def _elsewhere(predictor: Predictor, place: str, display: Display) -> tuple[Data
     if predictor.spec.kind.only == "windows":  # whose baselines need nothing of training
         return data, torch.zeros(0)
     return data, open_data(config, display.track, predictor.spec).sources["train"].targets
-
-
-def parse_split(text: str) -> Split:
-    """The split called ``text``; raises ``ConfigError`` for any other word."""
-    splits: dict[str, Split] = {name: name for name in get_args(Split)}
-    if text not in splits:
-        raise ConfigError(f"--split {text}: {did_you_mean(text, list(splits))}")
-    return splits[text]

@@ -26,6 +26,7 @@ from cnncli.core.errors import StorageError
 from cnncli.core.files import CHOICES, cache_folder, remember
 from cnncli.core.spec import DataSpec
 from cnncli.core.targets import Shares
+from cnncli.core.waiting import waiting
 from cnncli.data.loaders import Batch, Loader
 from cnncli.tasks.protocol import Task
 from cnncli.training.network import example_inputs
@@ -80,7 +81,7 @@ def choose(trial: Trial, measure: bool) -> Choice:
     if operations(trial) >= WORTH_A_TRIAL:
         if not measure:
             return replace(choice, reason="training begins with a trial of what is faster")
-        with _same_random_numbers(trial.runtime.device):
+        with _same_random_numbers(trial.runtime.device), waiting("timing what is fastest for this network here"):
             choice = _measure(trial, precision, open_precision, open_compile)
     with suppress(OSError, StorageError):  # of a folder that cannot be written; the next run measures again
         remember(_file(trial), TypeAdapter(Choice).dump_json(choice, indent=1).decode(), keep=1000)

@@ -46,6 +46,17 @@ def load_finetune(
 
     ``data`` is a folder of pictures, ``settings`` are keys of the finetune section. Raises ``ConfigError``.
     """
+    return _resolved(finetune_document(pretrained, path, data, settings, overrides), runs_dir=runs_dir)
+
+
+def finetune_document(
+    pretrained: str,
+    path: ConfigSource | None,
+    data: Path | None,
+    settings: dict[str, str],
+    overrides: Sequence[str],
+) -> Document:
+    """What ``load_finetune`` starts from, before the pretrained network fills in what it knows."""
     given = {"finetune.pretrained": pretrained, **{f"finetune.{key}": value for key, value in settings.items()}}
     if data is not None:
         given |= {"dataset.name": "image_folder", "dataset.root": str(data)}
@@ -61,7 +72,7 @@ def load_finetune(
     augmented = any(text.startswith("dataset.augment") for text in overrides)
     if path is None and head_only and not augmented and isinstance(dataset, dict):
         dataset["augment"] = []
-    return _resolved(document, runs_dir=runs_dir)
+    return document
 
 
 def load_folder(folder: Path, overrides: Sequence[str] = ()) -> LoadedConfig:

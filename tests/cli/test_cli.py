@@ -152,7 +152,7 @@ def test_a_missing_checkpoint_is_4(cnncli: Cli) -> None:
 def test_a_device_that_is_not_there_is_2_before_any_data_is_read(tiny: Path, cnncli: Cli) -> None:
     answer = cnncli("train", tiny, "device=cuda:77", "dataset.name=mnist")
     assert answer.code == 2
-    assert len(answer.err.splitlines()) == 1
+    assert len(answer.complaint.splitlines()) == 1
     assert "there is no 'cuda:77' here" in answer.err
 
 
@@ -162,7 +162,7 @@ def test_debug_shows_where_it_happened(tiny: Path) -> None:
     assert "Traceback" in answer.stderr
     answer = process("train", tiny, "device=cuda:77")
     assert answer.returncode == 2
-    assert len(answer.stderr.splitlines()) == 1
+    assert len(answer.stderr.splitlines()) == 2
 
 
 def test_dry_run_plans_and_writes_nothing(tiny: Path, cnncli: Cli) -> None:
@@ -235,7 +235,7 @@ def test_a_layer_that_does_not_fit_is_named_with_its_line(cnncli: Cli, write_con
     )
     answer = cnncli("train", path)
     assert answer.code == 2
-    assert answer.err.startswith(f"error: {path}:6: model.layers.1: pool does not fit: 8×8×8 reached it")
+    assert answer.complaint.startswith(f"error: {path}:6: model.layers.1: pool does not fit: 8×8×8 reached it")
 
 
 def test_resume_alone_means_the_latest() -> None:

@@ -137,7 +137,7 @@ def test_the_place_is_looked_at_before_the_work(
     answer = cnncli("predict", "--ckpt", net, "new", "--out", out)
     assert answer.code == code
     assert cause in answer.err
-    assert len(answer.err.splitlines()) == 1
+    assert len(answer.complaint.splitlines()) == 1
 
 
 def test_the_advice_to_make_the_folder_helps(net: Path, cnncli: Cli) -> None:

@@ -49,7 +49,7 @@ def test_a_network_of_ones_own_is_a_decorator_in_a_file(
     (tmp_path / "own_net.py").write_text(PLUGIN.replace("nn.ReLU()", "nn.Relu()"))
     broken = cnncli("train", path)
     assert broken.code == 2
-    assert broken.err.startswith(f"error: {tmp_path / 'own_net.py'}:10: AttributeError: module 'torch.nn'")
+    assert broken.complaint.startswith(f"error: {tmp_path / 'own_net.py'}:10: AttributeError: module 'torch.nn'")
     forget_plugins()
     wrong = cnncli("train", path, "model.widht=3")
     assert wrong.code == 2
@@ -187,7 +187,7 @@ def test_what_a_plug_in_suggests_is_checked(cnncli: Cli, write_config: Callable[
     )
     answer = cnncli("config", write_config("plugins: [own.py]\ndataset: own\nmodel: mlp\n"))
     assert answer.code == 2
-    first, second = answer.err.splitlines()
+    first, second = answer.complaint.splitlines()
     assert "loss.name: 3 should be a valid string" in first
     assert "checkpoint.every: 'x' should be a valid integer" in second
 

@@ -63,7 +63,7 @@ def test_each_cause_has_a_line_of_its_own(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     answer = cnncli("train", tiny, "device=cuda")
     assert answer.code == 2
-    (line,) = answer.err.splitlines()
+    (line,) = answer.complaint.splitlines()
     assert f"device: there is no 'cuda' here: {cause}" in line
     assert line.count("device: there") == 1
     assert "or set device: cpu" in line

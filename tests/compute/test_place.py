@@ -74,5 +74,5 @@ def test_any_command_says_so(wrong: dict[str, str], cnncli: Callable[..., Answer
         monkeypatch.setenv(name, value)
     answer = cnncli("list", "models")
     assert (answer.code, answer.out) == (2, "")
-    (line,) = answer.err.splitlines()
+    (line,) = answer.complaint.splitlines()
     assert line.startswith("error: RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE ")

@@ -150,10 +150,13 @@ def test_a_folder_that_is_a_file_and_names_that_are_too_long_are_faults_of_the_d
 ) -> None:
     (tmp_path / "c.yaml").write_text("dataset: {name: image_folder, root: c.yaml}\nmodel: mlp\n")
     answer = cnncli("train", "c.yaml", "--dry-run")
-    assert (answer.code, answer.err) == (3, "error: c.yaml: is a file where a folder is expected; name the folder\n")
+    assert (answer.code, answer.complaint) == (
+        3,
+        "error: c.yaml: is a file where a folder is expected; name the folder\n",
+    )
     answer = cnncli("train", "c.yaml", "--dry-run", f"dataset.root={LONG}")
     assert answer.code == 3
-    assert answer.err.count("\n") == 1
+    assert answer.complaint.count("\n") == 1
     (tmp_path / "photos.csv").write_text(f"path,label\n{LONG},a\nb.png,b\n")
     answer = cnncli("train", "c.yaml", "--dry-run", "dataset={name: image_csv, file: photos.csv}")
     assert answer.code == 3
@@ -173,4 +176,4 @@ def test_values_that_only_the_arithmetic_refuses_are_config_errors(
     answer = cnncli("train", tiny, "--dry-run", *overrides)
     assert answer.code == code
     assert cause in answer.err
-    assert answer.err.count("\n") == 1
+    assert answer.complaint.count("\n") == 1

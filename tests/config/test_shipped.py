@@ -17,7 +17,7 @@ SMALL = "dataset: digits\nmodel: {name: mlp, hidden: [4]}\n"
 def test_all_of_them_are_part_of_the_package() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     rooms = {"cnncli", *(f"cnncli.{path.parent.name}" for path in (ROOT / "cnncli").glob("*/__init__.py"))}
-    assert set(setuptools["packages"]) == rooms | {"cnncli.configs"}
+    assert set(setuptools["packages"]) == rooms | {"cnncli.configs", "cnncli.docs"}
     assert ROOT / setuptools["package-dir"]["cnncli.configs"] == folder() == ROOT / "configs"
     kept = {path for form in setuptools["package-data"]["cnncli.configs"] for path in folder().glob(form)}
     assert kept == {path for path in folder().rglob("*") if path.is_file()}

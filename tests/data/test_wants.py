@@ -22,4 +22,4 @@ def test_a_task_for_other_data_is_refused_with_those_that_fit(
     answer = cnncli("train", write_config(f"dataset: {dataset}\nmodel: mlp\ntask: {task}\n"))
     assert answer.code == 2
     assert said in answer.err
-    assert answer.err.count("\n") == 1
+    assert answer.complaint.count("\n") == 1

@@ -121,7 +121,7 @@ def test_a_checkpoint_of_another_network_is_refused(tiny: Path, cnncli: Callable
     answer = cnncli("eval", "--ckpt", "runs/tiny/one/best.pt")
     assert answer.code == 4
     assert "1.bias" in answer.err
-    assert answer.err.count("\n") == 1
+    assert answer.complaint.count("\n") == 1
 
 
 @pytest.mark.parametrize("start", [b"", b"PK\x03\x04", b"\x80\x02", b"ustar", b"\x80\x02}q\x00", b"hello\n"])

@@ -211,6 +211,6 @@ def test_weights_whose_validation_loss_is_no_number_are_not_kept(
 def test_values_that_a_part_cannot_take_are_config_errors(tiny: Path, cnncli: Cli, override: str) -> None:
     answer = cnncli("train", tiny, override)
     assert answer.code == 2, answer.err
-    assert answer.err.startswith("error: ")
+    assert answer.complaint.startswith("error: ")
     assert "Traceback" not in answer.err
     assert not Path("runs").exists()
