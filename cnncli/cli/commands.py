@@ -2,11 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cnncli.cli.console import print_text, say_first
+from cnncli.cli.console import print_text, say_first, warn
 from cnncli.cli.options import (
     Checkpoint,
     Data,
@@ -32,6 +32,8 @@ from cnncli.cli.options import (
     split_words,
 )  # fmt: skip
 from cnncli.core.errors import ConfigError
+
+TIMM = "timm/"
 
 
 def train(
@@ -164,6 +166,14 @@ def list_components(
             "configs, those that come with cnncli. Without one: all of them.",
         ),
     ] = None,
+    search: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SEARCH]",
+            help="SEARCH\tOnly what has this in its name or description; models timm/… searches timm's networks.",
+            show_default=False,
+        ),
+    ] = "",
     json_: Json = False,
 ) -> None:
     """List what a config can name, with one line and the arguments of each."""
@@ -172,9 +182,22 @@ def list_components(
     from cnncli.config.shipped import describe_configs
 
     if kind == "configs":
-        tables.print_configs(describe_configs(), json_)
-        return
-    tables.print_components(describe_components(kind), json_)
+        tables.print_configs(describe_configs(search), json_)
+    elif kind == "models" and search.startswith(TIMM):
+        tables.print_components({"models": _timm_networks(search.removeprefix(TIMM))}, json_)
+    else:
+        tables.print_components(describe_components(kind, search), json_, in_short=not search)
+        if kind == "models" and not json_:
+            warn(f"timm's networks: cnncli list models {TIMM}{search}")
+
+
+def _timm_networks(search: str) -> list[dict[str, Any]]:
+    from cnncli.training.start import import_torch
+
+    import_torch("cnncli.models")
+    from cnncli.models.timm_zoo import describe_networks
+
+    return describe_networks(search)
 
 
 def config(

@@ -1,5 +1,7 @@
 """Results on standard output: tables for people, plain lines in a pipe, one JSON object for programs."""
 
+import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -113,17 +115,55 @@ def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
     print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=2)
 
 
-def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
-    """What a config can name."""
+def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool, in_short: bool = True) -> None:
+    """What a config can name; in a terminal ``in_short`` leaves out the arguments of networks."""
     if as_json:
         print_json(found)
         return
     for kind, entries in found.items():
-        rows = [
-            [e["name"], e["description"], ", ".join(f"{key}={value}" for key, value in e["arguments"].items())]
-            for e in entries
-        ]
-        print_table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
+        if kind == "models":
+            _print_models(entries, in_short and sys.stdout.isatty())
+            continue
+        rows = [[e["name"], e["description"], _arguments(e)] for e in entries]
+        if rows:
+            print_table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
+
+
+def _print_models(entries: list[dict[str, Any]], in_short: bool) -> None:
+    """Networks with their sizes, those of each library in a table."""
+    own = [e for e in entries if e["library"] == "cnncli"]
+    rows = [
+        [e["name"], e["description"], *([] if in_short else [_arguments(e)]), e.get("input", ""), _parameters(e)]
+        for e in own
+    ]
+    columns = ["name", "what it is", *([] if in_short else ["arguments"]), "input", "parameters"]
+    if own:
+        print_table(f"models of cnncli ({len(own)}); parameters for this input", columns, rows, left=len(columns) - 1)
+    if own and in_short:
+        say("Their arguments: cnncli list models NAME")
+    for library in dict.fromkeys(e["library"] for e in entries if e["library"] != "cnncli"):
+        theirs = [e for e in entries if e["library"] == library]
+        _print_published(f"models of {library} ({len(theirs)})", theirs)
+
+
+def _print_published(title: str, entries: list[dict[str, Any]]) -> None:
+    """Networks of another library, with what is known of them."""
+    known = {"name": "name", "input": "published for", "smallest": "smallest", "parameters": "parameters"}
+    keys = [key for key in known if any(e.get(key) for e in entries)]
+    rows = [[_parameters(e) if key == "parameters" else str(e.get(key, "")) for key in keys] for e in entries]
+    print_table(title, [known[key] for key in keys], rows, left=len([key for key in keys if key != "parameters"]))
+
+
+def _parameters(model: dict[str, Any]) -> str:
+    return f"{model['parameters']:,}" if model.get("parameters") else ""
+
+
+def _arguments(entry: dict[str, Any]) -> str:
+    """The arguments as they are written in a config."""
+    return ", ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}"
+        for key, value in entry["arguments"].items()
+    )
 
 
 def print_configs(found: list[dict[str, Any]], as_json: bool) -> None:

@@ -1,11 +1,12 @@
 """What a config can name: every registry filled by the rooms that have components, or as far as it is remembered."""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from cnncli.config.recall import forget, recall, remember
+from cnncli.config.recall import forget, recall, remember, shipped
 from cnncli.config.schema import build_schema
 from cnncli.config.yaml_source import Document
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
@@ -42,20 +43,43 @@ def know_signatures() -> None:
         remember()
 
 
-def describe_components(kind: str | None = None) -> dict[str, list[dict[str, Any]]]:
-    """Every component of one kind, or of all: name, description and arguments with their defaults."""
+def describe_components(kind: str | None = None, search: str = "") -> dict[str, list[dict[str, Any]]]:
+    """Every component of one kind, or of all: name, description, arguments with their defaults, of networks the size.
+
+    With ``search`` only those that have it in their name or description. Networks of cnncli's own come first. Raises
+    ``ConfigError`` where there is nothing.
+    """
     know_signatures()
     if kind is not None and kind not in REGISTRIES:
         advice = did_you_mean(kind, [*REGISTRIES, "configs"])
         raise ConfigError(f"there is no list of '{kind}'; {advice}")
-    return {
-        name: [
-            {"name": entry.name, "description": entry.description, "arguments": _defaults(entry)}
-            for entry in map(registry.get, registry)
-        ]
-        for name, registry in REGISTRIES.items()
-        if kind in (None, name)
-    }
+    found = {name: _described(name, search.lower()) for name in REGISTRIES if kind in (None, name)}
+    if kind is not None and not found[kind]:
+        advice = did_you_mean(search, list(REGISTRIES[kind]))
+        raise ConfigError(f"there is nothing with '{search}' among the {kind}; {advice}")
+    return found
+
+
+def _described(kind: str, search: str) -> list[dict[str, Any]]:
+    entries = [entry for entry in map(REGISTRIES[kind].get, REGISTRIES[kind]) if _matches(entry, search)]
+    if kind != "models":
+        return [_about(entry) for entry in entries]
+    sizes = shipped()["sizes"]
+    described = [{**_about(entry), **sizes.get(entry.name, {"library": "cnncli"})} for entry in entries]
+    return sorted(described, key=lambda model: (model["library"] != "cnncli", _natural(model["name"])))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """What puts resnet8 before resnet14."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _matches(entry: Entry, search: str) -> bool:
+    return search in entry.name.lower() or search in entry.description.lower()
+
+
+def _about(entry: Entry) -> dict[str, Any]:
+    return {"name": entry.name, "description": entry.description, "arguments": _defaults(entry)}
 
 
 def _defaults(entry: Entry) -> dict[str, Any]:

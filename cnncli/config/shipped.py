@@ -91,9 +91,16 @@ def nearest(path: Path) -> str | None:
     return last.get(matches[0], matches[0]) if matches else None
 
 
-def describe_configs() -> list[dict[str, Any]]:
-    """What ``list configs`` shows of each."""
-    return [asdict(about(name, path)) for name, path in shipped_configs().items()]
+def describe_configs(search: str = "") -> list[dict[str, Any]]:
+    """What ``list configs`` shows of each, or of those that have ``search`` in their name, headline or data.
+
+    Raises ``ConfigError`` where there is none.
+    """
+    every = [about(name, path) for name, path in shipped_configs().items()]
+    found = [each for each in every if search.lower() in f"{each.name} {each.headline} {each.data}".lower()]
+    if not found:
+        raise ConfigError(f"no config that comes with cnncli has '{search}' in it; all of them: cnncli list configs")
+    return [asdict(each) for each in found]
 
 
 def about(name: str, path: Path) -> Shipped:

@@ -49,10 +49,11 @@ class Transfer:
 
 def is_published(name: str) -> bool:
     """Whether ``name`` is a network of torchvision's or ``timm/NAME``, whether or not timm has it."""
-    return name.startswith(TIMM) or name in _torchvision_names()
+    return name.startswith(TIMM) or name in torchvision_names()
 
 
-def _torchvision_names() -> list[str]:
+def torchvision_names() -> list[str]:
+    """The networks of torchvision that classify pictures."""
     import torchvision.models
 
     names: list[str] = torchvision.models.list_models(module=torchvision.models)
@@ -69,7 +70,7 @@ def model_of(name: str, own: Sequence[str] = ()) -> dict[str, Any]:
         return {"name": "timm", "architecture": name.removeprefix(TIMM)}
     if not is_published(name):
         raise ConfigError(
-            f"there are no pretrained weights of '{name}'; {did_you_mean(name, [*own, *_torchvision_names()])} "
+            f"there are no pretrained weights of '{name}'; {did_you_mean(name, [*own, *torchvision_names()])} "
             "Or name a checkpoint or run of your own, or timm/NAME"
         )
     return {"name": name}

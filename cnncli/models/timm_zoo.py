@@ -1,6 +1,7 @@
 """Every network of timm's that classifies pictures: an extra, ``pip install 'cnncli[timm]'``."""
 
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
@@ -25,6 +26,24 @@ def check_architecture(name: str) -> None:
     timm = import_timm()
     if not timm.is_model(name):
         raise ConfigError(f"timm has no network '{name}'; {did_you_mean(name, timm.list_models())}")
+
+
+def describe_networks(search: str) -> list[dict[str, Any]]:
+    """timm's networks whose name has ``search`` in it, with the pictures that their weights were trained on.
+
+    Raises ``ConfigError`` where there is none.
+    """
+    timm = import_timm()
+    every = timm.list_models()
+    names = [name for name in every if search.lower() in name.lower()]
+    if not names:
+        raise ConfigError(f"timm has no network with '{search}' in its name; {did_you_mean(search, every)}")
+    found = []
+    for name in names:
+        published = timm.get_pretrained_cfg(name)
+        size = "×".join(map(str, published.input_size)) if published is not None else ""
+        found.append({"name": f"timm/{name}", "description": "", "arguments": {}, "library": "timm", "input": size})
+    return found
 
 
 @models.register("timm")

@@ -176,7 +176,7 @@ def test_a_part_that_is_none_is_explained_in_one_line(
     path = write_config("plugins: [own.py]\n" + "".join(f"{key}: {value}\n" for key, value in sections.items()))
     answer = cnncli("train", path, "--dry-run")
     assert answer.code == 2
-    assert re.fullmatch(rf"error: .*{cause}.*\n", answer.err), answer.err
+    assert re.fullmatch(rf"error: .*{cause}.*\n", answer.complaint), answer.err
 
 
 def test_what_a_plug_in_suggests_is_checked(cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path) -> None:
