@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, pages, pictures, trained
+from cnncli.cli import commands, pages, pictures, shells, trained
 from cnncli.cli.about import ABOUT
+from cnncli.cli.following import following
 from cnncli.cli.help import Command, Group, show_overview
 from cnncli.cli.options import expand_paths, is_override
 from cnncli.cli.ranks import one_voice, tell
@@ -23,6 +24,8 @@ from cnncli.core.errors import CnncliError, ConfigError, StorageError, one_line
 from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line
 from cnncli.core.waiting import showing
+
+THIS = "this"  # the shell that the user has
 
 app = typer.Typer(
     name="cnncli",
@@ -71,6 +74,19 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
+def _install_completion(shell: str | None) -> None:
+    if shell is not None:
+        path = shells.install(shells.this_shell() if shell == THIS else shell)
+        print(f"completion is in {path}; it works in every new terminal")
+        raise typer.Exit
+
+
+def _show_completion(shell: str | None) -> None:
+    if shell is not None:
+        print(shells.script(shells.this_shell() if shell == THIS else shell), end="")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     ctx: typer.Context,
@@ -78,12 +94,32 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; works anywhere.")] = False,
+    install: Annotated[
+        str | None,
+        typer.Option(
+            "--install-completion",
+            metavar="[bash|zsh|fish]",
+            callback=_install_completion,
+            help="Let the Tab key complete commands, configs, keys and runs; left out: of your shell.",
+        ),
+    ] = None,
+    show: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="[bash|zsh|fish]",
+            callback=_show_completion,
+            help="Print the lines that do that, instead of installing them.",
+        ),
+    ] = None,
 ) -> None:
     show_overview(ctx)
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
+    if shells.ASKED in os.environ:
+        return complete()
     given = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in given
     for stream in (sys.stdout, sys.stderr):  # where '×' cannot be shown '?' is; the bytes of file names stay
@@ -92,12 +128,23 @@ def main(args: Sequence[str] | None = None) -> None:
     sys.exit(run([word for word in given if word != "--debug"], debug))
 
 
+def complete() -> None:
+    """Answer a shell that asks what can follow."""
+    shell, words = shells.asked(os.environ)
+    found = following(typer.main.get_command(app), words)
+    try:
+        if text := shells.answer(shell, found, words[-1] if words else "", os.environ):
+            print(text, flush=True)
+    except BrokenPipeError:
+        _silenced()
+
+
 def run(args: list[str], debug: bool = False) -> int:
     """Run one command line and return its exit code; failures are printed as ``error: …`` lines."""
     try:
         with one_voice(), listening(_show), showing(status):
             given = [*args, *["--debug"] * debug]  # what other processes are started with
-            code = int(app(args=expand_resume(args), obj=given, prog_name="cnncli", standalone_mode=False) or 0)
+            code = int(app(args=expand_optional(args), obj=given, prog_name="cnncli", standalone_mode=False) or 0)
         sys.stdout.flush()
         return code
     except CnncliError as error:
@@ -148,13 +195,16 @@ def _silenced() -> int:
     return 0
 
 
-def expand_resume(args: list[str]) -> list[str]:
-    """``--resume`` alone means ``--resume latest``: the option's value may be left out."""
+def expand_optional(args: list[str]) -> list[str]:
+    """The command line with the values of options whose value may be left out: ``--resume`` is ``--resume latest``."""
     expanded = []
     for number, word in enumerate(args):
         expanded.append(word)
-        if word == "--resume":
-            following = args[number + 1] if number + 1 < len(args) else "-"
-            if following.startswith("-") or is_override(following) or following.endswith((".yaml", ".yml")):
-                expanded.append("latest")
+        following_word = args[number + 1] if number + 1 < len(args) else "-"
+        if word == "--resume" and (
+            following_word.startswith("-") or is_override(following_word) or following_word.endswith((".yaml", ".yml"))
+        ):
+            expanded.append("latest")
+        if word in ("--install-completion", "--show-completion") and following_word.startswith("-"):
+            expanded.append(THIS)
     return expanded

@@ -21,12 +21,12 @@ from annotated_types import BaseMetadata
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
+from cnncli.config.shipped import SIGNATURES_FILE
 from cnncli.core.errors import StorageError
 from cnncli.core.files import SIGNATURES, cache_folder
 from cnncli.core.files import remember as remember_file
 from cnncli.core.registry import REGISTRIES, ComponentCheck, Entry
 
-SHIPPED = Path(__file__).with_name("signatures.json")
 _PACKAGE = Path(__file__).parent.parent
 _NAMING = ("torch", "torchvision")
 _LIBRARIES = ("torch", "torchvision", "timm", "pydantic")  # whose signatures are taken over, or which read them
@@ -103,7 +103,7 @@ def shipped_is_reliable() -> bool:
 @functools.cache
 def shipped() -> dict[str, Any]:
     """What came with cnncli: the signatures, and the versions that they were made with."""
-    found: dict[str, Any] = json.loads(SHIPPED.read_bytes())
+    found: dict[str, Any] = json.loads(SIGNATURES_FILE.read_bytes())
     return found
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from cnncli.config.catalog import fill_registries
-from cnncli.config.recall import SHIPPED, signatures, versions
+from cnncli.config.recall import signatures, versions
+from cnncli.config.shipped import SIGNATURES_FILE
 from cnncli.core.errors import ConfigError
 from cnncli.core.files import write_text
 from cnncli.core.registry import models
@@ -66,4 +67,4 @@ def _counted(name: str) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    write_text(SHIPPED, known())
+    write_text(SIGNATURES_FILE, known())

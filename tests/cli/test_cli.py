@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cnncli import __version__
-from cnncli.cli.app import expand_resume
+from cnncli.cli.app import expand_optional
 from cnncli.core.registry import REGISTRIES
 from tests.conftest import ROOT, Answer
 
@@ -239,11 +239,11 @@ def test_a_layer_that_does_not_fit_is_named_with_its_line(cnncli: Cli, write_con
 
 
 def test_resume_alone_means_the_latest() -> None:
-    assert expand_resume(["train", "--resume"]) == ["train", "--resume", "latest"]
-    assert expand_resume(["train", "--resume", "a.yaml"]) == ["train", "--resume", "latest", "a.yaml"]
-    assert expand_resume(["train", "--resume", "x=1"]) == ["train", "--resume", "latest", "x=1"]
-    assert expand_resume(["train", "--resume", "--json"]) == ["train", "--resume", "latest", "--json"]
-    assert expand_resume(["train", "--resume", "runs/a"]) == ["train", "--resume", "runs/a"]
+    assert expand_optional(["train", "--resume"]) == ["train", "--resume", "latest"]
+    assert expand_optional(["train", "--resume", "a.yaml"]) == ["train", "--resume", "latest", "a.yaml"]
+    assert expand_optional(["train", "--resume", "x=1"]) == ["train", "--resume", "latest", "x=1"]
+    assert expand_optional(["train", "--resume", "--json"]) == ["train", "--resume", "latest", "--json"]
+    assert expand_optional(["train", "--resume", "runs/a"]) == ["train", "--resume", "runs/a"]
 
 
 def test_a_terminal_without_unicode_gets_question_marks() -> None:

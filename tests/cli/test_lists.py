@@ -8,7 +8,8 @@ import torchvision
 from torch import nn
 
 from cnncli.config.catalog import describe_components, fill_registries
-from cnncli.config.recall import SHIPPED, versions
+from cnncli.config.recall import versions
+from cnncli.config.shipped import SIGNATURES_FILE
 from cnncli.core.registry import models
 from cnncli.models.inspect import count_parameters
 from cnncli.training.known import STATED, known
@@ -77,7 +78,7 @@ def test_own_sizes_are_those_of_the_stated_input() -> None:
 
 
 def test_what_comes_with_cnncli_is_what_is_there() -> None:
-    shipped = json.loads(SHIPPED.read_text())
+    shipped = json.loads(SIGNATURES_FILE.read_text())
     if shipped["versions"] != versions():
         pytest.skip(f"made with other versions than torchvision {torchvision.__version__}")
     assert json.loads(known()) == shipped, "python -m cnncli.training.known"
