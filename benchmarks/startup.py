@@ -5,6 +5,20 @@ A first round that does not count puts files into the system's cache, and lets c
 
 from benchmarks.side_by_side import Column, Contender, Taken, machine, parser, show, take_turns
 
+# up to the first line, and no further
+FIRST_LINE = """
+import sys
+from cnncli.cli import app, commands
+def say_first(line, quiet):
+    print(line)
+    raise KeyboardInterrupt
+commands.say_first = say_first
+app.run(["train", "digits"])
+"""
+MISSING = """
+from cnncli.cli.app import run
+assert run(["train", "nosuch.yaml"]) == 2
+"""
 TORCH = Contender("import torch", ["-c", "import torch"])
 
 
@@ -12,6 +26,8 @@ def contenders(device: str) -> list[Contender]:
     """Commands of cnncli, and the imports that most of them need."""
     dry_run = ["train", "configs/mnist.yaml", f"device={device.partition(':')[0]}", "--dry-run"]
     return [
+        Contender("first line of cnncli train digits", ["-c", FIRST_LINE]),
+        Contender("cnncli train nosuch.yaml", ["-c", MISSING]),
         Contender("cnncli --help", ["-m", "cnncli", "--help"]),
         Contender("cnncli list models", ["-m", "cnncli", "list", "models"]),
         Contender("cnncli config configs/mnist.yaml", ["-m", "cnncli", "config", "configs/mnist.yaml"]),

@@ -1,6 +1,7 @@
 """The commands that begin with a config: what each takes, and the one function it calls."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -187,7 +188,7 @@ def list_components(
         tables.print_components({"models": _timm_networks(search.removeprefix(TIMM))}, json_)
     else:
         tables.print_components(describe_components(kind, search), json_, in_short=not search)
-        if kind == "models" and not json_:
+        if kind == "models" and not json_ and (search or sys.stdout.isatty()):
             warn(f"timm's networks: cnncli list models {TIMM}{search}")
 
 

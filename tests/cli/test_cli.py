@@ -185,7 +185,7 @@ def test_list_shows_every_name_with_its_arguments(cnncli: Cli, kind: str) -> Non
     answer = cnncli("list", kind)
     assert answer.code == 0
     found = cnncli("list", kind, "--json").json
-    assert [entry["name"] for entry in found[kind]] == list(REGISTRIES[kind])
+    assert sorted(entry["name"] for entry in found[kind]) == list(REGISTRIES[kind])
     assert all(entry["name"] in answer.out for entry in found[kind])
 
 

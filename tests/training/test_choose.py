@@ -1,7 +1,8 @@
 """What is chosen by measuring: when a trial is made, what it decides, and that it is remembered."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,24 @@ def test_a_damaged_memory_of_choices_is_as_good_as_none(tiny: Path, tried: dict[
         file.write_text(content)
         assert build_experiment(load(tiny, CNN), untracked).config.precision == "bf16"
         assert json.loads(file.read_text())["precision"] == "bf16"
+
+
+def test_a_trial_is_said_while_it_is_waited_for(
+    tiny: Path, cnncli: Cli, tried: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def status(what: str) -> Iterator[None]:
+        told.append(what)
+        yield
+
+    monkeypatch.setattr("cnncli.cli.app.status", status)
+    assert cnncli("train", tiny, CNN, "--dry-run").code == 0
+    assert told == []
+    assert cnncli("train", tiny, CNN, "train.epochs=1").code == 0
+    assert told == ["timing what is fastest for this network here"]
+    assert tried["trials"] == 1
 
 
 def test_a_trial_leaves_weights_statistics_and_random_numbers_alone(tiny: Path, tried: dict[str, Any]) -> None:
