@@ -46,7 +46,7 @@ def _add(path: str, command: Callable[..., Any]) -> None:
     to.command(name, cls=Command, short_help=about.line, rich_help_panel=about.group)(expand_paths(command))
 
 
-for _path, _command in {
+_COMMANDS: dict[str, Callable[..., Any]] = {
     "train": commands.train,
     "finetune": commands.finetune,
     "list": commands.list_components,
@@ -63,7 +63,8 @@ for _path, _command in {
     "predict": trained.predict,
     "generate": trained.generate,
     "forecast": trained.forecast,
-}.items():
+}
+for _path, _command in _COMMANDS.items():
     _add(_path, _command)
 app.add_typer(pictures.data, cls=Group, rich_help_panel=ABOUT["data"].group)
 

@@ -33,15 +33,15 @@ def docs(
         for name, file in found.items():
             say(str(file) if path else f"{name:<20} {title(file)}")
         return
-    file = found.get(page.removeprefix("docs/").removesuffix(".md"))
-    if file is None:
+    name = page.removeprefix("docs/").removesuffix(".md")
+    if name not in found:
         raise ConfigError(f"there is no page '{page}'; {did_you_mean(page, list(found))}")
     if path:
-        say(str(file))
+        say(str(found[name]))
     elif sys.stdout.isatty():
-        _show(file.read_text(encoding="utf-8"))
+        _show(found[name].read_text(encoding="utf-8"))
     else:
-        print_text(file.read_text(encoding="utf-8"))
+        print_text(found[name].read_text(encoding="utf-8"))
 
 
 def title(file: Path) -> str:

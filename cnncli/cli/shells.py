@@ -105,7 +105,7 @@ def _split(line: str) -> tuple[list[str], bool]:
     """The words of an unfinished command line, and whether the last one is over."""
     lexer = shlex.shlex(line, posix=True)
     lexer.whitespace_split, lexer.commenters = True, ""
-    words = []
+    words: list[str] = []
     try:
         words.extend(lexer)
     except ValueError:  # within quotes
