@@ -17,6 +17,7 @@ from typing import Any, Literal
 from cnncli.config.catalog import fill_registries
 from cnncli.config.merging import plain
 from cnncli.config.sections import Config
+from cnncli.core.callers import from_program
 from cnncli.core.errors import ConfigError, Fault, Interrupted, one_line
 from cnncli.core.files import user_path
 from cnncli.core.notices import Notice, listening, notice
@@ -24,7 +25,6 @@ from cnncli.core.registry import session_parts
 
 fill_registries()  # before anything else imports a room: what this session has registered stands aside meanwhile
 
-from cnncli.compute.interrupt import outliving  # noqa: E402
 from cnncli.compute.place import place  # noqa: E402
 from cnncli.compute.ranks import join  # noqa: E402
 from cnncli.config.checking import LoadedConfig  # noqa: E402
@@ -212,7 +212,7 @@ def _calling(quiet: bool) -> Iterator[None]:
     _refuse_restarted_script()
     fill_registries()
     try:
-        with listening(_nothing if quiet else _show), outliving():
+        with listening(_nothing if quiet else _show), from_program():
             yield
     except ConfigError as error:
         error.faults = [_in_python(fault) for fault in error.faults]

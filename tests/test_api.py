@@ -13,7 +13,6 @@ from PIL import Image
 from torch import nn
 
 import cnncli
-from cnncli.core.registry import models, transforms
 from tests.conftest import ROOT, make_splits
 
 TINY = {
@@ -273,73 +272,3 @@ def test_a_series_is_forecast(runs: Path) -> None:
     assert len(seer.forecast()) == len(seer.predict("series.csv")) == 3
     assert {"step", "value"} <= set(seer.forecast(7).columns)
     assert len(seer.forecast(7, "series.csv")) == 7
-
-
-@pytest.fixture
-def session() -> Any:
-    """What a test registers is gone for the next."""
-    yield
-    for registry in cnncli.core.registry.REGISTRIES.values():
-        registry.discard(lambda entry: entry.in_session)
-
-
-def define(width: int, name: str = "my_net") -> None:
-    """What the cell of a notebook does."""
-
-    @models.register(name)
-    class MyNet(nn.Sequential):
-        """Mine."""
-
-        def __init__(self, spec: Any, /, depth: int = 1) -> None:
-            super().__init__(nn.Flatten(), nn.Linear(64, width), nn.Linear(width, spec.num_outputs))
-
-
-def test_a_component_of_the_session_trains_and_its_checkpoint_loads(session: None, tmp_path: Path) -> None:
-    define(4)
-    result = cnncli.train({**TINY, "model": "my_net"}, runs_dir=tmp_path, quiet=True)
-    assert cnncli.load(result).layers.parameters == 65 * 4 + 50
-    define(8)  # the cell run once more
-    result = cnncli.train({**TINY, "model": {"name": "my_net", "depth": 2}}, runs_dir=tmp_path, quiet=True)
-    assert cnncli.load(result).layers.parameters == 65 * 8 + 90
-    assert cnncli.evaluate(result, quiet=True).samples["test"] == 359
-
-
-@pytest.mark.slow
-def test_a_name_that_is_taken_is_refused_before_and_after_cnnclis_own_are_known(session: None) -> None:
-    with pytest.raises(cnncli.ConfigError, match="two models are registered as 'mlp'; give yours another name"):
-        define(4, "mlp")
-    code = (
-        "import cnncli\n"
-        "def mlp(spec, /): ...\n"
-        "cnncli.core.registry.models.register('mlp')(mlp)\n"
-        "for attempt in range(2):\n"
-        "    try:\n"
-        "        print(cnncli.load_config('digits', {'model.name': 'mlp'}).model.name)\n"
-        "    except cnncli.ConfigError as error:\n"
-        "        print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.splitlines() == ["two models are registered as 'mlp'; give yours another name", "mlp"], (
-        done.stderr
-    )
-
-
-def test_a_transform_of_the_session_works_without_workers_and_says_so(
-    session: None, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    @transforms.register("my_flip")
-    def my_flip(size: tuple[int, int], /) -> Any:
-        return transforms.get("random_horizontal_flip").factory(size)
-
-    dataset = {"name": "image_folder", "root": photos, "image_size": 12, "workers": 2, "augment": ["my_flip"]}
-    dataset |= {"memory": "never", "cache": False}
-    cnncli.train({**TINY, "dataset": dataset, "model": "linear"}, QUICK, runs_dir=tmp_path)
-    told = capsys.readouterr().err
-    assert "note: transform 'my_flip' is registered in this session: no worker processes are used" in told
-
-
-def test_several_ranks_ask_for_a_file(session: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    define(4)
-    monkeypatch.setattr("cnncli.api.place", lambda: type("Place", (), {"count": 2})())
-    with pytest.raises(cnncli.ConfigError, match="model 'my_net' is registered in this session; several ranks need it"):
-        cnncli.train({**TINY, "model": "my_net"}, quiet=True)
