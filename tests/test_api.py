@@ -45,7 +45,7 @@ def photos(runs: Path) -> Path:
 def colours(runs: Path, photos: Path) -> cnncli.Predictor:
     """A network that tells these pictures apart."""
     dataset = {"name": "image_folder", "root": photos, "image_size": 12, "cache": False}
-    config = {**TINY, "dataset": dataset, "model": "linear"}
+    config = {**TINY, "dataset": dataset}
     return cnncli.load(cnncli.train(config, name="colours/first", runs_dir=runs / "runs", quiet=True))
 
 
@@ -201,6 +201,20 @@ def test_network_and_preprocessing_are_there_apart_and_together(colours: cnncli.
     assert shares.idxmax(axis=1).tolist() == colours.predict(paths)["prediction"].tolist()
 
 
+def test_it_is_fine_tuned_from_a_result(colours: cnncli.Predictor, photos: Path, runs: Path) -> None:
+    found = cnncli.finetune(
+        colours.path,
+        None,
+        {**QUICK, "dataset.augment": []},
+        data=photos,
+        strategy="full",
+        runs_dir=runs / "tuned",
+        quiet=True,
+    )
+    assert found.samples["test"] == 16
+    assert cnncli.load(found).config.model.name == "mlp"
+
+
 def test_an_array_of_grey_pictures_is_several(trained: cnncli.RunResult) -> None:
     predictor = cnncli.load(trained)
     pictures = np.random.default_rng(0).random((3, 8, 8))
@@ -243,6 +257,16 @@ def test_they_come_as_a_frame_a_file_an_array_or_dictionaries(iris: cnncli.Predi
     assert len(iris.predict(frame.to_dict("records")[0])) == 1
     with torch.no_grad():
         torch.testing.assert_close(iris.model(iris.preprocess(frame)), iris.logits(frame))
+
+
+def test_what_is_worth_a_look_in_rows_is_told(iris: cnncli.Predictor, capsys: pytest.CaptureFixture[str]) -> None:
+    text = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0] * 10, "town": "A", "price": [1.0, 2.0] * 20})
+    text.to_csv("towns.csv", index=False)
+    dataset = {"name": "csv", "file": "towns.csv", "target": "price"}
+    towns = cnncli.load(cnncli.train({"dataset": dataset, "model": "linear", "task": "regression"}, QUICK, quiet=True))
+    capsys.readouterr()
+    towns.predict({"size": 2.0, "town": "C"})
+    assert "town" in capsys.readouterr().err
 
 
 def test_what_is_no_rows_is_refused(iris: cnncli.Predictor) -> None:
