@@ -1,5 +1,7 @@
 """Text by the columns that it takes in a terminal: CJK signs and emojis take two each."""
 
+from collections.abc import Iterator, Sequence
+
 from rich.cells import cell_len
 
 
@@ -36,3 +38,26 @@ def shortened(text: str, width: int) -> str:
     while text and cell_len(text) > width - 1:
         text = text[:-1]
     return f"{text}…"
+
+
+def column_widths(natural: Sequence[int], least: Sequence[int], room: int) -> list[int] | None:
+    """Widths that sum up to ``room`` at most, the widest columns narrowed first; None where ``least`` does not fit."""
+    if sum(least) > room:
+        return None
+    widths = list(natural)
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda number: (widths[number] > least[number], widths[number]))
+        widths[widest] -= 1
+    return widths
+
+
+def stacked(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[tuple[str, list[str]]]:
+    """Rows of a table that is too wide for ``width``: the first cell of each, and below it a line for every other."""
+    label = max((cell_len(heading) for heading in headings[1:]), default=0)
+    for row in rows:
+        lines = []
+        for heading, cell in zip(headings[1:], row[1:], strict=True):
+            if cell:
+                first, *rest = fold(cell, max(width - label - 4, 1))
+                lines += [f"  {padded(heading, label)}  {first}", *(" " * (label + 4) + more for more in rest)]
+        yield row[0], lines
