@@ -1,5 +1,6 @@
 """Tables for people, tab-separated lines in a pipe, one JSON object for programs."""
 
+import os
 import sys
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -85,6 +86,11 @@ def print_title(title: str) -> None:
 def terminal() -> Console:
     """Standard output as rich knows it: what is printed there is taken as it is."""
     return Console(highlight=False, markup=False, emoji=False)
+
+
+def shows_signs(console: Console) -> bool:
+    """Whether a terminal can be taken to show Braille and lines: by its encoding, and fonts of the Linux console."""
+    return not console.options.ascii_only and os.environ.get("TERM") not in ("dumb", "linux")
 
 
 def terminal_width() -> int | None:

@@ -1,15 +1,35 @@
-"""A small plot of a metric over the epochs, of Braille dots, or of stars where a terminal has no such signs."""
+"""A small plot of a metric by epoch in the terminal: of Braille dots, or of stars where it has no such signs."""
 
 import math
 from collections.abc import Sequence
 
+from cnncli.cli.console import print_lines, print_title, shows_signs, terminal
 from cnncli.core.cells import padded
+from cnncli.core.results import Values
+from cnncli.runs.results import Monitored
 
 HEIGHT, WIDEST = 5, 60  # lines, and columns without the scale
 # of a Braille sign: the bits of its dots, [row][column]
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 Point = tuple[int, float]
 """An epoch and the metric's value."""
+
+
+def print_curve(history: Sequence[Values], monitored: Monitored, best: int) -> None:
+    """The monitored metric by epoch, and the ``best`` one; nothing where standard output is no terminal."""
+    from cnncli.training.display import format_metric
+
+    console, key = terminal(), monitored.metric
+    points = [(int(record["epoch"]), record[key]) for record in history if key in record]
+    values = [value for _, value in points if math.isfinite(value)]
+    if not values or not console.is_terminal:
+        return
+    name = key.split("/")[1]
+    labels = format_metric(name, min(values)), format_metric(name, max(values))
+    if lines := plot(points, best, labels, console.width, ascii_only=not shows_signs(console)):
+        found = f"best: {format_metric(name, monitored.value)} in epoch {best}"
+        print_title(f"{key.replace('/', ' ').replace('_', ' ')} by epoch ({found})")
+        print_lines(console, lines)
 
 
 def plot(points: Sequence[Point], best: int, labels: tuple[str, str], width: int, ascii_only: bool) -> list[str]:

@@ -10,8 +10,8 @@ from cnncli.core.cells import padded, shortened
 from cnncli.core.printable import printable
 from cnncli.core.results import MatrixBlock
 
-RIGHT, WRONG = (46, 125, 50), (198, 40, 40)  # red, green, blue of a whole row in one cell
-NARROWEST = 8  # columns of the names at the side, or a third of the terminal where that is more
+RIGHT, WRONG = ("green", (46, 125, 50)), ("red", (198, 40, 40))  # where there are few colours, and of a whole row
+NARROWEST = 8  # columns of the names at the side; a third of the terminal where not all numbers fit anyway
 
 
 def print_matrix(block: MatrixBlock) -> None:
@@ -41,12 +41,12 @@ def print_matrix(block: MatrixBlock) -> None:
 def _numbered(block: MatrixBlock, names: Sequence[str], width: int) -> list[list[Text]]:
     """The matrix with the number of each class instead of its name, in blocks of columns that fit."""
     numbers = [str(number) for number in range(1, len(names) + 1)]
-    most = max(NARROWEST, width // 3)
-    sides = [
-        f"{number:>{len(numbers[-1])}} {shortened(name, most)}" for number, name in zip(numbers, names, strict=True)
-    ]
+    digits = len(numbers[-1])
     widths = [max(len(numbers[n]), *(len(str(row[n])) for row in block.counts)) for n in range(len(names))]
-    room = width - max(map(cell_len, sides)) - 1
+    beside_all = width - sum(widths) - len(widths) - digits - 1
+    most = beside_all if beside_all >= NARROWEST else max(NARROWEST, width // 3)
+    sides = [f"{number:>{digits}} {shortened(name, most)}" for number, name in zip(numbers, names, strict=True)]
+    room = width - max(map(cell_len, sides))
     blocks, chosen, used = [], list[int](), 0
     for column, needed in enumerate(widths):
         if chosen and used + needed + 1 > room:
@@ -61,21 +61,24 @@ def _lines(
     block: MatrixBlock, sides: Sequence[str], headings: Sequence[str], widths: Sequence[int], columns: Sequence[int]
 ) -> list[Text]:
     """The headings of some columns, and every row below."""
-    side = max(map(cell_len, sides))
+    side, shades = max(map(cell_len, sides)), terminal().color_system not in ("standard", None)
     found = [Text(" " * side + "".join(f" {padded(headings[n], widths[n], right=True)}" for n in columns), "bold")]
     for number, (name, row) in enumerate(zip(sides, block.counts, strict=True)):
         line = Text(padded(name, side))
         for column in columns:
-            style = _style(row[column], sum(row), right=column == number)
+            style = _style(row[column], sum(row), column == number, shades)
             line.append(f" {row[column]:>{widths[column]}}", style)
         found.append(line)
     return found
 
 
-def _style(count: int, total: int, right: bool) -> str:
+def _style(count: int, total: int, right: bool, shades: bool) -> str:
     """Green for what is right, red for what is wrong, the brighter the more of the row it is; nothing for none."""
     if not count:
         return "dim"
+    name, whole = RIGHT if right else WRONG
+    if not shades:
+        return f"bold white on {name}"
     strength = 0.25 + 0.75 * (count / total) ** 0.5
-    red, green, blue = (round(strength * part) for part in (RIGHT if right else WRONG))
+    red, green, blue = (round(strength * part) for part in whole)
     return f"bold white on rgb({red},{green},{blue})"

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnncli.cli.console import print_json, print_lines, print_table, print_title, say, tell, terminal
+from cnncli.cli.console import print_json, print_table, say, tell, terminal, warn
+from cnncli.core.errors import StorageError
 
 if TYPE_CHECKING:
     from cnncli.core.results import SplitReport, Values
@@ -49,22 +49,17 @@ def print_result(result: "RunResult", as_json: bool) -> None:
 
 def _print_curve(result: "RunResult") -> None:
     """The monitored metric by epoch, where there is a terminal, and what the curves of the run say."""
-    from cnncli.cli.curve import plot
+    from cnncli.cli.curve import print_curve
     from cnncli.runs.history import read_history
     from cnncli.runs.reading import read_curves
     from cnncli.runs.run_folder import RunFolder
-    from cnncli.training.display import format_metric
 
-    history, monitored = read_history(RunFolder(Path(result.run_dir)), result.epochs), result.monitored
-    points = [(int(line["epoch"]), line[monitored.metric]) for line in history if monitored.metric in line]
-    name, values = monitored.metric.split("/")[1], [value for _, value in points if isfinite(value)]
-    console = terminal()
-    if values and console.is_terminal:
-        labels = format_metric(name, min(values)), format_metric(name, max(values))
-        if lines := plot(points, result.best_epoch, labels, console.width, console.options.ascii_only):
-            best = f"best: {format_metric(name, monitored.value)} in epoch {result.best_epoch}"
-            print_title(f"{monitored.metric.replace('/', ' ').replace('_', ' ')} by epoch ({best})")
-            print_lines(console, lines)
+    try:
+        history = read_history(RunFolder(Path(result.run_dir)), result.epochs)
+    except StorageError as error:  # of a run that has ended before: its result is there all the same
+        warn(f"note: {error}")
+        return
+    print_curve(history, result.monitored, result.best_epoch)
     if sentence := read_curves(history, result.best_epoch).sentence:
         tell(f"{sentence[0].upper()}{sentence[1:]}.")
 

@@ -54,10 +54,17 @@ def column_widths(natural: Sequence[int], least: Sequence[int], room: int) -> li
 def stacked(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[tuple[str, list[str]]]:
     """Rows of a table that is too wide for ``width``: the first cell of each, and below it a line for every other."""
     label = max((cell_len(heading) for heading in headings[1:]), default=0)
+    beside = label <= width // 2
+    indent = label + 4 if beside else 4
     for row in rows:
         lines = []
         for heading, cell in zip(headings[1:], row[1:], strict=True):
-            if cell:
-                first, *rest = fold(cell, max(width - label - 4, 1))
-                lines += [f"  {padded(heading, label)}  {first}", *(" " * (label + 4) + more for more in rest)]
+            if not cell:
+                continue
+            folded = [" " * indent + line for line in fold(cell, max(width - indent, 1))]
+            if beside:
+                folded[0] = f"  {padded(heading, label)}  {folded[0].lstrip()}"
+            else:
+                lines.append(f"  {heading}")
+            lines += folded
         yield row[0], lines

@@ -24,6 +24,7 @@ from cnncli.tasks.calibration import Risk
 from cnncli.tasks.classification import ClassCalibration
 from cnncli.training.display import Display
 from tests.conftest import Answer, make_pictures, make_splits
+from tests.terminal import as_terminal
 
 Cli = Callable[..., Answer]
 CONFIG = """\
@@ -94,6 +95,18 @@ def test_json_is_an_object_a_line(trained: Path, cnncli: Cli) -> None:
     answer = cnncli("predict", *CKPT, trained / "test", "--json", "--format", "csv")
     assert answer.code == 2
     assert "--json and --format csv exclude each other" in answer.err
+
+
+@pytest.mark.parametrize("width", [45, 80, 200])
+def test_a_terminal_shows_paths_whole(trained: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = trained / "test" / "ants"
+    shown = as_terminal(monkeypatch, width)
+    assert run(["predict", *CKPT, str(folder), "--top-k", "2"]) == 0
+    lines = shown.text.splitlines()
+    for path in folder.iterdir():
+        (line,) = [line for line in lines if line.startswith(str(path))]
+        assert (line == str(path)) == (width < 200), "its answer is below it where it does not fit beside it"
+    assert all(len(line) <= width for line in lines if not line.startswith(str(folder)))
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
