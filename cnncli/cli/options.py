@@ -84,7 +84,13 @@ MaxError = Annotated[
     typer.Option("--max-error", help="Pictures: answer 'unknown' where validation was wrong more often than this."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Write to this file instead of standard output.")]
-Form = Annotated[str | None, typer.Option("--format", help="table, csv or json; a table for pictures, csv for rows.")]
+Form = Annotated[
+    str | None, typer.Option("--format", help="table, csv, json or jsonl; a table for pictures, csv for rows.")
+]
+JsonLines = Annotated[bool, typer.Option("--json", help="A JSON object a line; the same as --format jsonl.")]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="Of the file of --out; utf-8-sig is what Excel reads right.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=0, help="Processes that decode pictures.")]
 Prompt = Annotated[str, typer.Option("--prompt", help="The text to continue.")]
 Length = Annotated[int, typer.Option("--length", help="How many characters to add.")]

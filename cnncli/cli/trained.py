@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli.console import print_text, warn
+from cnncli.cli.console import print_text, say, terminal_width, warn
 from cnncli.cli.options import (
     Beam,
     Checkpoint,
+    Encoding,
     Form,
     Json,
+    JsonLines,
     Length,
     LikeliestK,
     LikeliestP,
@@ -34,7 +36,7 @@ from cnncli.cli.options import (
     split_asked,
     split_trained,
 )  # fmt: skip
-from cnncli.cli.outputs import Output, named_files, trained_on
+from cnncli.cli.outputs import Output, named_files, text_encoding, trained_on
 from cnncli.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -83,28 +85,33 @@ def predict(
     tta: Tta = False,
     out: Out = None,
     form: Form = None,
+    encoding: Encoding = None,
     workers: Workers = None,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
+    json_: JsonLines = False,
 ) -> None:
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
     from cnncli.core.spec import PICTURES
     from cnncli.inference import predict as rows
+    from cnncli.inference.predict_pictures import format_answers
     from cnncli.inference.predictor import load_predictor
-    from cnncli.inference.rows import check_format
 
-    check_format(form or "csv")
+    form = _form(form, json_)
     path, asked, overrides = split_asked(what, ckpt, runs_dir)
     output = _output("--out", out, path, plugin, asked)
+    _set_encoding(output, encoding, form)
     predictor, errors = load_predictor(path, overrides, plugin or [], views=tta), dict[str, str]()
+    width = terminal_width() if output is None else None
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
-        text, errors = _pictures(predictor, asked, output, form or "table", top_k, max_error, workers)
+        answers = _pictures(predictor, asked, output, top_k, max_error, workers)
+        text, errors = format_answers(answers, form or "table", width), answers.errors
         parts: Iterable[str] = [text]
     elif len(asked) > 1:
         raise ConfigError(f"'{asked[1]}' is a second table; give one")
     else:
-        parts = rows.answer_rows(predictor, asked[0], form or "csv")
+        parts = rows.answer_rows(predictor, asked[0], form or "csv", width)
     if output is None:
         print_text("".join(parts))
     else:
@@ -112,11 +119,32 @@ def predict(
     _end_with(f"{file}: {cause}" for file, cause in errors.items())
 
 
+def _form(form: str | None, lines: bool) -> str | None:
+    """The form that ``--format`` and ``--json`` mean together; raises ``ConfigError`` where there is no such form."""
+    from cnncli.inference.rows import check_format
+
+    if lines and form not in (None, "jsonl"):
+        raise ConfigError(f"--json and --format {form} exclude each other; choose one")
+    check_format(form or "csv")
+    return "jsonl" if lines else form
+
+
+def _set_encoding(output: Output | None, encoding: str | None, form: str | None) -> None:
+    """Let the output be written in the encoding that ``--encoding`` names."""
+    if encoding is None:
+        return
+    if form in ("json", "jsonl"):
+        raise ConfigError("--encoding is for CSV and tables, JSON is UTF-8 always; leave out --encoding")
+    if output is None:
+        raise ConfigError("--encoding is for a file; name one with --out")
+    output.encoding = text_encoding(encoding)
+
+
 def _pictures(
-    predictor: "Predictor", what: list[str], output: Output | None, form: str, top_k: int, max_error: float | None,
+    predictor: "Predictor", what: list[str], output: Output | None, top_k: int, max_error: float | None,
     workers: int | None,
-) -> tuple[str, dict[str, str]]:  # fmt: skip
-    """The answers as text, and path → cause for files that could not be read."""
+) -> "Answers":  # fmt: skip
+    """The answers to all that can be read."""
     from cnncli.inference import predict_pictures as pictures
     from cnncli.inference.gather import gather
     from cnncli.training.display import Display
@@ -127,7 +155,7 @@ def _pictures(
     track = Display(quiet=not sys.stderr.isatty()).track
     answers = pictures.predict_pictures(predictor, asked, track, top_k=top_k, max_error=max_error, workers=workers)
     _tell_threshold(answers)
-    return pictures.format_answers(answers, form), answers.errors
+    return answers
 
 
 def _tell_threshold(answers: "Answers") -> None:
@@ -153,6 +181,13 @@ def _keep_training_files(output: Output | None, predictor: "Predictor") -> None:
     """Raise ``ConfigError`` when ``output`` is a file that the network was trained on."""
     if output is not None:
         output.keep_apart(trained_on(predictor.config.dataset))
+
+
+def _tell_written(outputs: dict[str, Output | None]) -> None:
+    """Say where the files lie that were written."""
+    for what, output in outputs.items():
+        if output is not None and not output.is_stream:
+            say(f"{what:<9} {output.path}")
 
 
 def _end_with(errors: Iterable[str]) -> None:
@@ -241,5 +276,7 @@ def forecast(
     if json_:
         print_text(format_rows(rows, "json", about=forecasting.about(found, errors)))
     elif out is None:
-        print_text(format_rows(rows, "table"))
+        print_text(format_rows(rows, "table", width=terminal_width()))
+    if not json_:
+        _tell_written({"forecast": table, "picture": picture})
     _end_with(errors.values())
