@@ -1,6 +1,5 @@
 """What several commands share: their options, and how the words of a command line are told apart."""
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cnncli.cli.console import warn
+from cnncli.config.shipped import own_config, shipped_configs
 from cnncli.core.errors import ConfigError, one_line
 from cnncli.core.files import user_path
 from cnncli.runs.references import CONFIGS, find_checkpoint, means_checkpoint, unknown
@@ -216,7 +216,7 @@ def split_either(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> t
     if means_checkpoint(path, runs_dir):
         return find_checkpoint(path, runs_dir), True, overrides
     # a config that is named without being a file would be looked up here: a run of that name wins
-    if path.suffix not in CONFIGS and not os.path.exists(path):
+    if path.suffix not in CONFIGS and own_config(path) is None and path.as_posix() not in shipped_configs():
         raise unknown(path, runs_dir, what="config, checkpoint or run")
     return path, False, overrides
 

@@ -112,11 +112,16 @@ def predict(
         raise ConfigError(f"'{asked[1]}' is a second table; give one")
     else:
         parts = rows.answer_rows(predictor, asked[0], form or "csv", width)
+    _write(output, parts)
+    _end_with(f"{file}: {cause}" for file, cause in errors.items())
+
+
+def _write(output: Output | None, parts: Iterable[str]) -> None:
+    """Write to the file, or to standard output where none is named."""
     if output is None:
         print_text("".join(parts))
     else:
         output.write_parts(parts)
-    _end_with(f"{file}: {cause}" for file, cause in errors.items())
 
 
 def _form(form: str | None, lines: bool) -> str | None:
