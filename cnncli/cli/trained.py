@@ -248,9 +248,7 @@ def forecast(
     words: Trained = None,
     ckpt: Checkpoint = None,
     steps: Annotated[int, typer.Option("--steps", help="How many steps beyond the end of the data.")] = 12,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", help="Another series with the same columns, instead of the trained one.")
-    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Another series with the same columns.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the forecast to this CSV file.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Write a picture: history, forecast, interval.")] = None,
     plugin: Plugin = None,
@@ -270,8 +268,8 @@ def forecast(
     if table is not None and picture is not None and table.same_as(picture):
         raise ConfigError(f"--plot {plot}: is --out as well; choose another name")
     predictor = load_predictor(path, overrides, plugin or [])
-    for output in (table, picture):
-        _keep_training_files(output, predictor)
+    _keep_training_files(table, predictor)
+    _keep_training_files(picture, predictor)
     found, errors = forecasting.forecast(predictor, steps, csv)
     rows = forecasting.forecast_rows(found)
     if picture is not None:
@@ -280,8 +278,8 @@ def forecast(
         table.write_text(format_rows(rows, "csv", digits=""))
     if json_:
         print_text(format_rows(rows, "json", about=forecasting.about(found, errors)))
-    elif out is None:
-        print_text(format_rows(rows, "table", width=terminal_width()))
-    if not json_:
+    else:
+        if out is None:
+            print_text(format_rows(rows, "table", width=terminal_width()))
         _tell_written({"forecast": table, "picture": picture})
     _end_with(errors.values())
