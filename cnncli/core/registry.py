@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from cnncli.core.arguments import arguments_model
 from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.plugins import refusals
+from cnncli.core.renamed import with_names_of_today
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
@@ -22,6 +23,7 @@ class Entry:
     ``suggests`` are names that other sections of the config take when they give none: ``{"loss": "mse"}``.
     ``traits`` are what others must know of it: that it moves with every step, takes class weights, and the like.
     ``places`` are arguments that say where data lie, the first of them what is looked at: no part of an experiment.
+    ``renamed`` are names that arguments had before → today's; see ``keys_of_arguments``.
     """
 
     def __init__(
@@ -33,10 +35,11 @@ class Entry:
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
         places: Collection[str] = (),
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.factory, self.description, self.hidden = name, factory, description, hidden
         self.suggests, self.traits = dict(suggests or {}), frozenset(traits)
-        self.places = tuple(places)
+        self.places, self.renamed = tuple(places), dict(renamed or {})
 
     @functools.cached_property
     def arguments(self) -> type[BaseModel]:
@@ -53,8 +56,9 @@ class Entry:
         return model
 
     def check(self, args: dict[str, Any]) -> dict[str, Any]:
-        """``args`` checked and completed with defaults; raises pydantic's ``ValidationError``."""
-        validated = self.arguments.model_validate_json(json.dumps(args), strict=True)
+        """``args``, by old names or new, checked and completed with defaults; raises pydantic's ``ValidationError``."""
+        today = with_names_of_today(args, self.renamed)
+        validated = self.arguments.model_validate_json(json.dumps(today), strict=True)
         return {name: getattr(validated, name) for name in type(validated).model_fields}
 
     def build(self, *given: Any, **args: Any) -> Any:
@@ -87,18 +91,27 @@ class Registry:
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
         places: Collection[str] = (),
+        renamed: Mapping[str, str] | None = None,
     ) -> Callable[[Factory], Factory]:
         """A decorator that adds a function or class under ``name``.
 
         Parameters before the ``/`` are handed over by cnncli, those after it can be set in the YAML. The
-        description defaults to the first line of the docstring. ``suggests`` and ``traits``: see ``Entry``.
+        description defaults to the first line of the docstring. All others: see ``Entry``.
         """
         if not isinstance(name, str):
             raise ConfigError(f"a {self.one} is registered without a name; write .register('my_{self.one}')")
 
         def decorator(factory: Factory) -> Factory:
             self._check_class(name, factory)
-            self.add(name, factory, description=description, suggests=suggests, traits=traits, places=places)
+            self.add(
+                name,
+                factory,
+                description=description,
+                suggests=suggests,
+                traits=traits,
+                places=places,
+                renamed=renamed,
+            )
             return factory
 
         return decorator
@@ -113,6 +126,7 @@ class Registry:
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
         places: Collection[str] = (),
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
         """Add a callable of another library; ``hidden`` names the parameters that are not for the YAML.
 
@@ -123,7 +137,7 @@ class Registry:
         if name in self._entries:
             raise ConfigError(f"two {self.kind} are registered as '{name}'; give yours another name")
         description = description or (inspect.getdoc(factory) or "").split("\n", 1)[0]
-        self._entries[name] = Entry(name, factory, description, hidden, suggests, traits, places)
+        self._entries[name] = Entry(name, factory, description, hidden, suggests, traits, places, renamed)
 
     def demand(self, protocol: type) -> None:
         """From now on ``register`` takes only classes that have the class variables and methods of ``protocol``."""

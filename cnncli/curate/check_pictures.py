@@ -19,6 +19,7 @@ from cnncli.data.find import find_data
 from cnncli.data.folders import read_folder
 from cnncli.data.image_csv import ListedPictures
 from cnncli.data.names import near_equal
+from cnncli.data.places import args_of
 from cnncli.data.ranges import tell_of
 from cnncli.data.signatures import Signature, sign_all
 
@@ -55,7 +56,7 @@ def check_folder(root: Path, track: Track) -> Checked:
 
 def check_folder_of(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     """The same for the folder of a config."""
-    return check_folder(find_data(config.args["root"], "folder"), track)
+    return check_folder(find_data(args_of(config)["path"], "folder"), track)
 
 
 def check_listed(config: DatasetConfig, wants: Wants, track: Track) -> Checked:

@@ -28,7 +28,7 @@ def check_series(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     loosened: Args = {}
     if "gaps" in args:  # it is read from a file, whose lines tell more than what was made of them
         with collecting():  # building the data set tells it again
-            for _ in track([0], 1, f"reading {args['file']}"):
+            for _ in track([0], 1, f"reading {args['path']}"):
                 faults, notices, loosened = look_at_file(args)
         checked.faults += faults
         checked.notices += notices

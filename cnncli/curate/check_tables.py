@@ -20,6 +20,7 @@ from cnncli.curate.compare_columns import compare_columns
 from cnncli.curate.findings import Checked, Finding, at_lines, balance, count_of, imbalance, try_open
 from cnncli.data.contract import Track
 from cnncli.data.fitting import Rules
+from cnncli.data.places import file_of
 from cnncli.data.remembered import FEW_DISTINCT
 from cnncli.data.table_file import open_table
 from cnncli.data.tables import TableData
@@ -38,7 +39,7 @@ def check_table(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
         try:
             (raw,) = [
                 datasets.build(config.name, **config.args)
-                for _ in track([0], 1, f"reading {config.args.get('file', config.name)}")
+                for _ in track([0], 1, f"reading {file_of(config) or config.name}")
             ]
         except DataError as error:
             checked.add_refusal(error)

@@ -20,6 +20,7 @@ from cnncli.data.glance import glance
 from cnncli.data.loaders import Loader, MemoryLoader, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
 from cnncli.data.order import Order, Share
+from cnncli.data.places import file_of
 from cnncli.data.sources import ArraySource, FileSource, Held, Source
 from cnncli.data.transforms import Augment
 
@@ -162,7 +163,7 @@ def build_data(
     splits are those that it has ``remembered``. Raises ``DataError``, or ``StorageError`` when the set is neither there
     nor downloadable, ``ConfigError`` when the data cannot answer what the task asks.
     """
-    file = config.args.get("file")
+    file = file_of(config)
     with cache.switched(config.cache):
         if file is None:
             raw: Raw = datasets.build(config.name, **config.args)
