@@ -1,6 +1,7 @@
 """Tables for people, tab-separated lines in a pipe, one JSON object for programs."""
 
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from rich import box
@@ -30,8 +31,13 @@ def print_json(value: Any) -> None:
     print(json_text(value, indent=2))
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> None:
-    """A table; the first ``left`` columns hold words, the others numbers. Tab-separated in a pipe."""
+def print_table(
+    title: str, columns: list[str], rows: list[list[str]], left: int = 1, words: Collection[str] = ()
+) -> None:
+    """A table; the first ``left`` columns and those in ``words`` hold words, the others numbers.
+
+    Tab-separated in a pipe.
+    """
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         for row in [*([[title]] if title else []), columns, *rows]:
@@ -39,7 +45,9 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], left: int
         return
     table = Table(title=printable(title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(printable(column), justify="left" if number < left else "right", overflow="fold")
+        table.add_column(
+            printable(column), justify="left" if number < left or column in words else "right", overflow="fold"
+        )
     for row in rows:
         table.add_row(*map(printable, row))
     console.print(table)

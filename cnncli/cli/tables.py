@@ -110,7 +110,13 @@ def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
     cells = [
         [row.name, row.kind, "×".join(map(str, row.output_shape)), f"{row.parameters:,}", row.formula] for row in rows
     ]
-    print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=2)
+    print_table(
+        f"{total:,} parameters",
+        ["layer", "type", "output", "parameters", "counted as"],
+        cells,
+        left=2,
+        words=["counted as"],
+    )
 
 
 def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:

@@ -69,13 +69,14 @@ def advice_for_key(path: KeyPath, known: Sequence[str], document: Document, plac
     if places and word in PLACES:
         return f"did you mean '{places[-1] if word in _FOLDERS else places[0]}'?"
     near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    if near and (*path[:-1], near[0]) in document.origins:
-        return f"did you mean '{near[0]}'? ({document.origins[(*path[:-1], near[0])]})"
     elsewhere = [] if len(path) > 2 else meant_keys(word, known_keys(document.data))
     if near and not any(key.rpartition(".")[2] == word for key in elsewhere):
         elsewhere = []
     meant = list(dict.fromkeys([*elsewhere, *near]))
-    return f"did you mean {' or '.join(map(repr, meant[:3]))}?" if meant else did_you_mean(word, known)
+    if not meant:
+        return did_you_mean(word, known)
+    there = document.origins.get((*path[:-1], near[0])) if near and not elsewhere else None
+    return f"did you mean {' or '.join(map(repr, meant[:3]))}?" + (f" ({there})" if there is not None else "")
 
 
 def _fields(prefix: str, model: type[BaseModel]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.config.sections import DatasetConfig
-from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.errors import ConfigError, DataError, PlaceGone
 from cnncli.core.registry import datasets
 from cnncli.core.renamed import with_names_of_today
 from cnncli.core.spec import DataSpec
@@ -28,6 +28,19 @@ def where_to_set(config: DatasetConfig) -> str:
     """What to set where the data of a run are not at their place."""
     keys = " or ".join(f"dataset.{place}" for place in places_of(config))
     return f"set {keys} to where the data of the run lie"
+
+
+def build(config: DatasetConfig, **other: Any) -> Any:
+    """The data set of a section, ``other`` arguments in place of its own.
+
+    Raises ``PlaceGone`` with the key that says where the data lie, if they are not there.
+    """
+    try:
+        return datasets.build(config.name, **{**config.args, **other})
+    except PlaceGone as error:
+        args = args_of(config)
+        key = next((place for place in places_of(config) if args.get(place) == error.place), "path")
+        raise PlaceGone(f"{error}; set dataset.{key} to where the data lie", error.place, key) from error
 
 
 def home_of(config: DatasetConfig) -> Path | None:

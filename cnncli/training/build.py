@@ -37,7 +37,7 @@ from cnncli.tasks.protocol import Task
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
 from cnncli.training.features import Extractor, HeadOnFeatures
-from cnncli.training.finetune import Strategy, load_pretrained
+from cnncli.training.finetune import Strategy, find_weights, load_pretrained
 from cnncli.training.loading import loader_of
 from cnncli.training.network import build_model, build_task, example_inputs, load_weights, restore, task_class
 from cnncli.training.repeatable import settle_order
@@ -95,6 +95,8 @@ def build_experiment(
     with blaming(loaded, "device"):
         check_graphs(config, ranks.count)
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
+    with blaming(loaded, "finetune"), ranks.zero_first():
+        find_weights(config, pretrained=resumed is None)
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"), ranks.zero_first():
         data = _data(config, track, resumed)
