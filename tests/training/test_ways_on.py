@@ -69,7 +69,8 @@ def photos(cnncli: Cli, write_config: Callable[..., Path]) -> Iterator[Path]:
     make_pictures(Path("photos"), {"a": 10, "b": 10})
     path = write_config(
         "dataset: {name: image_folder, root: photos, image_size: 8, test_fraction: 0.2}\n"
-        "model: {name: mlp, hidden: [4]}\nname: photos\ntrain: {epochs: 1}\nlogging: {tensorboard: false, samples: false, pictures: false}\n"
+        "model: {name: mlp, hidden: [4]}\nname: photos\n"
+        "train: {epochs: 1}\nlogging: {tensorboard: false, samples: false, pictures: false}\n"
     )
     assert cnncli("train", path, "--name", "photos/one").code == 0
     shutil.move("photos", "moved")
