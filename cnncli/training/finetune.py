@@ -117,13 +117,15 @@ def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def find_weights(config: Config, pretrained: bool) -> None:
-    """Have the file that ``config.finetune`` begins with, downloaded if need be, before anything else takes its time.
+    """Have the files that training begins with, downloaded if need be, before anything else takes its time.
 
     Unless it begins with ``pretrained`` weights, as a resumed run does not, nothing is needed.
 
     Raises ``StorageError`` when it cannot be had, ``CheckpointError`` when there is no such file.
     """
     settings = config.finetune
+    if pretrained and config.train.start_from is not None:
+        find_checkpoint(config.train.start_from)
     if settings is None or not pretrained:
         return
     if settings.weights is not None:
