@@ -95,8 +95,6 @@ def build_experiment(
     with blaming(loaded, "device"):
         check_graphs(config, ranks.count)
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
-    with blaming(loaded, "finetune"), ranks.zero_first():
-        find_weights(config, pretrained=resumed is None)
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"), ranks.zero_first():
         data = _data(config, track, resumed)
@@ -130,6 +128,7 @@ def build_experiment(
 def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundle:
     """The data, those of a ``resumed`` run as it knew them; raises ``DataError`` where some of training are gone."""
     if resumed is None:
+        find_weights(config)  # before pictures are decoded for a network that cannot begin
         return open_data(config, track)
     best = RunFolder(resumed.path.parent).best
     anew = f"start a new run from its weights: train.start_from={best if best.is_file() else resumed.path}"

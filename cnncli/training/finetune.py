@@ -116,17 +116,16 @@ def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return checkpoint.config.model.model_dump(mode="json"), pictures
 
 
-def find_weights(config: Config, pretrained: bool) -> None:
-    """Have the files that training begins with, downloaded if need be, before anything else takes its time.
+def find_weights(config: Config) -> None:
+    """Have the files that a new run begins with, downloaded if need be, before anything else takes its time.
 
-    Unless it begins with ``pretrained`` weights, as a resumed run does not, nothing is needed.
 
     Raises ``StorageError`` when it cannot be had, ``CheckpointError`` when there is no such file.
     """
     settings = config.finetune
-    if pretrained and config.train.start_from is not None:
+    if config.train.start_from is not None:
         find_checkpoint(config.train.start_from)
-    if settings is None or not pretrained:
+    if settings is None:
         return
     if settings.weights is not None:
         if not os.path.isfile(file := user_path(settings.weights)):

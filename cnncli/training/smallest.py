@@ -19,7 +19,7 @@ def size_fault(config: Config, spec: DataSpec) -> ConfigError | None:
 
     None where size is not what is wrong, or the data are no pictures.
     """
-    if not isinstance(spec.preprocess, Pictures) or (smallest := smallest_size(config, spec)) is None:
+    if len(spec.input_shape) != 3 or (smallest := smallest_size(config, spec)) is None:
         return None
     wanted, found = "×".join(map(str, smallest)), "×".join(map(str, spec.input_shape[1:]))
     cause = f"{config.model.name} needs pictures of {wanted} or more, and those of {config.dataset.name} are {found}"
