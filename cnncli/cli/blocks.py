@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnncli.cli.console import print_table, say
+from cnncli.cli.console import print_table, say, tell
 from cnncli.cli.matrix import print_matrix
 from cnncli.core.results import Block, FactsBlock, MatrixBlock, TableBlock
 
@@ -31,7 +31,7 @@ def _table(block: TableBlock) -> None:
     rows = [[_cell(row[i], block.columns[i].form) for i in chosen] for row in block.rows]
     print_table(block.title, [column.heading for column in columns], rows)
     for note in block.notes:
-        say(note)
+        tell(note)
 
 
 def _cell(value: Any, form: str) -> str:
@@ -46,7 +46,7 @@ def _matrix(block: MatrixBlock) -> None:
 
 
 def _facts(block: FactsBlock) -> None:
-    say(block.text)
+    tell(block.text)
 
 
 _SHOWN: dict[type, Callable[[Any], None]] = {TableBlock: _table, MatrixBlock: _matrix, FactsBlock: _facts}

@@ -14,6 +14,8 @@ from rich.text import Text
 from cnncli.core.cells import column_widths, fold, stacked, widest_word
 from cnncli.core.printable import json_text, printable
 
+LABEL = 10  # columns of the name in a row
+
 
 def say(line: str) -> None:
     """A line, or several, on standard output, in which names cannot steer a terminal."""
@@ -21,12 +23,21 @@ def say(line: str) -> None:
 
 
 def tell(sentence: str, style: str = "") -> None:
-    """A sentence on standard output; in a terminal it is folded between words."""
+    """A sentence, or several lines, on standard output; in a terminal they are folded between words."""
     console = terminal()
     if console.is_terminal:
-        print_lines(console, fold(printable(sentence), console.width), style)
+        for line in sentence.split("\n"):
+            print_lines(console, fold(printable(line), console.width), style)
     else:
         say(sentence)
+
+
+def tell_row(name: str, value: str) -> None:
+    """A name and what is told of it, which goes on below its own beginning where a terminal is too narrow."""
+    width = terminal_width()
+    lines = [value] if width is None else fold(printable(value), max(width - LABEL, 1))
+    for number, line in enumerate(lines):
+        say(f"{'' if number else name:<{LABEL}}{line}")
 
 
 def warn(line: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnncli.cli.console import print_json, print_table, say, tell, terminal, warn
+from cnncli.cli.console import print_json, print_table, say, tell, tell_row, terminal, warn
 from cnncli.core.errors import StorageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def print_plan(plan: dict[str, str], as_json: bool) -> None:
         print_json(plan)
         return
     for name, value in plan.items():
-        say(f"{name:<10} {value}")
+        tell_row(name, value)
 
 
 def print_result(result: "RunResult", as_json: bool) -> None:
@@ -184,9 +184,9 @@ def print_check(report: dict[str, Any], as_json: bool) -> None:
     _print_own(report)
     for word, findings in (("notice", report["notices"]), ("fault", report["faults"])):
         for finding in findings[:MAX_FINDINGS]:
-            say(f"{word:<9} {finding['text']}")
+            tell_row(word, finding["text"])
         if len(findings) > MAX_FINDINGS:
-            say(f"{word:<9} … and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
+            tell_row(word, f"… and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
     faults = len(report["faults"])
     counted = {"rows": "rows", "series": "steps", "text": "characters"}.get(report["kind"], report["kind"])
     say(f"{report['samples']:,} {counted}: " + (f"{faults} faults to fix" if faults else "nothing to fix"))
@@ -196,15 +196,15 @@ def _print_own(report: dict[str, Any]) -> None:
     """What the report says of its own kind of data alone."""
     if "width" in report:
         width, height = report["width"], report["height"]
-        say(f"sizes     {width['min']}×{height['min']} to {width['max']}×{height['max']}, "
-            f"median {width['median']}×{height['median']}")  # fmt: skip
-        say(f"modes     {_counted(report['modes'])}; formats {_counted(report['formats'])}")
+        largest = f"{width['max']}×{height['max']}, median {width['median']}×{height['median']}"
+        tell_row("sizes", f"{width['min']}×{height['min']} to {largest}")
+        tell_row("modes", f"{_counted(report['modes'])}; formats {_counted(report['formats'])}")
     if "columns" in report:
-        say(f"columns   {_counted(report['columns'])}")
+        tell_row("columns", _counted(report["columns"]))
     if report.get("from") is not None:
-        say(f"times     {report['from']} to {report['to']}")
+        tell_row("times", f"{report['from']} to {report['to']}")
     if "lines" in report:
-        say(f"text      {report['lines']:,} lines, {report['characters']:,} different characters")
+        tell_row("text", f"{report['lines']:,} lines, {report['characters']:,} different characters")
 
 
 def _counted(counts: dict[str, int]) -> str:
