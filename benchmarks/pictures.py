@@ -1,6 +1,6 @@
 """Pictures a second in cnncli's loop and in a bare loop with the same network, optimizer and augmentation.
 
-    python -m benchmarks.pictures configs/cifar10-fast.yaml dataset.root=path/to/cifar10
+    python -m benchmarks.pictures configs/cifar10-fast.yaml dataset.path=path/to/cifar10
 
 For configs whose augmentation is a flip and a random crop with reflected borders, or nothing. cnncli's side is all that
 a run does in a step: loader, metrics, schedule. The two take turns; medians and the median of the ratios are printed.

@@ -17,15 +17,15 @@ from typing import Any, Literal
 from cnncli.config.catalog import fill_registries
 from cnncli.config.merging import plain
 from cnncli.config.sections import Config
-from cnncli.core.errors import ConfigError, Fault, Interrupted, one_line
+from cnncli.core.callers import from_program
+from cnncli.core.errors import ConfigError, Fault, Interrupted
 from cnncli.core.files import user_path
-from cnncli.core.notices import Notice, listening, notice
+from cnncli.core.notices import Notice, listening, notice, show
 from cnncli.core.registry import session_parts
 from cnncli.core.splits import parse_split
 
 fill_registries()  # before anything else imports a room: what this session has registered stands aside meanwhile
 
-from cnncli.compute.interrupt import outliving  # noqa: E402
 from cnncli.compute.place import place  # noqa: E402
 from cnncli.compute.ranks import join  # noqa: E402
 from cnncli.config.checking import LoadedConfig  # noqa: E402
@@ -213,7 +213,7 @@ def _calling(quiet: bool) -> Iterator[None]:
     _refuse_restarted_script()
     fill_registries()
     try:
-        with listening(_nothing if quiet else _show), outliving():
+        with listening(_nothing if quiet else show), from_program():
             yield
     except ConfigError as error:
         error.faults = [_in_python(fault) for fault in error.faults]
@@ -236,10 +236,6 @@ def _refuse_restarted_script() -> None:
         script = getattr(sys.modules.get("__mp_main__"), "__file__", None) or sys.argv[0]
         advice = "put what it does under: if __name__ == '__main__':"
         sys.exit(f"error: {script}: is run once more by each worker process; {advice}")
-
-
-def _show(found: Notice) -> None:
-    print(f"note: {one_line(found.text)}", file=sys.stderr)
 
 
 def _nothing(_found: Notice) -> None:

@@ -13,7 +13,6 @@ from PIL import Image
 from torch import nn
 
 import cnncli
-from cnncli.core.registry import models, transforms
 from tests.conftest import ROOT, make_splits
 
 TINY = {
@@ -46,7 +45,7 @@ def photos(runs: Path) -> Path:
 def colours(runs: Path, photos: Path) -> cnncli.Predictor:
     """A network that tells these pictures apart."""
     dataset = {"name": "image_folder", "root": photos, "image_size": 12, "cache": False}
-    config = {**TINY, "dataset": dataset, "model": "linear"}
+    config = {**TINY, "dataset": dataset}
     return cnncli.load(cnncli.train(config, name="colours/first", runs_dir=runs / "runs", quiet=True))
 
 
@@ -202,6 +201,20 @@ def test_network_and_preprocessing_are_there_apart_and_together(colours: cnncli.
     assert shares.idxmax(axis=1).tolist() == colours.predict(paths)["prediction"].tolist()
 
 
+def test_it_is_fine_tuned_from_a_result(colours: cnncli.Predictor, photos: Path, runs: Path) -> None:
+    found = cnncli.finetune(
+        colours.path,
+        None,
+        {**QUICK, "dataset.augment": []},
+        data=photos,
+        strategy="full",
+        runs_dir=runs / "tuned",
+        quiet=True,
+    )
+    assert found.samples["test"] == 16
+    assert cnncli.load(found).config.model.name == "mlp"
+
+
 def test_an_array_of_grey_pictures_is_several(trained: cnncli.RunResult) -> None:
     predictor = cnncli.load(trained)
     pictures = np.random.default_rng(0).random((3, 8, 8))
@@ -246,6 +259,16 @@ def test_they_come_as_a_frame_a_file_an_array_or_dictionaries(iris: cnncli.Predi
         torch.testing.assert_close(iris.model(iris.preprocess(frame)), iris.logits(frame))
 
 
+def test_what_is_worth_a_look_in_rows_is_told(iris: cnncli.Predictor, capsys: pytest.CaptureFixture[str]) -> None:
+    text = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0] * 10, "town": "A", "price": [1.0, 2.0] * 20})
+    text.to_csv("towns.csv", index=False)
+    dataset = {"name": "csv", "file": "towns.csv", "target": "price"}
+    towns = cnncli.load(cnncli.train({"dataset": dataset, "model": "linear", "task": "regression"}, QUICK, quiet=True))
+    capsys.readouterr()
+    towns.predict({"size": 2.0, "town": "C"})
+    assert "town" in capsys.readouterr().err
+
+
 def test_what_is_no_rows_is_refused(iris: cnncli.Predictor) -> None:
     with pytest.raises(cnncli.ConfigError, match="is no rows of 4 columns; their order is"):
         iris.predict(np.zeros((2, 3)))
@@ -273,73 +296,3 @@ def test_a_series_is_forecast(runs: Path) -> None:
     assert len(seer.forecast()) == len(seer.predict("series.csv")) == 3
     assert {"step", "value"} <= set(seer.forecast(7).columns)
     assert len(seer.forecast(7, "series.csv")) == 7
-
-
-@pytest.fixture
-def session() -> Any:
-    """What a test registers is gone for the next."""
-    yield
-    for registry in cnncli.core.registry.REGISTRIES.values():
-        registry.discard(lambda entry: entry.in_session)
-
-
-def define(width: int, name: str = "my_net") -> None:
-    """What the cell of a notebook does."""
-
-    @models.register(name)
-    class MyNet(nn.Sequential):
-        """Mine."""
-
-        def __init__(self, spec: Any, /, depth: int = 1) -> None:
-            super().__init__(nn.Flatten(), nn.Linear(64, width), nn.Linear(width, spec.num_outputs))
-
-
-def test_a_component_of_the_session_trains_and_its_checkpoint_loads(session: None, tmp_path: Path) -> None:
-    define(4)
-    result = cnncli.train({**TINY, "model": "my_net"}, runs_dir=tmp_path, quiet=True)
-    assert cnncli.load(result).layers.parameters == 65 * 4 + 50
-    define(8)  # the cell run once more
-    result = cnncli.train({**TINY, "model": {"name": "my_net", "depth": 2}}, runs_dir=tmp_path, quiet=True)
-    assert cnncli.load(result).layers.parameters == 65 * 8 + 90
-    assert cnncli.evaluate(result, quiet=True).samples["test"] == 359
-
-
-@pytest.mark.slow
-def test_a_name_that_is_taken_is_refused_before_and_after_cnnclis_own_are_known(session: None) -> None:
-    with pytest.raises(cnncli.ConfigError, match="two models are registered as 'mlp'; give yours another name"):
-        define(4, "mlp")
-    code = (
-        "import cnncli\n"
-        "def mlp(spec, /): ...\n"
-        "cnncli.core.registry.models.register('mlp')(mlp)\n"
-        "for attempt in range(2):\n"
-        "    try:\n"
-        "        print(cnncli.load_config('digits', {'model.name': 'mlp'}).model.name)\n"
-        "    except cnncli.ConfigError as error:\n"
-        "        print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.splitlines() == ["two models are registered as 'mlp'; give yours another name", "mlp"], (
-        done.stderr
-    )
-
-
-def test_a_transform_of_the_session_works_without_workers_and_says_so(
-    session: None, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    @transforms.register("my_flip")
-    def my_flip(size: tuple[int, int], /) -> Any:
-        return transforms.get("random_horizontal_flip").factory(size)
-
-    dataset = {"name": "image_folder", "root": photos, "image_size": 12, "workers": 2, "augment": ["my_flip"]}
-    dataset |= {"memory": "never", "cache": False}
-    cnncli.train({**TINY, "dataset": dataset, "model": "linear"}, QUICK, runs_dir=tmp_path)
-    told = capsys.readouterr().err
-    assert "note: transform 'my_flip' is registered in this session: no worker processes are used" in told
-
-
-def test_several_ranks_ask_for_a_file(session: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    define(4)
-    monkeypatch.setattr("cnncli.api.place", lambda: type("Place", (), {"count": 2})())
-    with pytest.raises(cnncli.ConfigError, match="model 'my_net' is registered in this session; several ranks need it"):
-        cnncli.train({**TINY, "model": "my_net"}, quiet=True)

@@ -46,11 +46,11 @@ def test_it_is_built_with_its_own_data_or_small_ones_under_their_name(
     dataset = load_config(path).config.dataset
     if dataset.name == "series_csv":
         lines = [f"{1749 + i // 12}-{i % 12 + 1:02d},{i % 12 + 1}" for i in range(900)]
-        (tmp_path / dataset.args["file"]).write_text("Month,Value\n" + "\n".join(lines) + "\n")
+        (tmp_path / dataset.args["path"]).write_text("Month,Value\n" + "\n".join(lines) + "\n")
     if dataset.name == "image_csv":
         make_pictures(tmp_path / "mosaics", {"cat": 20, "dog": 20})
         rows = [f"{name}/{i:03d}.png,{name}{'|owl' * (i % 2)},train" for name in ("cat", "dog") for i in range(20)]
-        (tmp_path / dataset.args["file"]).write_text("\n".join(["path,labels,split", *rows]) + "\n")
+        (tmp_path / dataset.args["path"]).write_text("\n".join(["path,labels,split", *rows]) + "\n")
     if dataset.name == "text":
         (tmp_path / dataset.args["path"]).write_text("to be or not to be, that is the question\n" * 200)
     answer = cnncli("train", path, "--dry-run")

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIRED = {canonicalize_name(Requirement(line).name): Requirement(line) for line in PROJECT["dependencies"]}
 # imported where they are used, with an error that says how to install them
-OPTIONAL = {"timm", "safetensors", "pyarrow", "openpyxl"}
+OPTIONAL = {"timm", "huggingface-hub", "safetensors", "pyarrow", "openpyxl"}
 BROUGHT = {"pydantic-core": "pydantic"}  # pinned by the one that brings it
 
 

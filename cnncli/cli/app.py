@@ -153,9 +153,9 @@ def run(args: list[str], debug: bool = False) -> int:
             raise
         return tell(error)
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "cnncli"
-        print(f"error: {one_line(error.format_message())} See '{command} --help'.", file=sys.stderr)
+        from cnncli.cli.usage import refusal
+
+        print(f"error: {refusal(error, args)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: stopped by Ctrl-C", file=sys.stderr)

@@ -3,10 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnncli.cli.console import print_table, say
+from cnncli.cli.console import print_table, say, tell
+from cnncli.cli.matrix import print_matrix
 from cnncli.core.results import Block, FactsBlock, MatrixBlock, TableBlock
 
 MAX_LABELS = 20  # of a matrix; a larger one fits no screen and is in --json
+
+
+def print_brief(blocks: Sequence[Block]) -> None:
+    """What is shown after training, too: tables that are brief, and a confusion matrix of few classes."""
+    tables = [block for block in blocks if isinstance(block, TableBlock) and block.brief]
+    matrices = [block for block in blocks if isinstance(block, MatrixBlock) and len(block.labels) <= MAX_LABELS]
+    print_blocks([*tables, *matrices])
 
 
 def print_blocks(blocks: Sequence[Block]) -> None:
@@ -23,7 +31,7 @@ def _table(block: TableBlock) -> None:
     rows = [[_cell(row[i], block.columns[i].form) for i in chosen] for row in block.rows]
     print_table(block.title, [column.heading for column in columns], rows)
     for note in block.notes:
-        say(note)
+        tell(note)
 
 
 def _cell(value: Any, form: str) -> str:
@@ -33,13 +41,12 @@ def _cell(value: Any, form: str) -> str:
 def _matrix(block: MatrixBlock) -> None:
     if len(block.labels) > MAX_LABELS:
         say(f"The confusion matrix of {len(block.labels)} classes is in --json.")
-        return
-    rows = [[label, *map(str, row)] for label, row in zip(block.labels, block.counts, strict=True)]
-    print_table(block.title, ["", *block.labels], rows)
+    else:
+        print_matrix(block)
 
 
 def _facts(block: FactsBlock) -> None:
-    say(block.text)
+    tell(block.text)
 
 
 _SHOWN: dict[type, Callable[[Any], None]] = {TableBlock: _table, MatrixBlock: _matrix, FactsBlock: _facts}

@@ -72,7 +72,7 @@ def train(
 
         tables.print_profile(take_profile(loaded, new, display), json_)
     elif dry_run:
-        tables.print_plan(plan.dry_run(loaded, new, display), json_)
+        tables.print_plan(plan.dry_run(loaded, new, display, found[1] if found else None), json_)
     elif found is None:
         tables.print_result(experiment.train(loaded, new, display), json_)
     else:

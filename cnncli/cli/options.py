@@ -116,8 +116,17 @@ Form = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="table|csv|json",
+        metavar="table|csv|json|jsonl",
         help="How answers are written. [default: table for pictures, csv for rows]",
+    ),
+]
+JsonLines = Annotated[bool, typer.Option("--json", help="A JSON object a line; the same as --format jsonl.")]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Of the file of --out; utf-8-sig is what Excel reads right. [default: utf-8]",
     ),
 ]
 Workers = Annotated[
@@ -156,6 +165,17 @@ RunsDir = Annotated[
 ]
 Checkpoint = Annotated[str | None, typer.Option("--ckpt", metavar="CKPT|RUN", help="The checkpoint or run, by option.")]
 SplitName = Annotated[str, typer.Option("--split", metavar="test|val|train", help="Which samples.")]
+
+
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")]
+SeriesFile = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Another series with the same columns, instead of the trained one."),
+]
+TableFile = Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="Write it to this CSV file.")]
+PlotFile = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE.png", help="Write a picture: history, forecast, interval.")
+]
 
 
 def expand_paths(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnncli.cli.console import print_json, print_table, say
+from cnncli.cli.console import print_json, print_table, say, tell, tell_row, terminal, warn
+from cnncli.core.errors import StorageError
 
 if TYPE_CHECKING:
     from cnncli.core.results import SplitReport, Values
@@ -26,24 +27,43 @@ def print_plan(plan: dict[str, str], as_json: bool) -> None:
         print_json(plan)
         return
     for name, value in plan.items():
-        say(f"{name:<10} {value}")
+        tell_row(name, value)
 
 
 def print_result(result: "RunResult", as_json: bool) -> None:
     """The end of a training run: metrics beside the baseline, and where everything lies."""
-    from cnncli.cli.blocks import print_blocks
-    from cnncli.core.results import TableBlock
+    from cnncli.cli.blocks import print_brief
 
     if as_json:
         print_json(result.to_json())
         return
+    _print_curve(result)
     _metrics_table(f"Best epoch: {result.best_epoch} of {result.epochs}", result.metrics, result.samples, result.report)
-    print_blocks([block for block in result.report.blocks if isinstance(block, TableBlock) and block.brief])
+    print_brief(result.report.blocks)
+    if terminal().is_terminal:
+        print()
     say(f"best      {result.best}")
     say(f"last      {result.last}")
     say(f"look      tensorboard --logdir {result.run_dir}")
     other = "" if result.report.split == "test" else f" --split {result.report.split}"
     say(f"evaluate  cnncli eval --ckpt {result.best}{other}")
+
+
+def _print_curve(result: "RunResult") -> None:
+    """The monitored metric by epoch, where there is a terminal, and what the curves of the run say."""
+    from cnncli.cli.curve import print_curve
+    from cnncli.runs.history import read_history
+    from cnncli.runs.reading import read_curves
+    from cnncli.runs.run_folder import RunFolder
+
+    try:
+        history = read_history(RunFolder(Path(result.run_dir)), result.epochs)
+    except StorageError as error:  # of a run that has ended before: its result is there all the same
+        warn(f"note: {error}")
+        return
+    print_curve(history, result.monitored, result.best_epoch)
+    if sentence := read_curves(history, result.best_epoch).sentence:
+        tell(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
 def print_profile(profile: dict[str, Any], as_json: bool) -> None:
@@ -97,10 +117,10 @@ def _metrics_table(
     rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
     if report.perfect_baseline:
-        print(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
+        tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
     elif not report.beats_baseline:
         metric = report.headline.replace("_", " ")
-        say(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
+        tell(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
@@ -112,7 +132,7 @@ def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
     cells = [
         [row.name, row.kind, "×".join(map(str, row.output_shape)), f"{row.parameters:,}", row.formula] for row in rows
     ]
-    print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=2)
+    print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=(0, 1, 4))
 
 
 def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool, in_short: bool = True) -> None:
@@ -171,9 +191,9 @@ def print_configs(found: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print_json({"configs": found})
         return
-    rows = [[each["name"], each["headline"], each["data"], each["time"]] for each in found]
+    rows = [[each["name"], each["headline"], each["data"], each["time"].partition(" on ")[0]] for each in found]
     print_table(f"configs ({len(rows)})", ["name", "what it is", "data", "time"], rows, left=4)
-    say("cnncli train NAME runs one; cnncli init NAME > my.yaml copies it")
+    say("cnncli train NAME runs one, in this time on two cores; cnncli init NAME > my.yaml copies it")
 
 
 def print_split(summary: dict[str, Any], as_json: bool) -> None:
@@ -204,9 +224,9 @@ def print_check(report: dict[str, Any], as_json: bool) -> None:
     _print_own(report)
     for word, findings in (("notice", report["notices"]), ("fault", report["faults"])):
         for finding in findings[:MAX_FINDINGS]:
-            say(f"{word:<9} {finding['text']}")
+            tell_row(word, finding["text"])
         if len(findings) > MAX_FINDINGS:
-            say(f"{word:<9} … and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
+            tell_row(word, f"… and {len(findings) - MAX_FINDINGS:,} more (--json has all)")
     faults = len(report["faults"])
     counted = {"rows": "rows", "series": "steps", "text": "characters"}.get(report["kind"], report["kind"])
     say(f"{report['samples']:,} {counted}: " + (f"{faults} faults to fix" if faults else "nothing to fix"))
@@ -216,15 +236,15 @@ def _print_own(report: dict[str, Any]) -> None:
     """What the report says of its own kind of data alone."""
     if "width" in report:
         width, height = report["width"], report["height"]
-        say(f"sizes     {width['min']}×{height['min']} to {width['max']}×{height['max']}, "
-            f"median {width['median']}×{height['median']}")  # fmt: skip
-        say(f"modes     {_counted(report['modes'])}; formats {_counted(report['formats'])}")
+        largest = f"{width['max']}×{height['max']}, median {width['median']}×{height['median']}"
+        tell_row("sizes", f"{width['min']}×{height['min']} to {largest}")
+        tell_row("modes", f"{_counted(report['modes'])}; formats {_counted(report['formats'])}")
     if "columns" in report:
-        say(f"columns   {_counted(report['columns'])}")
+        tell_row("columns", _counted(report["columns"]))
     if report.get("from") is not None:
-        say(f"times     {report['from']} to {report['to']}")
+        tell_row("times", f"{report['from']} to {report['to']}")
     if "lines" in report:
-        say(f"text      {report['lines']:,} lines, {report['characters']:,} different characters")
+        tell_row("text", f"{report['lines']:,} lines, {report['characters']:,} different characters")
 
 
 def _counted(counts: dict[str, int]) -> str:

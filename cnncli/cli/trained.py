@@ -7,24 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli.console import print_text, warn
+from cnncli.cli.console import print_text, say, terminal_width, warn
 from cnncli.cli.options import (
     Beam,
     Checkpoint,
+    Encoding,
     Form,
     Json,
+    JsonLines,
     Length,
     LikeliestK,
     LikeliestP,
     MaxError,
     Nproc,
     Out,
+    PlotFile,
     Plugin,
     Prompt,
     RunsDir,
     Seed,
+    SeriesFile,
     SplitName,
+    Steps,
     Stream,
+    TableFile,
     Temperature,
     TopK,
     Trained,
@@ -35,22 +41,13 @@ from cnncli.cli.options import (
     split_asked,
     split_trained,
 )  # fmt: skip
-from cnncli.cli.outputs import Output, named_files, trained_on
+from cnncli.cli.outputs import Output, named_files, set_encoding, trained_on
 from cnncli.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from cnncli.inference.predict_pictures import Answers
     from cnncli.inference.predictor import Predictor
 
-Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")]
-Series = Annotated[
-    Path | None,
-    typer.Option("--csv", metavar="FILE", help="Another series with the same columns, instead of the trained one."),
-]
-Table = Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="Write the forecast to this CSV file.")]
-Plot = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE.png", help="Write a picture: history, forecast, interval.")
-]
 FEW = 200  # validation pictures below which an error of a few per cent cannot be told from none
 
 
@@ -102,42 +99,62 @@ def predict(
     tta: Tta = False,
     out: Out = None,
     form: Form = None,
+    encoding: Encoding = None,
     workers: Workers = None,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
+    json_: JsonLines = False,
 ) -> None:
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
-    from cnncli.inference.rows import check_format
 
-    check_format(form or "csv")
+    form = _form(form, json_)
     path, asked, overrides = split_asked(what, ckpt, runs_dir)
     output = _output("--out", out, path, plugin, asked)
+    set_encoding(output, encoding, form)
     _import_torch()
     from cnncli.core.spec import PICTURES
     from cnncli.inference import predict as rows
+    from cnncli.inference.predict_pictures import format_answers
     from cnncli.inference.predictor import load_predictor
 
     predictor, errors = load_predictor(path, overrides, plugin or [], views=tta), dict[str, str]()
+    width = terminal_width() if output is None else None
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
-        text, errors = _pictures(predictor, asked, output, form or "table", top_k, max_error, workers)
+        answers = _pictures(predictor, asked, output, top_k, max_error, workers)
+        text, errors = format_answers(answers, form or "table", width), answers.errors
         parts: Iterable[str] = [text]
     elif len(asked) > 1:
         raise ConfigError(f"'{asked[1]}' is a second table; give one")
     else:
-        parts = rows.answer_rows(predictor, asked[0], form or "csv")
+        parts = rows.answer_rows(predictor, asked[0], form or "csv", width)
+    _write(output, parts)
+    _end_with(f"{file}: {cause}" for file, cause in errors.items())
+
+
+def _write(output: Output | None, parts: Iterable[str]) -> None:
+    """Write to the file, or to standard output where none is named."""
     if output is None:
         print_text("".join(parts))
     else:
         output.write_parts(parts)
-    _end_with(f"{file}: {cause}" for file, cause in errors.items())
+
+
+def _form(form: str | None, lines: bool) -> str | None:
+    """The form that ``--format`` and ``--json`` mean together; raises ``ConfigError`` where there is no such form."""
+    from cnncli.inference.rows import check_format
+
+    if lines and form not in (None, "jsonl"):
+        raise ConfigError(f"--json and --format {form} exclude each other; choose one")
+    check_format(form or "csv")
+    return "jsonl" if lines else form
 
 
 def _pictures(
-    predictor: "Predictor", what: list[str], output: Output | None, form: str, top_k: int, max_error: float | None,
+    predictor: "Predictor", what: list[str], output: Output | None, top_k: int, max_error: float | None,
     workers: int | None,
-) -> tuple[str, dict[str, str]]:  # fmt: skip
-    """The answers as text, and path → cause for files that could not be read."""
+) -> "Answers":  # fmt: skip
+    """The answers to all that can be read."""
     from cnncli.inference import predict_pictures as pictures
     from cnncli.inference.gather import gather
     from cnncli.training.display import Display
@@ -148,7 +165,7 @@ def _pictures(
     track = Display(quiet=not sys.stderr.isatty()).track
     answers = pictures.predict_pictures(predictor, asked, track, top_k=top_k, max_error=max_error, workers=workers)
     _tell_threshold(answers)
-    return pictures.format_answers(answers, form), answers.errors
+    return answers
 
 
 def _tell_threshold(answers: "Answers") -> None:
@@ -174,6 +191,13 @@ def _keep_training_files(output: Output | None, predictor: "Predictor") -> None:
     """Raise ``ConfigError`` when ``output`` is a file that the network was trained on."""
     if output is not None:
         output.keep_apart(trained_on(predictor.config.dataset))
+
+
+def _tell_written(outputs: dict[str, Output | None]) -> None:
+    """Say where the files lie that were written."""
+    for what, output in outputs.items():
+        if output is not None and not output.is_stream:
+            say(f"{what:<9} {output.path}")
 
 
 def _end_with(errors: Iterable[str]) -> None:
@@ -230,9 +254,9 @@ def forecast(
     words: Trained = None,
     ckpt: Checkpoint = None,
     steps: Steps = 12,
-    csv: Series = None,
-    out: Table = None,
-    plot: Plot = None,
+    csv: SeriesFile = None,
+    out: TableFile = None,
+    plot: PlotFile = None,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
@@ -251,8 +275,8 @@ def forecast(
     if table is not None and picture is not None and table.same_as(picture):
         raise ConfigError(f"--plot {plot}: is --out as well; choose another name")
     predictor = load_predictor(path, overrides, plugin or [])
-    for output in (table, picture):
-        _keep_training_files(output, predictor)
+    _keep_training_files(table, predictor)
+    _keep_training_files(picture, predictor)
     found, errors = forecasting.forecast(predictor, steps, csv)
     rows = forecasting.forecast_rows(found)
     if picture is not None:
@@ -261,6 +285,8 @@ def forecast(
         table.write_text(format_rows(rows, "csv", digits=""))
     if json_:
         print_text(format_rows(rows, "json", about=forecasting.about(found, errors)))
-    elif out is None:
-        print_text(format_rows(rows, "table"))
+    else:
+        if out is None:
+            print_text(format_rows(rows, "table", width=terminal_width()))
+        _tell_written({"forecast": table, "picture": picture})
     _end_with(errors.values())

@@ -1,27 +1,16 @@
 """Ctrl-C and SIGTERM as a flag that the loop polls."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
-_outlives: ContextVar[bool] = ContextVar("outlives", default=False)
-
-
-@contextmanager
-def outliving() -> Iterator[None]:
-    """Inside, a second signal ends what is computed, not the process, which has other things to keep: a notebook."""
-    token = _outlives.set(True)
-    try:
-        yield
-    finally:
-        _outlives.reset(token)
+from cnncli.core.callers import called_by_program
 
 
 class StopSignal:
     """While entered, the first SIGINT or SIGTERM sets a flag; the second ends the process at once.
+
+    Of a program's own process the second SIGINT ends only the call: a notebook has other things to keep.
 
     ``received`` is what came here, at any moment; ``signum`` what all ranks have agreed on, which alone decides: it
     changes only where they ask each other (``Ranks``), and after the same step on all of them.
@@ -31,7 +20,7 @@ class StopSignal:
         self.received: int | None = None
         self.signum: int | None = None
         self._previous: dict[int, Any] = {}
-        self._outlives = _outlives.get()
+        self._keeps_process = called_by_program()
 
     @property
     def requested(self) -> bool:
@@ -52,7 +41,7 @@ class StopSignal:
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if self.received is not None:
-            if self._outlives and signum == signal.SIGINT:
+            if self._keeps_process and signum == signal.SIGINT:
                 raise KeyboardInterrupt
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)

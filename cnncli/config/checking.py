@@ -1,35 +1,19 @@
 """A document checked against the schema and the registries: every fault at once, then one resolved config."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
+from cnncli.config.faults import MAX_FAULTS, validation_faults
 from cnncli.config.sections import COMPONENT_SECTIONS, Config, section_fields
 from cnncli.config.yaml_source import Document
-from cnncli.core.errors import ConfigError, Fault, did_you_mean
+from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.key_paths import KeyPath, dotted, parse_path
 from cnncli.core.registry import REGISTRIES, Entry, Registry
-
-MAX_FAULTS = 50  # more are not read, and each takes its time
-MISSING = "is missing; add it"
-_ADVICE = {
-    "float_type": "give a number, for example 0.001",
-    "int_type": "give a whole number, for example 10",
-    "bool_type": "write true or false",
-    "string_type": "give a word, in quotes if need be",
-    "list_type": "give a list, for example [a, b]",
-    "dict_type": "give a mapping, for example {key: value}",
-    "model_type": "give a mapping, for example {key: value}",
-}
-_PATTERNS = {
-    "device": "is no device; write auto, cpu, cuda, cuda:1 or mps",
-    "name": "is no name for a run; use up to 200 letters, digits, '.', '_' and '-'",
-}
+from cnncli.core.renamed import keys_of_arguments
 
 
 @dataclass(frozen=True)
@@ -167,11 +151,14 @@ def _resolve_component(
     except ConfigError as error:
         return [document.fault((*path, "name"), str(error))]
     _drop_inherited(document, value, path, registry, own, notices)
+    given, twice = _use_names_of_today(document, value, path, entry, own)
     args = {k: v for k, v in value.items() if k not in own}
     try:
         checked = entry.check(args)
     except ValidationError as error:
-        return validation_faults(document, path, error, known, own - {"name"})
+        return twice + validation_faults(document, path, error, known, own - {"name"}, given, entry.places)
+    if twice:
+        return twice
     try:
         value.update(json.loads(json.dumps(checked, default=_plain)))
     except (TypeError, ValueError) as error:
@@ -205,6 +192,26 @@ def _drop_inherited(
             notices.append(f"{dotted((*path, key))}: {args[key]!r} is not for {entry.name}; left out")
 
 
+def _use_names_of_today(
+    document: Document, value: dict[str, Any], path: KeyPath, entry: Entry, own: set[str]
+) -> tuple[dict[str, str], list[Fault]]:
+    """Put arguments that had other names once under today's; of two names for one, that of the later layer counts.
+
+    Gives the argument → the key that it was written as, and a fault for each that one layer gives twice.
+    """
+    given, faults = dict[str, str](), list[Fault]()
+    args = {key: value.pop(key) for key in list(value) if key not in own} if entry.renamed else {}
+    for name, keys in keys_of_arguments(args, entry.renamed).items():
+        layers = {key: document.origin((*path, key)).layer for key in keys}
+        latest = [key for key in keys if layers[key] == max(layers.values())]
+        if len(latest) > 1:
+            both = " and as ".join(dotted((*path, key)) for key in latest)
+            faults.append(document.fault((*path, latest[-1]), f"is the same as another key ({both}); keep {name}"))
+        given[name] = latest[0]
+        value[name] = args[latest[0]]
+    return given, faults
+
+
 def _wrong_keys(entry: Entry, args: dict[str, Any]) -> list[str]:
     try:
         entry.check(args)
@@ -215,86 +222,3 @@ def _wrong_keys(entry: Entry, args: dict[str, Any]) -> list[str]:
 
 def _plain(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else str(value)
-
-
-def validation_faults(
-    document: Document,
-    prefix: KeyPath,
-    error: ValidationError,
-    model: type[BaseModel],
-    also: Iterable[str] = (),
-) -> list[Fault]:
-    """pydantic's errors in cnncli's words, one fault for each key, alternatives of a union joined by 'or'."""
-    grouped: dict[KeyPath, list[ErrorDetails]] = {}
-    for details in error.errors(include_url=False):
-        path = _existing(document, prefix, details)
-        grouped.setdefault(path, []).append(details)
-    # where one member of a union got further into the value, that is the one that was meant
-    outer = {path[:length] for path in grouped for length in range(len(path))}
-    return [
-        document.fault(path, _cause(path, group, model, also, document))
-        for path, group in islice(grouped.items(), MAX_FAULTS + 1)
-        if path not in outer
-    ]
-
-
-def _existing(document: Document, prefix: KeyPath, details: ErrorDetails) -> KeyPath:
-    """The path of the faulty value in the document: pydantic's names of union members are taken out."""
-    loc = details["loc"]
-    value: Any = document.data
-    for key in prefix:
-        value = value[int(key)] if isinstance(value, list) else value.get(key, {})
-    path = list(prefix)
-    for key in loc:
-        inside = (isinstance(value, dict) and key in value) or (
-            isinstance(value, list) and isinstance(key, int) and key < len(value)
-        )
-        if inside:
-            path.append(key)
-            value = value[key]
-    if details["type"] == "missing":
-        path.append(loc[-1])
-    return tuple(path)
-
-
-def _cause(
-    path: KeyPath,
-    group: Sequence[ErrorDetails],
-    model: type[BaseModel],
-    also: Iterable[str],
-    document: Document,
-) -> str:
-    first = group[0]
-    if all(details["type"] == "extra_forbidden" for details in group):
-        known = _fields_at(model, path) if model is Config else [*model.model_fields, *sorted(also)]
-        advice = did_you_mean(str(path[-1]), known)
-        near = document.origins.get((*path[:-1], advice.split("'")[1])) if "'" in advice else None
-        return f"unknown key; {advice}" + (f" ({near})" if near is not None else "")
-    if first["type"] == "missing":
-        return MISSING
-    if first["type"] == "string_pattern_mismatch":
-        return f"{first['input']!r} {_PATTERNS.get(str(path[-1]), 'has a form that is not allowed')}"
-    if first["input"] is None and len(group) == 1:
-        return f"is empty; {_ADVICE.get(first['type'], 'give it a value or leave it out')}"
-    if first["type"] == "component":
-        return first["msg"]
-    # strip pydantic's "Input": "Input should be a valid number" reads on after the value
-    expected = " or ".join(
-        dict.fromkeys(d["msg"].removeprefix("Input ").removeprefix("should be ").rstrip(".") for d in group)
-    )
-    shown = repr(first["input"]) if len(repr(first["input"])) <= 60 else "this value"
-    advice = _ADVICE.get(first["type"], "")
-    return f"{shown} should be {expected}" + (f"; {advice}" if advice else "")
-
-
-def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """The keys that the section holding ``path`` knows."""
-    fields: Mapping[str, Any] = model.model_fields
-    for key in path[:-1]:
-        annotation = fields[str(key)].annotation if str(key) in fields else None
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        nested = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-        if nested is None:
-            return []
-        fields = nested.model_fields
-    return list(fields)

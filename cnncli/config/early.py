@@ -3,7 +3,8 @@
 import sys
 
 from cnncli.config.catalog import ROOMS, fill_registries
-from cnncli.config.checking import MISSING, component_faults, raise_faults, resolve, schema_faults
+from cnncli.config.checking import component_faults, raise_faults, resolve, schema_faults
+from cnncli.config.faults import MISSING
 from cnncli.config.recall import recall, recall_shipped
 from cnncli.config.yaml_source import Document
 

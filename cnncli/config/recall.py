@@ -44,6 +44,8 @@ class _Known(BaseModel):
     description: str
     suggests: dict[str, str]
     traits: list[str]
+    places: list[str]
+    renamed: dict[str, str]
     arguments: dict[str, dict[str, Any]]
 
 
@@ -121,8 +123,8 @@ def _filled(lists: Any) -> bool:
     forget()
     for kind, entries in known.items():
         for name, (entry, signature) in entries.items():
-            stub, about = Recalled(signature), entry.description
-            REGISTRIES[kind].add(name, stub, description=about, suggests=entry.suggests, traits=entry.traits)
+            about = entry.model_dump(include={"description", "suggests", "traits", "places", "renamed"})
+            REGISTRIES[kind].add(name, Recalled(signature), **about)
     return True
 
 
@@ -158,6 +160,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "description": entry.description,
         "suggests": dict(entry.suggests),
         "traits": sorted(entry.traits),
+        "places": list(entry.places),
+        "renamed": entry.renamed,
         "arguments": arguments,
     }
 

@@ -1,5 +1,6 @@
 """The JSON Schema of a config, for editors: the arguments of each component depend on its name."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cnncli.config.sections import COMPONENT_SECTIONS, Config, section_fields
@@ -35,6 +36,23 @@ def _own_properties(section: str, definitions: dict[str, Any]) -> dict[str, Any]
     return {key: value for key, value in properties.items() if key in fields}
 
 
+def _with_old_names(properties: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments under today's names and, deprecated, under those that they had; see ``keys_of_arguments``."""
+    found = dict(properties)
+    for old, new in renamed.items():
+        if old in properties:  # which means something else today: what it held is allowed as well
+            found[old] = {"anyOf": [properties[old], properties[new]]}
+        else:
+            found[old] = {**properties[new], "deprecated": True, "description": f"the old name of {new}"}
+    return found
+
+
+def _one_of_the_names(required: Collection[str], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """What a schema adds where an argument that is needed can have an old name."""
+    names = [{"required": [key]} for old, new in renamed.items() if new in required for key in (new, old)]
+    return {"anyOf": names} if names else {}
+
+
 def _component(registry: Registry, own: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """A component as its name alone or as a mapping; a name of a plug-in's own is not checked further."""
     variants = []
@@ -42,14 +60,16 @@ def _component(registry: Registry, own: dict[str, Any], definitions: dict[str, A
         entry = registry.get(name)
         arguments = entry.arguments.model_json_schema(ref_template="#/$defs/{model}")
         definitions.update(arguments.get("$defs", {}))
+        properties, required = arguments.get("properties", {}), arguments.get("required", [])
         variants.append(
             {
                 "type": "object",
                 "title": name,
                 "description": entry.description,
-                "properties": {"name": {"const": name}, **own, **arguments.get("properties", {})},
-                "required": ["name", *arguments.get("required", [])],
+                "properties": {"name": {"const": name}, **own, **_with_old_names(properties, entry.renamed)},
+                "required": ["name", *(key for key in required if key not in entry.renamed.values())],
                 "additionalProperties": False,
+                **_one_of_the_names(required, entry.renamed),
             }
         )
     if "name" in own or not variants:

@@ -100,6 +100,9 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
     except IsADirectoryError:
         raise ConfigError(Fault(shown, "", "is a folder; name a YAML file in it")) from None
     except UnicodeDecodeError as error:
+        if content.startswith(b"PK"):
+            cause = "is a checkpoint or an archive, not a config; name a YAML file, or go on with a run by --resume"
+            raise ConfigError(Fault(shown, "", cause)) from None
         raise ConfigError(Fault(shown, "", f"is not UTF-8 at byte {error.start}; save it as UTF-8")) from None
     except OSError as error:
         raise ConfigError(Fault(shown, "", f"cannot be read ({error.strerror})")) from None

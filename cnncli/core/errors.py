@@ -56,6 +56,10 @@ class ConfigError(CnncliError):
         return [one_line(str(fault)) for fault in self.faults]
 
 
+class DoesNotFit(ConfigError):
+    """A network that cannot take samples of their size."""
+
+
 class DataError(CnncliError):
     """Data that is missing, unreadable or contradicts itself."""
 
@@ -64,6 +68,14 @@ class DataError(CnncliError):
 
 class SamplesGone(DataError):
     """The samples that a run knew are not there; what helps depends on the command, which adds it."""
+
+
+class PlaceGone(DataError):
+    """There is nothing at the ``place`` where data should lie; the ``key`` that names it, where that is known."""
+
+    def __init__(self, message: str, place: str, key: str = "") -> None:
+        super().__init__(message)
+        self.place, self.key = place, key
 
 
 class CheckpointError(CnncliError):

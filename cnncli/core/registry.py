@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from cnncli.core.arguments import arguments_model
 from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.plugins import loading, refusals
+from cnncli.core.renamed import with_names_of_today
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
@@ -23,6 +24,7 @@ class Entry:
     ``traits`` are what others must know of it: that it moves with every step, takes class weights, and the like.
     ``places`` are arguments that say where data lie, the first of them what is looked at: no part of an experiment.
     ``in_session``: by a program or notebook that uses cnncli, so that no other process can find it.
+    ``renamed`` are names that arguments had before → today's; see ``keys_of_arguments``.
     """
 
     in_session = False
@@ -36,10 +38,11 @@ class Entry:
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
         places: Collection[str] = (),
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.factory, self.description, self.hidden = name, factory, description, hidden
         self.suggests, self.traits = dict(suggests or {}), frozenset(traits)
-        self.places = tuple(places)
+        self.places, self.renamed = tuple(places), dict(renamed or {})
 
     @functools.cached_property
     def arguments(self) -> type[BaseModel]:
@@ -56,8 +59,9 @@ class Entry:
         return model
 
     def check(self, args: dict[str, Any]) -> dict[str, Any]:
-        """``args`` checked and completed with defaults; raises pydantic's ``ValidationError``."""
-        validated = self.arguments.model_validate_json(json.dumps(args), strict=True)
+        """``args``, by old names or new, checked and completed with defaults; raises pydantic's ``ValidationError``."""
+        today = with_names_of_today(args, self.renamed)
+        validated = self.arguments.model_validate_json(json.dumps(today), strict=True)
         return {name: getattr(validated, name) for name in type(validated).model_fields}
 
     def build(self, *given: Any, **args: Any) -> Any:
@@ -90,11 +94,12 @@ class Registry:
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
         places: Collection[str] = (),
+        renamed: Mapping[str, str] | None = None,
     ) -> Callable[[Factory], Factory]:
         """A decorator that adds a function or class under ``name``.
 
         Parameters before the ``/`` are handed over by cnncli, those after it can be set in the YAML. The
-        description defaults to the first line of the docstring. ``suggests`` and ``traits``: see ``Entry``.
+        description defaults to the first line of the docstring. All others: see ``Entry``.
         """
         if not isinstance(name, str):
             raise ConfigError(f"a {self.one} is registered without a name; write .register('my_{self.one}')")
@@ -106,7 +111,8 @@ class Registry:
                 self._populate()
                 if _same_again(self._entries.get(name), factory):
                     del self._entries[name]
-            self.add(name, factory, description=description, suggests=suggests, traits=traits, places=places)
+            self.add(name, factory, description=description, suggests=suggests, traits=traits, places=places,
+                     renamed=renamed)  # fmt: skip
             self._entries[name].in_session = in_session
             return factory
 
@@ -122,6 +128,7 @@ class Registry:
         suggests: Mapping[str, str] | None = None,
         traits: Collection[str] = (),
         places: Collection[str] = (),
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
         """Add a callable of another library; ``hidden`` names the parameters that are not for the YAML.
 
@@ -132,7 +139,7 @@ class Registry:
         if name in self._entries:
             raise ConfigError(f"two {self.kind} are registered as '{name}'; give yours another name")
         description = description or (inspect.getdoc(factory) or "").split("\n", 1)[0]
-        self._entries[name] = Entry(name, factory, description, hidden, suggests, traits, places)
+        self._entries[name] = Entry(name, factory, description, hidden, suggests, traits, places, renamed)
 
     def demand(self, protocol: type) -> None:
         """From now on ``register`` takes only classes that have the class variables and methods of ``protocol``."""

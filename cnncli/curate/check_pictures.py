@@ -9,7 +9,6 @@ from typing import Any
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.notices import collecting
-from cnncli.core.registry import datasets
 from cnncli.core.spec import Wants
 from cnncli.curate.findings import Checked, Finding, balance, imbalance
 from cnncli.curate.loose_pictures import below, of_table
@@ -19,6 +18,7 @@ from cnncli.data.find import find_data
 from cnncli.data.folders import read_folder
 from cnncli.data.image_csv import ListedPictures
 from cnncli.data.names import near_equal
+from cnncli.data.places import args_of, build
 from cnncli.data.ranges import tell_of
 from cnncli.data.signatures import Signature, sign_all
 
@@ -55,14 +55,14 @@ def check_folder(root: Path, track: Track) -> Checked:
 
 def check_folder_of(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     """The same for the folder of a config."""
-    return check_folder(find_data(config.args["root"], "folder"), track)
+    return check_folder(find_data(args_of(config)["path"], "folder"), track)
 
 
 def check_listed(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     """The report on the pictures that a table lists; raises ``DataError`` where it leads to no files."""
     with collecting() as told:
         try:
-            raw: ListedPictures = datasets.build(config.name, **config.args)
+            raw: ListedPictures = build(config)
             checked = _check(*_list_table(raw, wants), track)
         except DataError as error:
             loose = [Listed(path, UNSORTED, "", ()) for path in of_table(config)]

@@ -7,12 +7,12 @@ import numpy as np
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.notices import Notice, collecting
-from cnncli.core.registry import datasets
 from cnncli.core.spec import Split, Wants
 from cnncli.curate.check_series_file import look_at_file
 from cnncli.curate.findings import Checked, Finding, arguments_of, some, try_open
 from cnncli.curate.series_values import Run, look_at_run, short_time
 from cnncli.data.contract import Track
+from cnncli.data.places import build
 from cnncli.data.series import SeriesData
 
 Args = dict[str, Any]
@@ -28,7 +28,7 @@ def check_series(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     loosened: Args = {}
     if "gaps" in args:  # it is read from a file, whose lines tell more than what was made of them
         with collecting():  # building the data set tells it again
-            for _ in track([0], 1, f"reading {args['file']}"):
+            for _ in track([0], 1, f"reading {args['path']}"):
                 faults, notices, loosened = look_at_file(args)
         checked.faults += faults
         checked.notices += notices
@@ -51,7 +51,7 @@ def _build(config: DatasetConfig, loosened: Args, checked: Checked) -> tuple[Ser
     for number, other in enumerate(attempts):
         with collecting() as found:
             try:
-                raw: SeriesData = datasets.build(config.name, **{**config.args, **other})
+                raw: SeriesData = build(config, **other)
             except DataError as error:
                 if number < 2:
                     checked.add_refusal(error)

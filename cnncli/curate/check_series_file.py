@@ -18,7 +18,7 @@ from cnncli.data.times import Times
 def look_at_file(args: dict[str, Any]) -> tuple[list[Finding], list[Finding], dict[str, Any]]:
     """Faults and notices on the lines, and the arguments with which they can be read in spite of them."""
     reading = Reading(**{field.name: args[field.name] for field in fields(Reading)})
-    path = find_data(args["file"])
+    path = find_data(args["path"])
     try:
         table = read_rows(path, reading)
     except DataError:  # building the data set says it

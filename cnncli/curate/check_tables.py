@@ -12,7 +12,6 @@ import torch
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.notices import collecting
-from cnncli.core.registry import datasets
 from cnncli.core.spec import Split, Wants
 from cnncli.curate.check_columns import Rows, look_at_column
 from cnncli.curate.column_views import View, rows_equal, view_of
@@ -20,6 +19,7 @@ from cnncli.curate.compare_columns import compare_columns
 from cnncli.curate.findings import Checked, Finding, at_lines, balance, count_of, imbalance, try_open
 from cnncli.data.contract import Track
 from cnncli.data.fitting import Rules
+from cnncli.data.places import build, file_of
 from cnncli.data.remembered import FEW_DISTINCT
 from cnncli.data.table_file import open_table
 from cnncli.data.tables import TableData
@@ -36,10 +36,7 @@ def check_table(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
     checked = Checked("rows")
     with collecting() as told:
         try:
-            (raw,) = [
-                datasets.build(config.name, **config.args)
-                for _ in track([0], 1, f"reading {config.args.get('file', config.name)}")
-            ]
+            (raw,) = [build(config) for _ in track([0], 1, f"reading {file_of(config) or config.name}")]
         except DataError as error:
             checked.add_refusal(error)
             return checked

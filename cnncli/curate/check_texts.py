@@ -10,10 +10,10 @@ from unicodedata import category
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import DataError
 from cnncli.core.notices import collecting
-from cnncli.core.registry import datasets
 from cnncli.core.spec import Wants
 from cnncli.curate.findings import MOST, Checked, Finding, arguments_of, at_lines, count_of, some, try_open
 from cnncli.data.contract import Track
+from cnncli.data.places import build
 from cnncli.data.text import UNKNOWN, TextData, text_files
 
 LONG_LINE = 10_000  # characters
@@ -35,7 +35,7 @@ def check_text(config: DatasetConfig, wants: Wants, track: Track) -> Checked:
                 files = text_files(args["path"], args["pattern"])
                 checked.own["files"] = len(files)
                 checked.notices += _look_at_files(files, track)
-            raw: TextData = datasets.build(config.name, **config.args)
+            raw: TextData = build(config)
             _look(raw, config, checked, track)
             _, refusal = try_open(raw, config, wants, track)
             if refusal:

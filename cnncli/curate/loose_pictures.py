@@ -35,11 +35,11 @@ def of_table(config: DatasetConfig) -> list[Path]:
     Raises ``DataError`` where neither the table nor the folder is there.
     """
     args = arguments_of(config)
-    table = find_data(args["file"])
+    table = find_data(args["path"])
     folder = table.parent if args["root"] is None else find_data(args["root"], "folder")
     try:
         frame = read_texts(table, args["header"], args["delimiter"], encoding=args["encoding"])
-        name = column_name(frame, args["path"], table.name)
+        name = column_name(frame, args["path_column"], table.name)
     except DataError:  # which is what the set was refused for
         return []
     if name not in frame.columns:

@@ -111,7 +111,7 @@ def _dataset(found: Looked, *lines: str) -> list[str]:
     return [
         "dataset:",
         "  name: image_folder",
-        f"  root: {json.dumps(str(found.root), ensure_ascii=False)}",
+        f"  path: {json.dumps(str(found.root), ensure_ascii=False)}",
         f"  batch_size: {batch}",
         *kept,
         *lines,

@@ -10,7 +10,7 @@ from torch import Tensor
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.members import Members
-from cnncli.core.registry import datasets, tasks, transforms
+from cnncli.core.registry import tasks, transforms
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
@@ -20,6 +20,7 @@ from cnncli.data.glance import glance
 from cnncli.data.loaders import Loader, MemoryLoader, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
 from cnncli.data.order import Order, Share
+from cnncli.data.places import build, file_of
 from cnncli.data.sources import ArraySource, FileSource, Held, Source
 from cnncli.data.transforms import Augment
 
@@ -162,12 +163,12 @@ def build_data(
     splits are those that it has ``remembered``. Raises ``DataError``, or ``StorageError`` when the set is neither there
     nor downloadable, ``ConfigError`` when the data cannot answer what the task asks.
     """
-    file = config.args.get("file")
+    file = file_of(config)
     with cache.switched(config.cache):
         if file is None:
-            raw: Raw = datasets.build(config.name, **config.args)
+            raw: Raw = build(config)
         else:  # of any size: the wait is shown
-            (raw,) = [datasets.build(config.name, **config.args) for _ in track([0], 1, f"reading {file}")]
+            (raw,) = [build(config) for _ in track([0], 1, f"reading {file}")]
     opened = open_raw(raw, config, wants, track, spec, remembered)
     if spec is None and remembered is None:
         glance(config.name if file is None else str(file), opened)

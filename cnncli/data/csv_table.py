@@ -20,9 +20,9 @@ from cnncli.data.tables import TableData
 Delimiter = Annotated[str, Field(pattern=r'^([^"\r\n]|\\t)$')]
 
 
-@datasets.register("csv", places=("file",))
+@datasets.register("csv", traits={"one_file"}, places=("path",), renamed={"file": "path"})
 def csv(
-    file: str,
+    path: str,
     target: Name | list[Name],
     features: list[Name] | None = None,
     categorical: tuple[Name, ...] = (),
@@ -50,17 +50,17 @@ def csv(
     targets = target if isinstance(target, list) else [target]
     alone = [name for name in (split_column, key, group) if name is not None]
     as_text, sign = _plain(*targets, *categorical, *dates, *alone), table_sign(decimal, thousands)
-    table = open_table(path := find_data(file), header, delimiter, encoding=encoding, decimal=sign,
+    table = open_table(found := find_data(path), header, delimiter, encoding=encoding, decimal=sign,
                        na_values=na_values, text=as_text)  # fmt: skip
-    learned = (columns := _Columns(table, path.name)).targets(targets)
+    learned = (columns := _Columns(table, found.name)).targets(targets)
     chosen = columns.features(features, {*learned, *columns.find_all([*alone, *ignore])}, table.delimiter)
     rules = Rules(
         (), columns.find_all(dates, chosen), date_format, True, False, rare, na_values, table.decimal, thousands,
-        table.delimiter, path.name,
+        table.delimiter, found.name,
     )  # fmt: skip
     return TableData(
         table.frame, learned, chosen, frozenset(columns.find_all(categorical, chosen)), columns.one(split_column),
-        test_fraction, missing, None, path.name, columns.one(key), columns.one(group), rules, True)  # fmt: skip
+        test_fraction, missing, None, found.name, columns.one(key), columns.one(group), rules, True)  # fmt: skip
 
 
 def _plain(*names: Name) -> list[Name]:

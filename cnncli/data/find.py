@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cnncli.core.errors import DataError
+from cnncli.core.errors import DataError, PlaceGone
 from cnncli.core.files import user_path
 
 
@@ -13,11 +13,11 @@ def data_root() -> Path:
 
 
 def find_data(path: str, what: str = "file") -> Path:
-    """``path`` as it is, or else inside the data folder; raises ``DataError`` when neither is there."""
+    """``path`` as it is, or else inside the data folder; raises ``PlaceGone`` when neither is there."""
     here = user_path(path)
     for candidate in (here, data_root() / here):
         if os.path.exists(candidate):  # Path.exists raises for a name that is too long
             if what == "folder" and not candidate.is_dir():
                 raise DataError(f"{candidate}: is a file where a folder is expected; name the folder")
             return candidate
-    raise DataError(f"{path}: no such {what}, neither here nor in '{data_root()}'; name where it lies")
+    raise PlaceGone(f"{path}: no such {what}, neither here nor in '{data_root()}'", path)

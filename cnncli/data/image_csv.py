@@ -24,10 +24,12 @@ from cnncli.data.sources import FileSource
 from cnncli.data.table_file import Header
 
 
-@datasets.register("image_csv", places=("file", "root"))
+@datasets.register(
+    "image_csv", traits={"one_file"}, places=("path", "root"), renamed={"file": "path", "path": "path_column"}
+)
 def image_csv(
-    file: str,
-    path: Name = "path",
+    path: str,
+    path_column: Name = "path",
     label: Label = "label",
     split_column: Name | None = None,
     root: str | None = None,
@@ -43,16 +45,16 @@ def image_csv(
     test_fraction: Fraction = 0.0,
     group: Name | None = None,
 ) -> "ListedPictures":
-    """Your own pictures by a table: columns `path` and `label`, perhaps a `split_column` of train, val and test.
+    """Your own pictures by a table: its columns `path` and `label`, perhaps a `split_column` of train, val and test.
 
     The label is a class; for `task: regression` a number, and `label: [x, y]` are several; for `task: multilabel` names
     like `cat|dog`, perhaps none, and `label: [cat, dog]` are columns of 0 and 1. A column is named, or counted from 0;
-    with `header: false` the first line names none. Paths are relative to `root`, or to the table's own folder. Sizes
-    are those of image_folder. Pictures with the same value in the column `group` stay on one side where cnncli makes
-    the splits.
+    with `header: false` the first line names none. `path_column` is the one of the pictures' paths, which are relative
+    to `root`, or to the table's own folder. Sizes are those of image_folder. Pictures with the same value in the column
+    `group` stay on one side where cnncli makes the splits.
     """
     decode, seen = decoding(image_size, resize, fit, interpolation, channels, value_range)
-    listing = list_pictures(file, path, label, split_column, root, delimiter, group, header, encoding)
+    listing = list_pictures(path, path_column, label, split_column, root, delimiter, group, header, encoding)
     return ListedPictures(listing, decode, seen, test_fraction)
 
 

@@ -23,9 +23,9 @@ Size = Side | tuple[Side, Side]  # of a square, or (height, width)
 ValueRange = tuple[Value, Value] | None  # that become black and white, in files of more than 8 bits
 
 
-@datasets.register("image_folder", places=("root",))
+@datasets.register("image_folder", places=("path",), renamed={"root": "path"})
 def image_folder(
-    root: str,
+    path: str,
     image_size: Size = 224,
     resize: Size | None = None,
     fit: Fit = "crop",
@@ -35,7 +35,7 @@ def image_folder(
     test_fraction: Fraction = 0.0,
     group: str | None = None,
 ) -> "PictureFolder":
-    """Your own pictures: `root/train/<class>/…` (and `val`, `test`), or `root/<class>/…` alone.
+    """Your own pictures: `path/train/<class>/…` (and `val`, `test`), or `path/<class>/…` alone.
 
     Pictures are scaled and cut to `resize` (`image_size` unless given); the network sees the centre of `image_size`,
     training what random crops make of the rest. Without a `test` folder a seeded, stratified `test_fraction` of the
@@ -46,7 +46,7 @@ def image_folder(
     """
     decode, seen = decoding(image_size, resize, fit, interpolation, channels, value_range)
     compiled = None if group is None else compile_pattern("dataset.group", group)
-    return PictureFolder(find_data(root, "folder"), decode, seen, test_fraction, compiled)
+    return PictureFolder(find_data(path, "folder"), decode, seen, test_fraction, compiled)
 
 
 @dataclass(frozen=True)

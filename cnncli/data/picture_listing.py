@@ -174,7 +174,7 @@ def list_pictures(
         None if given is None else column_name(frame, given, table.name) for given in (split_column, group)
     )
     folder = find_data(root, "folder") if root is not None else table.parent
-    require_column(frame, path, table.name, "path")
+    require_column(frame, path, table.name, "path_column")
     for column in columns:
         require_column(frame, column, table.name, "label")
         if columns.count(column) > 1:

@@ -74,7 +74,7 @@ def _without_names(columns: list[str]) -> str:
     at = next(number for number, known in enumerate(columns) if has_picture_extension(known))
     others = [number for number in range(len(columns)) if number != at]
     label = f" and dataset.label: {others[0]}" if len(others) == 1 else ", and dataset.label to what is learned"
-    return f", or set dataset.header: false, dataset.path: {at}{label}"
+    return f", or set dataset.header: false, dataset.path_column: {at}{label}"
 
 
 def _advice(rows: "pd.DataFrame", columns: list[str], column: str, key: str | None) -> str:
@@ -84,8 +84,8 @@ def _advice(rows: "pd.DataFrame", columns: list[str], column: str, key: str | No
     flags = [known for known in columns if all(str(cell).strip().lower() in FLAGS for cell in rows[known])]
     if same := [known for known in columns if known.casefold() == column.casefold()]:
         return f"set dataset.{key}: {same[0]}"
-    if key == "path" and len(files) == 1:
-        return f"'{files[0]}' holds the files; set dataset.path: {files[0]}"
+    if key == "path_column" and len(files) == 1:
+        return f"'{files[0]}' holds the files; set dataset.path_column: {files[0]}"
     if key == "label" and len(flags) > 1:
         listed = ", ".join(flags)
         return f"{listed} hold 0 and 1; set dataset.label: [{listed}]"

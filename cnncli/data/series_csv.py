@@ -14,9 +14,11 @@ from cnncli.data.series_file import Footer, Reading, read_series
 from cnncli.data.table_file import HeaderLine
 
 
-@datasets.register("series_csv", suggests={"task": "forecasting"}, places=("file",))
+@datasets.register(
+    "series_csv", suggests={"task": "forecasting"}, traits={"one_file"}, places=("path",), renamed={"file": "path"}
+)
 def series_csv(
-    file: str,
+    path: str,
     columns: list[str] | None = None,
     targets: list[str] | None = None,
     window: Steps = 24,
@@ -45,14 +47,14 @@ def series_csv(
     or `time` names it (false: none), `series` the column that tells several apart; `day_first` and `zone` say how
     times are meant, `decimal` and `thousands` how numbers are, `gaps` what becomes of missing steps (docs/series.md).
     """
-    path = find_data(file)
+    file = find_data(path)
     _require_different(columns=columns, targets=targets)
     reading = Reading(columns, delimiter, time, series, day_first, zone, gaps, na_values, header, footer, encoding,
                       decimal, thousands)  # fmt: skip
-    found = read_series(path, reading)
+    found = read_series(file, reading)
     wanted = _known(targets, found.columns)
     return SeriesData(
-        file, found.values, found.columns, wanted, window, horizon, period, log, difference, test_fraction, found
+        path, found.values, found.columns, wanted, window, horizon, period, log, difference, test_fraction, found
     )
 
 

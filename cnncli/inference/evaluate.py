@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
-from cnncli.core.errors import DataError, Interrupted, SamplesGone
+from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
 from cnncli.core.results import SplitReport, Values
@@ -83,6 +83,9 @@ def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor
     except SamplesGone as error:
         others = f"judge others: cnncli eval --ckpt {predictor.path} --data PLACE"
         raise DataError(f"{error}; {where_to_set(config.dataset)}, or {others}") from error
+    except PlaceGone as error:
+        place = f"cnncli eval --ckpt {predictor.path} dataset.{error.key}=PLACE"
+        raise DataError(f"{error}: {place}") from error
     training = _remembered_targets(predictor)
     return data, data.sources["train"].targets if training is None else training
 

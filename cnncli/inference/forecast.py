@@ -10,10 +10,10 @@ import torch
 
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.notices import notice
-from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Series
 from cnncli.data.find import find_data
 from cnncli.data.gaps import Array, Stretch
+from cnncli.data.places import build
 from cnncli.data.series import SeriesData
 from cnncli.data.series_file import Found, Reading, read_series
 from cnncli.data.windows import offsets_at, spec_of, transformed, window_inputs
@@ -124,7 +124,7 @@ def _known(predictor: Predictor, series: Series, csv: Path | None) -> tuple[str,
             given["series"] = list(series.by)
         reading = Reading(**(given | {"columns": list(series.columns)}))
         return str(csv), read_series(find_data(str(csv)), reading)
-    data: SeriesData = datasets.build(config.name, **config.args)
+    data: SeriesData = build(config)
     lost = [name for name in series.columns if name not in data.columns]
     if lost:
         raise DataError(f"{config.name}: no column '{lost[0]}' any more; name data that have it with --csv")

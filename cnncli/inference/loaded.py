@@ -1,14 +1,16 @@
 """A trained network in a Python program: it answers for files and for what is in memory."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, DataError
+from cnncli.core.notices import listening, show
 from cnncli.core.spec import Pictures, Table
 from cnncli.data.columns import encode_rows
 from cnncli.data.transforms import center
@@ -25,6 +27,21 @@ from cnncli.training.network import input_type
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _telling(method: Callable[P, T]) -> Callable[P, T]:
+    """The method with its notices shown."""
+
+    @wraps(method)
+    def call(*args: P.args, **given: P.kwargs) -> T:
+        with listening(show):
+            return method(*args, **given)
+
+    return call
 
 
 class WithPreprocessing(nn.Module):
@@ -81,6 +98,7 @@ class Predictor:
         spec = self._answering.spec
         return Layers(inspect_layers(self._answering.network, spec.input_shape, input_type(spec)))
 
+    @_telling
     def predict(
         self, what: Any, *, top_k: int = 1, max_error: float | None = None, errors: Literal["raise", "keep"] = "raise"
     ) -> "pd.DataFrame":
@@ -125,6 +143,7 @@ class Predictor:
             frame.insert(0, "path", names)
         return frame
 
+    @_telling
     def probabilities(self, what: Any) -> "pd.DataFrame":
         """The probability of every class, a column each, for pictures or rows; raises ``ConfigError`` for numbers."""
         import pandas as pd
@@ -132,14 +151,17 @@ class Predictor:
         found = self._answering.probabilities(self._samples(what))
         return pd.DataFrame(found.numpy(), columns=pd.Index(self.classes))
 
+    @_telling
     def logits(self, what: Any) -> Tensor:
         """What the network itself gives for pictures or rows, float32 ``[N, K]`` on the CPU."""
         return self._answering.logits(self._samples(what))
 
+    @_telling
     def preprocess(self, what: Any) -> Tensor:
         """The network's inputs for pictures or rows, on its device: ``model(preprocess(what))`` gives logits."""
         return self._answering.inputs(self._samples(what))
 
+    @_telling
     def pixels(self, what: Any) -> Tensor:
         """Pictures turned upright and brought to size, uint8 ``[N, C, H, W]``: what ``with_preprocessing`` takes."""
         found = list(self._read(what))
@@ -165,6 +187,7 @@ class Predictor:
     def _table(self) -> Table:
         return self._answering.spec.require(Table, f"{self.path}: rows", self._answering.advice)
 
+    @_telling
     def generate(
         self,
         prompt: str = "",
@@ -180,6 +203,7 @@ class Predictor:
         pieces = generation.generate(self._answering, prompt, length, temperature, top_k, top_p, beam, seed)
         return "".join(pieces)
 
+    @_telling
     def forecast(self, steps: int | None = None, data: str | Path | None = None) -> "pd.DataFrame":
         """So many ``steps`` beyond the end of the series it was trained on, or of that in the file ``data``.
 

@@ -20,7 +20,7 @@ from cnncli.data.paths import as_paths
 from cnncli.data.sources import FileSource
 from cnncli.inference.gather import Asked
 from cnncli.inference.predictor import Predictor
-from cnncli.inference.rows import check_format, format_rows
+from cnncli.inference.rows import check_format, format_rows, json_lines
 from cnncli.tasks.calibration import threshold_for
 
 BATCH = 64  # pictures that are read at a time,
@@ -173,19 +173,24 @@ def _answers(
     return found
 
 
-def format_answers(answers: Answers, form: str) -> str:
-    """As ``csv``, ``json`` (with the errors), or a ``table`` for reading."""
+def format_answers(answers: Answers, form: str, width: int | None = None) -> str:
+    """As ``csv``, ``json`` or ``jsonl`` (with the errors), or a ``table`` for reading, of such a ``width``.
+
+    A table names the first of the most probable classes only where it is not the prediction anyway.
+    """
     check_format(form)
-    if form == "json":
-        return _as_json(answers)
+    if form in ("json", "jsonl"):
+        return _as_json(answers, form)
     columns = ["path", *(answers.found[0].columns if answers.found else ("prediction", "probability"))]
     ranks = max((len(a.top) for a in answers.found), default=1)
-    columns += [word for rank in range(1, ranks + 1) for word in (f"top{rank}", f"p{rank}") if ranks > 1]
+    known = form == "table" and all(a.top[:1] == (tuple(a.columns.values()),) for a in answers.found)
+    first = 2 if known else 1
+    columns += [word for rank in range(first, ranks + 1) for word in (f"top{rank}", f"p{rank}") if ranks > 1]
     rows = [
-        dict(zip(columns, [a.path, *(_shown(*item) for item in a.columns.items()), *_ranked(a)], strict=True))
+        dict(zip(columns, [a.path, *(_shown(*item) for item in a.columns.items()), *_ranked(a, first)], strict=True))
         for a in answers.found
     ]
-    return format_rows(rows, form, columns=columns)
+    return format_rows(rows, form, columns=columns, width=width)
 
 
 def _shown(column: str, value: Any) -> str:
@@ -195,15 +200,17 @@ def _shown(column: str, value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _ranked(answer: Answer) -> list[str]:
-    return [word for name, p in answer.top for word in (name, f"{p:.4f}") if len(answer.top) > 1]
+def _ranked(answer: Answer, first: int) -> list[str]:
+    return [word for name, p in answer.top[first - 1 :] for word in (name, f"{p:.4f}") if len(answer.top) > 1]
 
 
-def _as_json(answers: Answers) -> str:
+def _as_json(answers: Answers, form: str) -> str:
     records = []
     for answer in answers.found:
         top = [{"class": name, "probability": p} for name, p in answer.top]
         records.append({"path": answer.path, **answer.columns, **({"top": top} if top else {})})
     failed = [{"path": path, "error": cause} for path, cause in answers.errors.items()]
+    if form == "jsonl":
+        return json_lines([*records, *failed])
     about = {} if answers.threshold is None else {"threshold": answers.threshold, "answered": answers.answered}
     return json_text({**about, "predictions": records, "errors": failed}, indent=1) + "\n"

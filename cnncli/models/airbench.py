@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import DoesNotFit
 from cnncli.core.numbers import Count
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec
@@ -39,7 +39,7 @@ def airbench(
     takes("airbench", spec, "pictures")
     channels, height, width = spec.input_shape
     if min(height, width) < 2 * 2 ** len(widths):
-        raise ConfigError(f"airbench halves the picture {len(widths)} times; use larger pictures or fewer widths")
+        raise DoesNotFit(f"airbench halves the picture {len(widths)} times; use larger pictures or fewer widths")
     whitening = Whitening(channels, kernel_size=2)
     body: list[nn.Module] = [whitening, nn.GELU()]
     before = whitening.out_channels

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import DoesNotFit
 from cnncli.core.numbers import Count, Probability
 from cnncli.core.registry import Activation, activations, models, split_component
 from cnncli.core.spec import DataSpec
@@ -30,7 +30,7 @@ def flat_features(body: nn.Module, shape: tuple[int, ...]) -> int:
             return int(body.eval()(torch.zeros(1, *shape)).numel())
     except RuntimeError as error:
         size = "×".join(map(str, shape))
-        raise ConfigError(f"samples of {size} are too small for this network; use larger pictures") from error
+        raise DoesNotFit(f"samples of {size} are too small for this network; use larger pictures") from error
     finally:
         body.train(was_training)
 

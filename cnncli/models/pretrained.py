@@ -1,18 +1,16 @@
 """Weights that others have trained: where they lie, what pictures they expect, and how they get into a network."""
 
-import re
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from cnncli.core.errors import CheckpointError, ConfigError, StorageError, did_you_mean
+from cnncli.core.errors import CheckpointError, ConfigError, did_you_mean
+from cnncli.models.downloads import fetch, timm_file
 from cnncli.models.timm_zoo import check_architecture, import_timm
 
 TIMM = "timm/"
@@ -99,39 +97,28 @@ def published_weights(name: str, file: Path | None, classes: int, channels: int)
     Raises ``StorageError`` saying which file to place where when they cannot be downloaded, ``CheckpointError`` when
     the file cannot be read.
     """
+    file = file_of_weights(name) if file is None else file
     if name.startswith(TIMM):
         return _timm_weights(name.removeprefix(TIMM), file, classes, channels)
-    return read_weights(file if file is not None else fetch(_default_weights(name).url))
+    return read_weights(file)
+
+
+def file_of_weights(name: str) -> Path:
+    """The file with the default weights of a torchvision name or ``timm/NAME``, downloaded if it is not there yet.
+
+    Raises ``StorageError`` saying which file to place where when it cannot be downloaded.
+    """
+    if not name.startswith(TIMM):
+        return fetch([_default_weights(name).url])
+    architecture = name.removeprefix(TIMM)
+    check_architecture(architecture)
+    return timm_file(import_timm().get_pretrained_cfg(architecture))
 
 
 def _default_weights(name: str) -> Any:
     from torchvision.models import get_model_weights
 
     return get_model_weights(name).DEFAULT
-
-
-def fetch(url: str) -> Path:
-    """The file of ``url`` in torch's hub cache, downloaded and checked against the hash in its name if need be.
-
-    Raises ``StorageError``; no half of a file is left.
-    """
-    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    if file.is_file():
-        return file
-    stamp = re.search(r"-([a-f0-9]{8,})\.", file.name)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # torch's own downloader writes beside the file, checks the hash, and renames
-        torch.hub.download_url_to_file(
-            url, str(file), hash_prefix=stamp[1] if stamp else None, progress=sys.stderr.isatty()
-        )
-    except (OSError, HTTPException, RuntimeError) as error:
-        cause = str(error).split("\n", 1)[0] or type(error).__name__
-        raise StorageError(
-            f"the weights cannot be downloaded ({cause}); place {file.name} in '{file.parent}', "
-            "or name a file with --weights"
-        ) from error
-    return file
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
@@ -171,24 +158,22 @@ def _safetensors(file: Path) -> Any:
     return load_file(file)
 
 
-def _timm_weights(architecture: str, file: Path | None, classes: int, channels: int) -> dict[str, Tensor]:
+def _timm_weights(architecture: str, file: Path, classes: int, channels: int) -> dict[str, Tensor]:
     """As timm loads them, which knows how each of its files is to be converted; the head is a new one."""
     check_architecture(architecture)
-    overlay = None
-    if file is not None:
+    if file.suffix != ".npz":
         read_weights(file)  # timm's own answers to a damaged file are many
-        overlay = {"file": str(file)}
     try:
         model: nn.Module = import_timm().create_model(
-            architecture, pretrained=True, num_classes=classes, in_chans=channels, pretrained_cfg_overlay=overlay
+            architecture,
+            pretrained=True,
+            num_classes=classes,
+            in_chans=channels,
+            pretrained_cfg_overlay={"file": str(file)},
         )
     except (OSError, RuntimeError, ValueError) as error:
         cause = str(error).split("\n", 1)[0] or type(error).__name__
-        if file is not None:
-            raise CheckpointError(f"{file}: does not fit timm/{architecture} ({cause}); name another file") from error
-        raise StorageError(
-            f"the weights of timm/{architecture} cannot be downloaded ({cause}); name a file with --weights"
-        ) from error
+        raise CheckpointError(f"{file}: does not fit timm/{architecture} ({cause}); name another file") from error
     return dict(model.state_dict())
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import ConfigError, DoesNotFit
 from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec
 from cnncli.models.kinds import takes
@@ -36,7 +36,7 @@ def _build(spec: DataSpec, /, builder: str) -> nn.Module:
     try:
         model: nn.Module = get_model(builder, weights=None, num_classes=spec.num_outputs, **options)
     except (ValueError, AssertionError) as error:
-        raise ConfigError(f"{builder} cannot take pictures of {height}×{width}: {error}") from error
+        raise DoesNotFit(f"{builder} cannot take pictures of {height}×{width}: {error}") from error
     return nn.Sequential(GreyToRGB(), model) if channels == 1 else model
 
 

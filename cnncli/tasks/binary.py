@@ -58,7 +58,11 @@ class Binary:
     ) -> None:
         if len(spec.classes) != 2:
             raise ConfigError(
-                Fault("", "task", f"binary is for two classes, the data have {len(spec.classes)}; use classification")
+                Fault(
+                    "",
+                    "task",
+                    f"binary is for two classes, the data have {len(spec.classes)}; set task: classification",
+                )
             )
         if positive is not None and positive not in spec.classes:
             raise ConfigError(

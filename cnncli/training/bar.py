@@ -46,7 +46,7 @@ class _Beside(ProgressColumn):
             parts["speed"] = f"{speed:>7,.0f}/s"
         parts["passed"] = clock(task.elapsed or 0.0)
         parts["left"] = f"{_left(task)} left"
-        order = ["left", *reversed(metrics), "count", "speed", "passed"]
+        order = ["left", *reversed(list(metrics)), "count", "speed", "passed"]
         width = self.console.width
         room = width - Text(task.description).cell_len - 2 - max(LEAST, width // 4)
         chosen = _chosen([key for key in order if key in parts], parts, room)

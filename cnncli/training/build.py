@@ -37,7 +37,7 @@ from cnncli.tasks.protocol import Task
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
 from cnncli.training.features import Extractor, HeadOnFeatures
-from cnncli.training.finetune import Strategy, load_pretrained
+from cnncli.training.finetune import Strategy, find_weights, load_pretrained
 from cnncli.training.loading import loader_of
 from cnncli.training.network import build_model, build_task, example_inputs, load_weights, restore, task_class
 from cnncli.training.repeatable import settle_order
@@ -128,6 +128,7 @@ def build_experiment(
 def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundle:
     """The data, those of a ``resumed`` run as it knew them; raises ``DataError`` where some of training are gone."""
     if resumed is None:
+        find_weights(config)  # before pictures are decoded for a network that cannot begin
         return open_data(config, track)
     best = RunFolder(resumed.path.parent).best
     anew = f"start a new run from its weights: train.start_from={best if best.is_file() else resumed.path}"

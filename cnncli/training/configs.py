@@ -59,8 +59,8 @@ def finetune_document(
     """What ``load_finetune`` starts from, before the pretrained network fills in what it knows."""
     given = {"finetune.pretrained": pretrained, **{f"finetune.{key}": value for key, value in settings.items()}}
     if data is not None:
-        given |= {"dataset.name": "image_folder", "dataset.root": str(data)}
-    elif path is None and not any(text.startswith("dataset.root=") for text in overrides):
+        given |= {"dataset.name": "image_folder", "dataset.path": str(data)}
+    elif path is None and not any(text.startswith(("dataset.path=", "dataset.root=")) for text in overrides):
         raise ConfigError("no pictures given; name their folder with --data, or a config")
     document = load_document(
         path or RECIPE, [*(f"{key}={json.dumps(value)}" for key, value in given.items()), *overrides]
@@ -77,7 +77,7 @@ def finetune_document(
 
 def load_folder(folder: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     """The packaged recipe for a folder of pictures."""
-    return load_config(RECIPE, [f"dataset.root={json.dumps(str(folder))}", *overrides])
+    return load_config(RECIPE, [f"dataset.path={json.dumps(str(folder))}", *overrides])
 
 
 def restore_config(

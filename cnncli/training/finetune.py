@@ -1,5 +1,6 @@
 """Starting from a trained network: the config that follows from it, its weights, and which of them go on learning."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cnncli.models.pretrained import (
     TIMM,
     Transfer,
     expected_by,
+    file_of_weights,
     fit_positions,
     is_published,
     model_of,
@@ -112,6 +114,24 @@ def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
         decode = preprocess.decode
         pictures |= {"resize": list(decode.size), "fit": decode.fit, "interpolation": decode.interpolation}
     return checkpoint.config.model.model_dump(mode="json"), pictures
+
+
+def find_weights(config: Config) -> None:
+    """Have the files that a new run begins with, downloaded if need be, before anything else takes its time.
+
+
+    Raises ``StorageError`` when it cannot be had, ``CheckpointError`` when there is no such file.
+    """
+    settings = config.finetune
+    if config.train.start_from is not None:
+        find_checkpoint(config.train.start_from)
+    if settings is None:
+        return
+    if settings.weights is not None:
+        if not os.path.isfile(file := user_path(settings.weights)):
+            raise CheckpointError(f"{file}: no such file of weights; check the path")
+    elif not is_checkpoint(settings.pretrained):
+        file_of_weights(settings.pretrained)
 
 
 def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfer:

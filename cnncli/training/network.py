@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cnncli.config.sections import COMPONENT_SECTIONS, Config
 from cnncli.core.checks import first_fault
-from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.core.errors import CheckpointError, ConfigError, DoesNotFit
 from cnncli.core.registry import REGISTRIES, explain, losses, models, tasks
 from cnncli.core.spec import DataSpec
 from cnncli.data.agreement import disagreement
@@ -21,6 +21,7 @@ from cnncli.runs.checkpoint import Checkpoint
 from cnncli.runs.forms import is_finite, unlike
 from cnncli.tasks.protocol import Task
 from cnncli.training.bounded import no_larger_than
+from cnncli.training.smallest import size_fault
 
 _COUNTS = ("running_var", "num_batches_tracked", "n_averaged")  # never below zero
 TRIED = 16  # the largest sample that a checkpoint's network is tried on has an evaluation batch's values by this
@@ -42,22 +43,23 @@ def build_model(config: Config, spec: DataSpec) -> nn.Module:
 
     Raises ``ConfigError`` when it cannot take such samples or does not give one value for each output.
     """
-    with _fitting(config, spec):
-        model: nn.Module = models.build(config.model.name, spec, **config.model.args)
-        _try(model, config, spec)
+    try:
+        with _fitting(config, spec):
+            model: nn.Module = models.build(config.model.name, spec, **config.model.args)
+            _try(model, config, spec)
+    except DoesNotFit as error:
+        raise (size_fault(config, spec) or error) from error
     return model.train()
 
 
 @contextmanager
 def _fitting(config: Config, spec: DataSpec) -> Iterator[None]:
-    """Turn torch's errors inside about shapes into ``ConfigError``."""
+    """Turn torch's errors inside about shapes into ``DoesNotFit``."""
     try:
         yield
     except RuntimeError as error:
         cause, shape = str(error).splitlines()[0], "×".join(map(str, spec.input_shape))
-        raise ConfigError(
-            f"{config.model.name} cannot take samples of {shape} ({cause}); {spec.kind.advice}"
-        ) from error
+        raise DoesNotFit(f"{config.model.name} cannot take samples of {shape} ({cause}); {spec.kind.advice}") from error
 
 
 @torch.no_grad()

@@ -17,10 +17,9 @@ class NotebookProgress(Progress):
     def start(self) -> None:
         ipython: Any = importlib.import_module("IPython.display")  # untyped, and there where a notebook is
         self._html, self._drawn = ipython.HTML, 0.0
-        self._handle = getattr(self.console, PLACE, None)
-        if self._handle is None:
-            self._handle = ipython.display(ipython.HTML(""), display_id=True)
-            setattr(self.console, PLACE, self._handle)
+        if not hasattr(self.console, PLACE):
+            setattr(self.console, PLACE, ipython.display(ipython.HTML(""), display_id=True))
+        self._handle: Any = getattr(self.console, PLACE)
 
     def stop(self) -> None:
         self._handle.update(self._html(""))

@@ -1,27 +1,39 @@
 """What is about to run, in words; and a run that is only tried."""
 
+from pathlib import Path
+
 from cnncli.compute.failures import explained, fewer_steps
 from cnncli.config.checking import LoadedConfig
 from cnncli.models.inspect import count_parameters
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
 from cnncli.training.new_run import NewRun
+from cnncli.training.resuming import as_resumed, resumable
 
 
-def dry_run(loaded: LoadedConfig, new: NewRun, display: Display) -> dict[str, str]:
-    """Build everything, push one real batch through and back, write no run; the plan as plain values."""
-    experiment = build_experiment(loaded, display.track, measure=False)
+def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path | None = None) -> dict[str, str]:
+    """Build everything, push one real batch through and back, write no run; the plan as plain values.
+
+    With the checkpoint of a run to be ``resumed`` the plan is that of going on with it.
+    """
+    checkpoint = None if resumed is None else resumable(resumed)
+    if checkpoint is not None:
+        loaded = as_resumed(checkpoint, loaded)
+    experiment = build_experiment(loaded, display.track, checkpoint, measure=False)
     with explained(fewer_steps(loaded.config.dataset.batch_size, experiment.config.precision)):
         inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
         with experiment.runtime.autocast():
             outputs = experiment.state.model.train()(inputs)
         loss = experiment.task.loss(outputs.float(), targets)
         loss.backward()
-    run_id = new.run_id or "<time>"
+    where = {"writes to": str(new.runs_dir / loaded.config.name / (new.run_id or "<time>"))}
+    if checkpoint is not None:
+        after = f"{checkpoint.path}, after epoch {checkpoint.metrics.get('epoch', 0):.0f}"
+        where = {"goes on from": after, "writes to": str(checkpoint.path.parent)}
     return {
         **describe(experiment),
         "batch": f"inputs {list(inputs.shape)}, outputs {list(outputs.shape)}, loss {loss.item():.4f}",
-        "writes to": str(new.runs_dir / loaded.config.name / run_id),
+        **where,
     }
 
 

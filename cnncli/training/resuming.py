@@ -1,9 +1,11 @@
 """Going on with a run: which checkpoint can be gone on with, and whether it is the same experiment still."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
@@ -53,11 +55,16 @@ def _new_run(path: Path) -> str:
     """How a new run starts from the best weights, where the run at ``path`` still has them."""
     run = RunFolder(path.parent)
     try:
-        load_checkpoint(run.best)
+        best = load_checkpoint(run.best)
     except CheckpointError:
         return ""
-    start = f"cnncli train {run.config} train.start_from={run.best}"
-    return f"; a new run starts from the weights of its best epoch with: {start}"
+    return f"; a new run starts from the weights of its best epoch with: {_start(run, best.config)}"
+
+
+def _start(run: RunFolder, config: Config) -> str:
+    """The command for a new run of the config of ``run`` from its best weights; of a fine-tuned one with its head."""
+    key = "train.start_from" if config.finetune is None else "finetune.pretrained"
+    return shlex.join(["cnncli", "train", str(run.config), f"{key}={run.best}"])
 
 
 def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
@@ -70,7 +77,8 @@ def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
         free.remove("train.epochs")  # the schedule was laid out over the run's epochs
     faults = [
         wanted.document.fault(
-            tuple(path.split(".")), f"is {theirs!r}, the run was trained with {ours!r}; start a new run"
+            tuple(path.split(".")),
+            f"is {theirs!r}, the run was trained with {ours!r}{_another(checkpoint, path, ours, theirs)}",
         )
         for path, ours, theirs in differences(own.model_dump(mode="json"), chosen.config.model_dump(mode="json"))
         if not any(path == key or path.startswith(f"{key}.") for key in free)
@@ -79,6 +87,16 @@ def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
         restore(checkpoint)  # where the checkpoint contradicts itself, that is the more important news
         raise ConfigError(faults)
     return chosen
+
+
+def _another(checkpoint: Checkpoint, key: str, ours: Any, theirs: Any) -> str:
+    """What to do where ``key`` would make another experiment of a run, after what it is and was."""
+    if key != "train.epochs":
+        return "; start a new run"
+    run, more = RunFolder(checkpoint.path.parent), theirs - ours if theirs > ours else theirs
+    schedule = f", over which its {checkpoint.config.scheduler.name} schedule is laid out"
+    advice = "train on in a new run with a schedule of its own"
+    return f"{schedule}; {advice}: {_start(run, checkpoint.config)} train.epochs={more}"
 
 
 def _as_chosen(own: Config, wanted: Config) -> Config:

@@ -49,7 +49,7 @@ def test_commands_options_and_choices() -> None:
     assert after("eval latest --split ") == ["test", "val", "train"]
     assert after("data show digits --split t") == ["train", "test"]
     assert after("finetune --strategy ") == ["head", "last", "full", "gradual"]
-    assert after("predict latest photos --format ") == ["table", "csv", "json"]
+    assert after("predict latest photos --format ") == ["table", "csv", "json", "jsonl"]
     assert after("docs other") == ["other-nets"]
 
 

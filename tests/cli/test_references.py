@@ -112,6 +112,18 @@ def test_train_resumes_and_starts_from_a_run_by_its_name(cnncli: Cli, tmp_path: 
     assert "the run was trained with 'runs/tiny/one/best.pt'" in other.err
 
 
+def test_where_only_a_config_can_be_meant_a_checkpoint_is_told_apart(cnncli: Cli) -> None:
+    answer = cnncli("train", ONE)
+    assert (answer.code, answer.err) == (2, f"error: {ONE}: is a checkpoint or an archive, not a config; name a YAML "
+                                            "file, or go on with a run by --resume\n")  # fmt: skip
+    assert cnncli("train", "--resume", ONE.replace("best", "last"), "--dry-run").code == 0
+
+
+def test_a_start_that_is_not_there_is_told_before_the_data_are_read(cnncli: Cli) -> None:
+    answer = cnncli("train", "tiny.yaml", "train.start_from=tinny")
+    assert (answer.code, answer.err) == (4, "error: tinny: no such checkpoint or run; did you mean 'tiny'?\n")
+
+
 def test_finetune_begins_from_a_run_by_its_name(cnncli: Cli) -> None:
     answer = cnncli("finetune", "--from", "tinny", "tiny.yaml")
     assert answer.code == 2

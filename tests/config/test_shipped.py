@@ -107,7 +107,7 @@ def test_the_list_shows_what_each_is_reads_and_takes(cnncli: Cli) -> None:
     assert digits["headline"] == "Scikit-learn's handwritten digits with 8×8 pixels."
     assert (digits["data"], digits["time"]) == ("digits", "four seconds on two cores")
     fast = next(each for each in found if each["name"] == "cifar10-fast")
-    assert (fast["data"], fast["time"]) == ("image_folder (dataset.root)", "29 minutes on two cores without AMX")
+    assert (fast["data"], fast["time"]) == ("image_folder (dataset.path)", "29 minutes on two cores without AMX")
     lines = cnncli("list", "configs").out.splitlines()
     assert len(lines) == len(found) + 3
     assert lines[0] == f"configs ({len(describe_configs())})"

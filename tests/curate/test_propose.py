@@ -142,7 +142,7 @@ def test_parts_are_carved_only_where_their_folders_are_missing(
 def test_the_folder_may_have_any_name(cnncli: Cli, tmp_path: Path) -> None:
     root = make_pictures(tmp_path / 'my "own": pictures # größer, {1}', {"ant": 8, "bee: x": 8, "- c": 8})
     path, config = proposed(cnncli, root)
-    assert config["dataset"]["root"] == str(root)
+    assert config["dataset"]["path"] == str(root)
     answer = cnncli("train", path, "train.epochs=1", *QUIET, "--json")
     assert answer.code == 0, answer.err
 

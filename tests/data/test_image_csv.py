@@ -122,7 +122,7 @@ def test_table_and_root_are_found_in_the_data_folder(
     ("header", "config", "said"),
     [
         ("path,lable", {}, "list.csv: has no column 'label'; set dataset.label: lable"),
-        ("paths,label", {}, "list.csv: has no column 'path'; 'paths' holds the files; set dataset.path: paths"),
+        ("paths,label", {}, "list.csv: has no column 'path'; 'paths' holds the files; set dataset.path_column: paths"),
         ("path,label", {"split_column": "split"}, "list.csv: has no column 'split'; known: path, label"),
         ("path,label", {"delimiter": ";"}, "list.csv: has no column 'path'; "),
     ],

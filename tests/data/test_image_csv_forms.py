@@ -90,11 +90,11 @@ def test_without_names_the_advice_helps(cnncli: Cli) -> None:
     Path("c.yaml").write_text("dataset: {name: image_csv, file: photos/list.csv, image_size: 8}\nmodel: mlp\n")
     answer = cnncli("train", "c.yaml", "--dry-run")
     assert answer.code == 3
-    assert "or set dataset.header: false, dataset.path: 1 and dataset.label: 0" in answer.err
-    followed = ["dataset.header=false", "dataset.path=1", "dataset.label=0"]
+    assert "or set dataset.header: false, dataset.path_column: 1 and dataset.label: 0" in answer.err
+    followed = ["dataset.header=false", "dataset.path_column=1", "dataset.label=0"]
     assert cnncli("train", "c.yaml", "--dry-run", *followed).code == 0
     partly = cnncli("train", "c.yaml", "--dry-run", followed[0])
-    assert "'1' holds the files; set dataset.path: 1" in partly.err
+    assert "'1' holds the files; set dataset.path_column: 1" in partly.err
     far = cnncli("train", "c.yaml", "--dry-run", *followed[:2], "dataset.label=2")
     assert "list.csv: there is no column 2 among 2; count from 0, or -1 for the last" in far.err
 

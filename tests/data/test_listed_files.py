@@ -63,8 +63,8 @@ def test_what_is_not_plain_is_not_guessed(files: Path) -> None:
 
 
 HEADERS = [
-    ("image,label", "'image' holds the files; set dataset.path: image", ["dataset.path=image"]),
-    ("Path,label", "set dataset.path: Path", ["dataset.path=Path"]),
+    ("image,label", "'image' holds the files; set dataset.path_column: image", ["dataset.path_column=image"]),
+    ("Path,label", "set dataset.path_column: Path", ["dataset.path_column=Path"]),
     ("path,class", "set dataset.label: class", ["dataset.label=class"]),
 ]
 

@@ -19,7 +19,8 @@ from cnncli.core.registry import models
 from cnncli.core.spec import DataSpec, Pictures
 from cnncli.models import pretrained
 from cnncli.models.blocks import find_blocks, find_head
-from cnncli.models.pretrained import expected_by, fetch, model_of, published_weights, read_weights, transfer
+from cnncli.models.downloads import fetch
+from cnncli.models.pretrained import expected_by, model_of, published_weights, read_weights, transfer
 
 fill_registries()
 FAMILIES = {
@@ -169,9 +170,9 @@ def test_a_download_is_checked_kept_and_not_repeated(server: tuple[str, Path], h
     content = b"some weights" * 1000
     name = f"net-{sha256(content).hexdigest()[:8]}.pth"
     (folder / name).write_bytes(content)
-    assert fetch(f"{address}/{name}").read_bytes() == content
+    assert fetch([f"{address}/{name}"]).read_bytes() == content
     (folder / name).unlink()
-    assert fetch(f"{address}/{name}") == hub / name
+    assert fetch([f"{address}/{name}"]) == hub / name
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # urllib's sockets
@@ -185,8 +186,10 @@ def test_a_failed_download_leaves_nothing_and_says_what_to_place_where(
     if fault == "no server":
         address = "http://127.0.0.1:9"
     with pytest.raises(StorageError) as caught:
-        fetch(f"{address}/net-0123abcd.pth")
-    assert f"place net-0123abcd.pth in '{hub}', or name a file with --weights" in str(caught.value)
+        fetch([f"{address}/net-0123abcd.pth"])
+    assert f"from {address}/net-0123abcd.pth (" in str(caught.value)
+    place = f"place net-0123abcd.pth in '{hub}' (which has no weights yet), or name a file with finetune.weights=FILE"
+    assert place in str(caught.value)
     assert list(hub.iterdir()) == []
     del caught
     gc.collect()

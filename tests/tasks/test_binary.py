@@ -186,7 +186,7 @@ def test_threshold_and_choose_exclude_each_other() -> None:
 
 
 def test_three_classes_are_refused() -> None:
-    with pytest.raises(ConfigError, match="binary is for two classes, the data have 3; use classification"):
+    with pytest.raises(ConfigError, match="binary is for two classes, the data have 3; set task: classification"):
         task(classes="no maybe yes")
 
 

@@ -6,10 +6,12 @@ import sys
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from cnncli.core.results import Values
 from cnncli.training.display import Display
 from cnncli.training.epoch_table import EpochTable, Shown, clock, labelled, short_metric
+from tests.terminal import as_terminal
 
 SHOWN = Shown(120, "accuracy", "val/accuracy", "images")
 
@@ -110,3 +112,63 @@ def test_standard_error_that_is_no_terminal_gets_plain_lines(monkeypatch: pytest
     assert header.count("words") == 30
     assert line.startswith("epoch   1/120  train loss")
     assert line.endswith("* best")
+
+
+@pytest.mark.parametrize("width", [45, 80])
+def test_a_header_goes_on_below_its_beginning_and_paths_stay_whole(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = as_terminal(monkeypatch, width, stream="stderr")
+    path = "runs/" + "昆蟲-" * 20 + "/one"
+    Display().header({"compute": "several words " * 12, "run": path})
+    first, *rest, last = shown.text.splitlines()
+    assert first.startswith("compute    several words")
+    assert rest
+    assert all(line.startswith(" " * 11 + "several") or line.startswith(" " * 11 + "words") for line in rest)
+    assert all(len(line) <= width for line in [first, *rest])
+    assert last == f"run        {path}"
+
+
+def test_rows_in_a_terminal_have_headings_and_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = as_terminal(monkeypatch, 80, stream="stderr")
+    display = Display()
+    for epoch in (1, 2):
+        display.epoch(record(epoch), SHOWN, is_best=epoch == 2)
+    *_, headings, first, second = shown.text.splitlines()
+    assert headings.split()[0] == "epoch"
+    assert first.split()[0] == "1/120"
+    assert not first.endswith("best")
+    assert second.endswith("  * best")
+    assert len(second) == len(first) + len("  * best")
+
+
+@pytest.mark.parametrize("name", ["NO_COLOR", "TERM"])
+def test_nothing_moves_where_plain_lines_are_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = as_terminal(monkeypatch, 80, stream="stderr")
+    monkeypatch.setenv(name, "dumb")
+    display = Display()
+    assert list(display.track([1, 2], 2, "decoding")) == [1, 2]
+    assert list(display.evaluate([1], 1, "evaluating val", None)) == [1]  # type: ignore[arg-type]
+    display.epoch(record(1), SHOWN, is_best=True)
+    assert "\x1b" not in shown.getvalue()
+    assert shown.getvalue().splitlines()[0] == "decoding …"
+
+
+def test_the_bar_fills_the_width_and_tells_the_seconds_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = as_terminal(monkeypatch, 80, stream="stderr")
+    monkeypatch.setattr("cnncli.training.display.REFRESH_SECONDS", 0.0)
+    display, meter = Display(), FakeMeter()
+    for epoch in (1, 2):
+        list(display.train(range(4), 4, 0, (epoch, 3), meter))  # type: ignore[arg-type]
+        list(display.evaluate(range(2), 2, "evaluating val", meter))  # type: ignore[arg-type]
+        display.epoch(record(epoch), SHOWN, is_best=False)
+    bars = [bar for bar in re.split(r"[\r\n]|\x1b\[[0-9;?]*[A-Za-z]", shown.text.replace("\x1b[2K", "")) if "━" in bar]
+    assert bars
+    assert all(cell_len(bar) == 80 for bar in bars), bars
+    last = next(bar for bar in bars if bar.startswith("epoch 2/3 ━") and " 4/4 " in bar)
+    assert last.endswith(" 4/4  loss 0.5000  accuracy  50.00 %  0:00 left")
+
+
+class FakeMeter:
+    samples = 10
+
+    def running(self) -> Values:
+        return {"loss": 0.5, "accuracy": 0.5}

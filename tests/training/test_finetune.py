@@ -174,8 +174,8 @@ def test_the_config_follows_from_the_checkpoint(start: Path) -> None:
 def test_the_config_follows_from_torchvisions_weights(tmp_path: Path) -> None:
     config = load_finetune("swin_t", None, Path("photos"), {}, []).config
     assert config.model.name == "swin_t"
-    assert {key: config.dataset.args[key] for key in ("image_size", "resize", "interpolation", "root")} == {
-        "image_size": 224, "resize": 232, "interpolation": "bicubic", "root": "photos",
+    assert {key: config.dataset.args[key] for key in ("image_size", "resize", "interpolation", "path")} == {
+        "image_size": 224, "resize": 232, "interpolation": "bicubic", "path": "photos",
     }  # fmt: skip
     assert config.finetune is not None
     assert config.finetune.strategy == "gradual"

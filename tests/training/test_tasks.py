@@ -309,7 +309,7 @@ def one_line(answer: Answer, code: int, *parts: str) -> None:
     ("dataset", "lines", "code", "message"),
     [
         ("iris", "task: regression", 2, "iris has classes to learn, the task wants numbers"),
-        ("iris", "task: binary", 2, "binary is for two classes, the data have 3; use classification"),
+        ("iris", "task: binary", 2, "binary is for two classes, the data have 3; set task: classification"),
         ("digits", "task: forecasting", 2, "digits has classes to learn, the task wants windows"),
         ("digits", "task: language_modeling", 2, "digits has classes to learn, the task wants characters"),
         ("digits", "task: regression", 2, "digits has classes to learn, the task wants numbers"),

@@ -1,0 +1,64 @@
+"""What is said of a command line that the parser refuses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnncli.core.errors import one_line
+
+_OF_CONFIGS = ("train", "finetune", "inspect", "config")  # commands in which every key of a config can be set
+_OF_CHECKPOINTS = ("eval", "predict", "generate", "forecast")  # and those in which these can
+_LISTS = ("plugins", "dataset.augment")  # keys that take several values
+_SETTABLE = ("dataset.", "compute.", "device", "precision", "task.threshold")
+
+
+def refusal(error: Any, args: Sequence[str]) -> str:
+    """The line about a parser's ``error``: for an option that is a key of configs, how the key is written."""
+    context = getattr(error, "ctx", None)
+    option = getattr(error, "option_name", None)
+    if isinstance(option, str) and option.startswith("--") and context is not None:
+        key, command = _key_for(option, args, context.info_name), f"cnncli {context.info_name}"
+        if key:
+            value = _value_of(option, args)
+            return f"{command} has no option {option}; write {key}={f'[{value}]' if key in _LISTS else value}"
+    path = context.command_path if context else "cnncli"
+    return f"{one_line(error.format_message())} See '{path} --help'."
+
+
+def _key_for(option: str, args: Sequence[str], command: str) -> str | None:
+    """The one key of a config that an option means, as far as the command takes it."""
+    if command not in (*_OF_CONFIGS, *_OF_CHECKPOINTS):
+        return None
+    from cnncli.config.keys import meant_keys
+
+    found = meant_keys(option.removeprefix("--").replace("-", "_"), _keys(args))
+    if command in _OF_CHECKPOINTS:
+        found = [key for key in found if key.startswith(_SETTABLE)]
+    return found[0] if found else None
+
+
+def _keys(args: Sequence[str]) -> list[str]:
+    """The keys of the config that the command line names, or of one with the default components."""
+    from cnncli.config.catalog import know_signatures
+    from cnncli.config.keys import known_keys
+    from cnncli.config.merging import load_document
+    from cnncli.core.errors import ConfigError
+    from cnncli.core.files import user_path
+
+    know_signatures()
+    for word in args:
+        if word.endswith((".yaml", ".yml")):
+            try:
+                return known_keys(load_document(user_path(word)).data)
+            except ConfigError:  # which is told when the command line is right
+                break
+    return known_keys({})
+
+
+def _value_of(option: str, args: Sequence[str]) -> str:
+    """The value that was given with an option; ``…`` where there was none."""
+    for number, word in enumerate(args):
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+        if word == option and number + 1 < len(args) and not args[number + 1].startswith("--"):
+            return args[number + 1]
+    return "…"
