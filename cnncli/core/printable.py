@@ -42,13 +42,59 @@ def _in_json(found: re.Match[str]) -> str:
     return json.dumps(sign)[1:-1] if unsafe(sign) and sign != "\n" else sign
 
 
+_PLAIN = {
+    "×": "x", "…": "...", "–": "-", "—": "-", "‑": "-", "−": "-", "·": "-", "•": "*", "→": "->", "←": "<-", "±": "+/-",
+    "≤": "<=", "≥": ">=", "≈": "~", "‘": "'", "’": "'", "“": '"', "”": '"', "µ": "u", "μ": "u", "²": "^2", "³": "^3",
+    "─": "-", "━": "-", "│": "|", "┃": "|", "█": "#", "░": ".", "✓": "+", "✗": "x",
+}  # fmt: skip
+
+
+def can_show(stream: Any, text: str) -> bool:
+    """Whether the encoding of ``stream`` has every sign of ``text``: ask it before drawing with ``█`` or Braille.
+
+    A stream without an encoding, as one in memory has none, takes everything.
+    """
+    return _can_encode(getattr(stream, "encoding", None) or "utf-8", text)
+
+
+def shown_on(stream: Any, text: str) -> str:
+    """``text`` as ``stream`` will show it: to be asked before it is aligned, as what replaces a sign can be longer."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    if text.isascii() or _can_encode(encoding, text):
+        return text
+    return "".join(sign if _can_encode(encoding, sign) or _is_byte(sign) else plain(sign) for sign in text)
+
+
+def plain(sign: str) -> str:
+    """A character in ASCII: the ``x`` that ``×`` looks like, or ``\\u6606``, which no other character has."""
+    return _PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode()
+
+
+def _can_encode(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_byte(sign: str) -> bool:
+    return "\udc80" <= sign <= "\udcff"
+
+
 def as_stored(error: UnicodeError) -> tuple[str | bytes, int]:
-    """For what an encoding lacks: the byte that a lone surrogate stands for, a ``?`` for anything else."""
+    """For what an encoding lacks: the byte that a lone surrogate stands for, and anything else in ASCII."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    signs = error.object[error.start : error.end]
-    found = b"".join(bytes([ord(s) - 0xDC00]) if "\udc80" <= s <= "\udcff" else b"?" for s in signs)
-    return found, error.end
+    signs, end = error.object[error.start : error.end], error.start
+    for sign in signs:
+        if _is_byte(sign) != _is_byte(signs[0]):
+            break
+        end += 1
+    found = signs[: end - error.start]
+    if _is_byte(found[0]):
+        return bytes(ord(sign) - 0xDC00 for sign in found), end
+    return "".join(map(plain, found)), end
 
 
 codecs.register_error("as_stored", as_stored)
