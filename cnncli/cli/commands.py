@@ -86,6 +86,7 @@ def finetune(
     """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
     in_ranks(ctx, nproc, max_restarts, dry_run)
     from cnncli.cli import tables
+    from cnncli.config.yaml_source import yaml_text
     from cnncli.training import experiment, plan
     from cnncli.training.configs import load_finetune
     from cnncli.training.display import Display
@@ -93,7 +94,7 @@ def finetune(
 
     path, overrides = split_words(words)
     run_name, run_id = parse_name(name)
-    named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
+    named = [*overrides, f"name={yaml_text(run_name)}"] if run_name else overrides
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
     loaded = load_finetune(pretrained, path, data, {k: v for k, v in chosen.items() if v is not None}, named)
     new, display = new_run(runs_dir, run_id, overwrite), Display(quiet=json_)

@@ -4,6 +4,7 @@
 document is refused. Nothing in a file can run code or take unbounded time.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ MAX_BYTES = 2**20
 MAX_NODES = 100_000  # aliases can multiply a small file without end
 MAX_DEPTH = 50
 COMMAND_LINE = "command line"
+_NOT_PLAIN = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")  # between the quotes of YAML
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Document:
         if origin.given is not None:
             cause = f"{cause} (from {origin.given} on the command line)"
         return Fault(str(origin), dotted(path), cause)
+
+
+def yaml_text(text: str) -> str:
+    """``text`` in the quotes of YAML, whatever is in it."""
+    return _NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 class _Loader(yaml.SafeLoader):
@@ -113,6 +120,8 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
 def parse_yaml(text: str, file: str, layer: int = 0) -> tuple[Any, dict[KeyPath, Origin]]:
     """Parse one YAML document into plain values and their origins; raises ``ConfigError``."""
     loader = None
+    if (cause := _half(text)) is not None:
+        raise ConfigError(Fault(file, "", cause))
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -129,6 +138,17 @@ def parse_yaml(text: str, file: str, layer: int = 0) -> tuple[Any, dict[KeyPath,
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _half(text: str) -> str | None:
+    """What is wrong with ``text`` where it holds a lone surrogate: it stands for a byte, or is half of a character."""
+    found = re.search("[\ud800-\udfff]", text)
+    if found is None:
+        return None
+    if "\udc80" <= found[0] <= "\udcff":
+        byte = f"holds the byte 0x{ord(found[0]) - 0xDC00:02x}, which is not UTF-8"
+        return f"{byte}; rename the file, or make a link to it (ln -s) whose name is UTF-8"
+    return "holds half of a Unicode character (a surrogate); write the whole one"
 
 
 def _syntax_help(error: yaml.MarkedYAMLError) -> str:
@@ -207,8 +227,8 @@ class _Builder:
         raise self._error(node.start_mark.line + 1, path, f"the tag '{node.tag}' is not allowed; write plain values")
 
     def _text(self, text: str, line: int, path: KeyPath) -> str:
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise self._error(line, path, "holds half of a Unicode character (a surrogate); write the whole one")
+        if (cause := _half(text)) is not None:
+            raise self._error(line, path, cause)
         if "\0" in text:  # no path can hold it, and nothing else needs it
             raise self._error(line, path, "holds the character NUL; take it out")
         return text

@@ -7,11 +7,13 @@ for ``0xff``.
 import codecs
 import json
 import re
+import shlex
 import unicodedata
 from typing import Any
 
 JOINERS = "\u200c\u200d"  # within words of Persian and Hindi, and within emojis
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_PLAIN_WORD = re.compile(r"(?!~)(?:[A-Za-z0-9@%+=:,./_~-]|[^\x00-\x7f\s])+")
 _SUSPECT = re.compile(r"[^\x20-\x7e]")
 
 
@@ -30,6 +32,12 @@ def _shown(sign: str) -> str:
 def unsafe(sign: str) -> bool:
     """Whether a character controls a terminal, has no form of its own, or stands for a byte that is not UTF-8."""
     return unicodedata.category(sign) in _UNSAFE and sign not in JOINERS
+
+
+def shell_word(text: Any) -> str:
+    """A path, or ``key=value``, as a word of a command that is to be typed: in quotes where a shell needs them."""
+    text = str(text)
+    return text if _PLAIN_WORD.fullmatch(text) else shlex.quote(text)
 
 
 def json_text(value: Any, indent: int) -> str:

@@ -10,6 +10,7 @@ from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import ConfigError, DataError, Interrupted, SamplesGone, did_you_mean
 from cnncli.core.members import Members
+from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.data import DataBundle
@@ -77,7 +78,7 @@ def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor
     try:
         data = open_data(config, display.track, predictor.spec, remembered)
     except SamplesGone as error:
-        others = f"judge others: cnncli eval --ckpt {predictor.path} --data PLACE"
+        others = f"judge others: cnncli eval --ckpt {shell_word(predictor.path)} --data PLACE"
         raise DataError(f"{error}; {where_to_set(config.dataset)}, or {others}") from error
     training = _remembered_targets(predictor)
     return data, data.sources["train"].targets if training is None else training

@@ -1,6 +1,5 @@
 """The only composer: a config becomes a run, and a run a result."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,7 +10,9 @@ from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.ranks import join
 from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
+from cnncli.config.yaml_source import yaml_text
 from cnncli.core.errors import ConfigError, Interrupted
+from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import PICTURES, Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
@@ -44,7 +45,7 @@ def prepare(
 ) -> tuple[LoadedConfig, NewRun, tuple[RunFolder, Path] | None]:
     """What the command line of ``train`` means: the config, where a new run goes, or the run to go on with."""
     run_name, run_id = parse_name(name)
-    named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
+    named = [*overrides, f"name={yaml_text(run_name)}"] if run_name else overrides
     loaded = load_config(path, named) if path is not None else None
     if resuming is None:
         if loaded is None:
@@ -177,7 +178,9 @@ def _judge(experiment: Experiment, run: RunFolder, split: Split, display: Displa
         report = report_split(model, data, split, task, experiment.runtime, display, stop)
     if report is None:
         assert stop.signum is not None
-        raise Interrupted(f"stopped in the last evaluation; go on with: cnncli train --resume {run.path}", stop.signum)
+        raise Interrupted(
+            f"stopped in the last evaluation; go on with: cnncli train --resume {shell_word(run.path)}", stop.signum
+        )
     return report
 
 

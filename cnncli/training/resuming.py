@@ -8,6 +8,7 @@ from pathlib import Path
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
 from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.core.printable import shell_word
 from cnncli.data.places import places_of
 from cnncli.optim.schedulers import is_smooth
 from cnncli.runs.checkpoint import FORMAT, Checkpoint, load_checkpoint
@@ -55,7 +56,7 @@ def _new_run(path: Path) -> str:
         load_checkpoint(run.best)
     except CheckpointError:
         return ""
-    start = f"cnncli train {run.config} train.start_from={run.best}"
+    start = f"cnncli train {shell_word(run.config)} {shell_word(f'train.start_from={run.best}')}"
     return f"; a new run starts from the weights of its best epoch with: {start}"
 
 
