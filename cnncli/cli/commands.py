@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.console import print_text
+from cnncli.cli.console import print_config
 from cnncli.cli.options import (
     Data,
     DryRun,
@@ -159,4 +159,4 @@ def config(
     path, overrides = split_words(words)
     loaded = load_config(needed(path), overrides, to_build=False)
     print_notices(loaded.notices)
-    print_text(config_yaml(loaded.config))
+    print_config(config_yaml(loaded.config))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.console import print_text, say, warn
+from cnncli.cli.console import print_config, say, warn
 from cnncli.cli.options import Json, expand_paths
 from cnncli.cli.outputs import Output
 from cnncli.core.errors import ConfigError, DataError
@@ -132,4 +132,4 @@ def init(
     """Look at a folder of pictures and print a commented config for it: cnncli init photos > my.yaml."""
     from cnncli.curate.propose import look, propose
 
-    print_text(propose(look(folder)))
+    print_config(propose(look(folder)))

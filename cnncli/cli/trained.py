@@ -101,7 +101,7 @@ def predict(
     else:
         parts = rows.answer_rows(predictor, what[0], form or "csv")
     if output is None:
-        print_text("".join(parts))
+        print_text("".join(parts), json=form == "json")
     else:
         output.write_parts(parts)
     _end_with(f"{path}: {cause}" for path, cause in errors.items())
@@ -230,7 +230,7 @@ def forecast(
     if table is not None:
         table.write_text(format_rows(rows, "csv", digits=""))
     if json_:
-        print_text(format_rows(rows, "json", about=forecasting.about(found, errors)))
+        print_text(format_rows(rows, "json", about=forecasting.about(found, errors)), json=True)
     elif out is None:
         print_text(format_rows(rows, "table"))
     _end_with(errors.values())

@@ -4,6 +4,7 @@
 document is refused. Nothing in a file can run code or take unbounded time.
 """
 
+import codecs
 import json
 import re
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ MAX_BYTES = 2**20
 MAX_NODES = 100_000  # aliases can multiply a small file without end
 MAX_DEPTH = 50
 COMMAND_LINE = "command line"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NOT_PLAIN = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")  # between the quotes of YAML
 
 
@@ -99,7 +101,7 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
             content = file.read(MAX_BYTES + 1)  # a device has no end
         if len(content) > MAX_BYTES:
             raise ConfigError(Fault(shown, "", f"is larger than {MAX_BYTES // 2**20} MiB; a config is a page of text"))
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")  # what PowerShell's '>' writes
     except FileNotFoundError:
         raise ConfigError(Fault(shown, "", "no such file; check the path")) from None
     except IsADirectoryError:

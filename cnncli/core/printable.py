@@ -90,6 +90,14 @@ def _is_byte(sign: str) -> bool:
     return "\udc80" <= sign <= "\udcff"
 
 
+def json_on(stream: Any, text: str) -> str:
+    """``text``, which is JSON, with all that ``stream`` lacks as ``\\uXXXX``: whoever reads it gets the same values."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    if text.isascii() or _can_encode(encoding, text):
+        return text
+    return "".join(sign if _can_encode(encoding, sign) else json.dumps(sign)[1:-1] for sign in text)
+
+
 def as_stored(error: UnicodeError) -> tuple[str | bytes, int]:
     """For what an encoding lacks: the byte that a lone surrogate stands for, and anything else in ASCII."""
     if not isinstance(error, UnicodeEncodeError):

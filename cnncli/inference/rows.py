@@ -5,6 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
+
 from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.printable import json_text, printable
 
@@ -48,7 +50,7 @@ def format_cell(value: Any, digits: str = ".7g") -> str:
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, separated by two spaces."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    """Columns of equal width, separated by two spaces; a Chinese character is as wide as two letters."""
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True)) for line in lines)
     return "".join(line.rstrip() + "\n" for line in padded)
