@@ -19,6 +19,7 @@ from cnncli.cli.streams import start_in_utf8, take_every_sign, unencodable
 from cnncli.core.errors import CnncliError, ConfigError, StorageError, one_line
 from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line
+from cnncli.core.printable import shell_word
 
 app = typer.Typer(
     name="cnncli",
@@ -84,7 +85,8 @@ def run(args: list[str], debug: bool = False) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "cnncli"
-        print(f"error: {one_line(error.format_message())} See '{command} --help'.", file=sys.stderr)
+        see = _meant_file(args) or f"See '{command} --help'."
+        print(f"error: {one_line(f'{error.format_message()} {see}')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: stopped by Ctrl-C", file=sys.stderr)
@@ -108,6 +110,12 @@ def run(args: list[str], debug: bool = False) -> int:
         return StorageError.exit_code
     except Exception as error:  # a plug-in is the user's own code and can raise anything; the rest is a bug of ours
         return _plugin_failed(error, debug)
+
+
+def _meant_file(args: Sequence[str]) -> str | None:
+    """What to type where a word that was taken for an option is the name of a file."""
+    found = next((word for word in args if word.startswith("-") and os.path.lexists(word)), None)
+    return None if found is None else f"The file of that name is written {shell_word(f'./{found}')}."
 
 
 def _show(found: Notice) -> None:

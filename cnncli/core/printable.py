@@ -26,6 +26,8 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def _shown(sign: str) -> str:
+    if _is_byte(sign):
+        return f"\\x{ord(sign) - 0xDC00:02x}"
     return sign.encode("unicode_escape").decode() if unsafe(sign) else sign
 
 
