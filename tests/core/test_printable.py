@@ -1,10 +1,11 @@
 """What an output without the signs of a text shows instead."""
 
 import io
+import json
 
 import pytest
 
-from cnncli.core.printable import can_show, shown_on
+from cnncli.core.printable import can_show, json_on, json_text, shown_on
 
 
 def stream(encoding: str) -> io.TextIOWrapper:
@@ -40,3 +41,13 @@ def test_a_stream_can_be_asked_what_it_can_show() -> None:
     assert not can_show(stream("cp1252"), "─")
     assert can_show(io.StringIO(), "⠿")
     assert not can_show(stream("ascii"), "\udcff█")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp936", "cp1252", "ascii"])
+def test_json_loses_nothing_in_any_encoding(encoding: str) -> None:
+    value = {"昆蟲 ×": ["حشرة", "🐈", "…", "é"]}
+    target = stream(encoding)
+    target.write(json_on(target, json_text(value, indent=1)))
+    target.flush()
+    assert isinstance(target.buffer, io.BytesIO)
+    assert json.loads(target.buffer.getvalue().decode(encoding)) == value
