@@ -59,7 +59,7 @@ def look(root: Path) -> Looked:
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue  # 'data check' names it; one broken file does not change what is proposed
     if not sides:
-        raise DataError(f"{root}: none of its pictures can be opened; see cnncli data check {shell_word(root)}")
+        raise DataError(f"{root}: none of its pictures can be opened; see: cnncli data check {shell_word(root)}")
     return Looked(root, counts, sorted(sides)[len(sides) // 2], modes <= {"L", "1", "I;16", "I"})
 
 
