@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.console import print_text
+from cnncli.cli.console import print_config
 from cnncli.cli.options import (
     Checkpoint,
     Data,
@@ -89,6 +89,7 @@ def finetune(
     """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
     in_ranks(ctx, nproc, max_restarts, dry_run)
     from cnncli.cli import tables
+    from cnncli.config.yaml_source import yaml_text
     from cnncli.training import experiment, plan
     from cnncli.training.configs import load_finetune
     from cnncli.training.display import Display
@@ -96,7 +97,7 @@ def finetune(
 
     path, overrides = split_words(words)
     run_name, run_id = parse_name(name)
-    named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
+    named = [*overrides, f"name={yaml_text(run_name)}"] if run_name else overrides
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
     settings = {key: value for key, value in chosen.items() if value is not None}
     loaded = load_finetune(pretrained, path, data, settings, named, runs_dir)
@@ -167,4 +168,4 @@ def config(
     path, overrides = split_words(words)
     loaded = load_config(needed(path), overrides, to_build=False)
     print_notices(loaded.notices)
-    print_text(config_yaml(loaded.config))
+    print_config(config_yaml(loaded.config))

@@ -37,7 +37,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Plugin = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A plug-in file the checkpoint needs; may be repeated.")
 ]
-Name = Annotated[str | None, typer.Option("--name", help="Write to runs/NAME/…; NAME/ID fixes the folder too.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="Write to runs/NAME/…; NAME/ID fixes the folder too, NAME may be GROUP/NAME."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --name NAME/ID names.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write no run.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.console import print_text, say, warn
+from cnncli.cli.console import print_config, say, warn
 from cnncli.cli.options import Json, expand_paths
 from cnncli.cli.outputs import Output
 from cnncli.core.errors import ConfigError, DataError
@@ -135,4 +135,4 @@ def init(
     """Print a config to begin with, for a folder of pictures or by name: cnncli init digits > my.yaml."""
     from cnncli.curate.propose import first_config
 
-    print_text(first_config(what))
+    print_config(first_config(what))

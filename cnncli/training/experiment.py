@@ -1,6 +1,5 @@
 """The only composer: a config becomes a run, and a run a result."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,7 +10,9 @@ from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.ranks import join
 from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
+from cnncli.config.yaml_source import yaml_text
 from cnncli.core.errors import ConfigError, Interrupted
+from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import PICTURES, Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
@@ -45,7 +46,7 @@ def prepare(
 ) -> tuple[LoadedConfig, NewRun, tuple[RunFolder, Path] | None]:
     """What ``train`` is asked for: the config, where a new run goes, or the run to go on with."""
     run_name, run_id = parse_name(name)
-    named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
+    named = [*overrides, f"name={yaml_text(run_name)}"] if run_name else overrides
     loaded = load_config(source, named, runs_dir=runs_dir) if source is not None else None
     if resuming is None:
         if loaded is None:
@@ -179,7 +180,7 @@ def _judge(experiment: Experiment, run: RunFolder, split: Split, display: Displa
         report = report_split(model, data, split, task, experiment.runtime, display, stop)
     if report is None:
         assert stop.signum is not None
-        told = f"stopped in the last evaluation; go on with: cnncli train --resume {run.path}"
+        told = f"stopped in the last evaluation; go on with: cnncli train --resume {shell_word(run.path)}"
         raise Interrupted(told, stop.signum, str(run.path))
     return report
 
