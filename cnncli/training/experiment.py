@@ -26,7 +26,7 @@ from cnncli.training.features import whole
 from cnncli.training.fit import Fit
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
-from cnncli.training.pictures import GRID, training_samples
+from cnncli.training.pictures import SHOWN, training_samples
 from cnncli.training.plan import describe
 from cnncli.training.report import report_split
 from cnncli.training.resuming import as_resumed, offering_new_run, resumable
@@ -192,7 +192,7 @@ def _has_samples(experiment: Experiment) -> bool:
 
 def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> None:
     """Nine samples of the first batch, from the very tensors that training sees, un-normalised."""
-    image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, GRID * GRID)
+    image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, SHOWN)
     image.save(run.samples)
     tracker.samples(image)
 
