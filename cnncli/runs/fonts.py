@@ -20,6 +20,11 @@ BUNDLED = (
     "NotoSansDevanagari-Regular.ttf",
     "NotoSansThai-Regular.ttf",
 )
+    "DroidSansFallback.ttf",
+    "NotoEmoji-Regular.ttf",
+    "NotoSansDevanagari-Regular.ttf",
+    "NotoSansThai-Regular.ttf",
+)
 ELLIPSIS = "…"
 _SHOWS_NOTHING = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters and line breaks
 
