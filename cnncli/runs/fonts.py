@@ -20,11 +20,6 @@ BUNDLED = (
     "NotoSansDevanagari-Regular.ttf",
     "NotoSansThai-Regular.ttf",
 )
-    "DroidSansFallback.ttf",
-    "NotoEmoji-Regular.ttf",
-    "NotoSansDevanagari-Regular.ttf",
-    "NotoSansThai-Regular.ttf",
-)
 ELLIPSIS = "…"
 _SHOWS_NOTHING = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters and line breaks
 

@@ -1,10 +1,7 @@
 """Pictures of a run: learning curves, and what the result looks like."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-from cnncli.core.results import Block, CurveBlock, LinesBlock, ScatterBlock
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,44 +34,6 @@ def draw_curves(history: list[dict[str, float]], path: Path) -> None:
     axes.set(xlabel="epoch", ylabel="loss")
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
-
-
-def draw_result(blocks: Sequence[Block], path: Path) -> bool:
-    """The first block that can be drawn; False, and no file, when there is none."""
-    for block in blocks:
-        draw = _DRAWN.get(type(block))
-        if draw is not None:
-            figure, axes = _figure(*((9.0, 4.2) if isinstance(block, LinesBlock) else (5.0, 4.8)))
-            draw(block, axes)
-            figure.savefig(path, dpi=120)
-            return True
-    return False
-
-
-def _scatter(block: ScatterBlock, axes: "Axes") -> None:
-    axes.plot(block.true, block.predicted, ".", color=INK, alpha=0.6)
-    ends = [min(block.true), max(block.true)]
-    axes.plot(ends, ends, color=MUTED, linestyle="--")
-    axes.set(xlabel=f"true {block.target}", ylabel=f"predicted {block.target}")
-
-
-def _curve(block: CurveBlock, axes: "Axes") -> None:
-    axes.plot(block.x, block.y, color=INK)
-    if block.diagonal:
-        axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--")
-    axes.set(xlabel=block.x_key.replace("_", " "), ylabel=block.y_key.replace("_", " "))
-
-
-def _lines(block: LinesBlock, axes: "Axes") -> None:
-    for number, line in enumerate(block.lines):
-        steps = range(line.start, line.start + len(line.values))
-        colour, style = INK if number == 0 else ACCENT, "-" if number < 2 else ":"
-        axes.plot(steps, line.values, color=colour, linestyle=style, label=line.label)
-    axes.set(xlabel=block.steps, ylabel=block.target)
-    axes.legend(frameon=False)
-
-
-_DRAWN: dict[type, Callable[[Any, "Axes"], None]] = {ScatterBlock: _scatter, CurveBlock: _curve, LinesBlock: _lines}
 
 
 def draw_forecast(

@@ -15,7 +15,8 @@ from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import PICTURES, Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.plots import draw_curves, draw_result
+from cnncli.runs.plots import draw_curves
+from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, find_run, marked_run
 from cnncli.runs.tracking import Tracker
@@ -26,7 +27,7 @@ from cnncli.training.features import whole
 from cnncli.training.fit import Fit
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
-from cnncli.training.pictures import SHOWN, training_samples
+from cnncli.training.pictures import SHOWN, mistaken_pictures, training_samples
 from cnncli.training.plan import describe
 from cnncli.training.report import report_split
 from cnncli.training.resuming import as_resumed, offering_new_run, resumable
@@ -141,7 +142,7 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
         tracker.close()
     if experiment.config.logging.pictures:
         _drawn(run.curves, display, lambda: draw_curves(tracker.lines, run.curves))
-        _drawn(run.picture, display, lambda: draw_result(result.report.blocks, run.picture))
+        _drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
     return result
 
 
@@ -195,6 +196,10 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, SHOWN)
     image.save(run.samples)
     tracker.samples(image)
+
+
+def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:
+    draw_result(report, path, mistaken_pictures(experiment.data, report))
 
 
 def _drawn(path: Path, display: Display, draw: Callable[[], Any]) -> None:

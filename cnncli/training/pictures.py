@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from cnncli.core.spec import Pictures, Split
+from cnncli.core.results import MistakesBlock, SplitReport
+from cnncli.core.spec import PICTURES, Pictures, Split
 from cnncli.core.targets import Shares
 from cnncli.data.bundle import DataBundle
 from cnncli.data.loaders import Targets
@@ -38,6 +39,15 @@ def training_samples(
         if len(images) >= count:
             break
     return sample_grid(images[:count], labels[:count])
+
+
+def mistaken_pictures(data: DataBundle, report: SplitReport) -> dict[int, Pixels]:
+    """The pictures that a report names as mistakes, by their numbers in its split; none where data are not pictures."""
+    if data.spec.kind is not PICTURES:
+        return {}
+    source = data.sources[report.split]
+    found = [one.sample for block in report.blocks if isinstance(block, MistakesBlock) for one in block.mistakes]
+    return {sample: pixels(source[sample]) for sample in found}
 
 
 def _labels(targets: Targets, classes: tuple[str, ...]) -> list[str]:
