@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cnncli.core.graphemes import clusters
 
@@ -29,7 +30,7 @@ def lettering() -> Iterator[None]:
     """Draw and save in this: names are drawn as they are, whatever their script, and no sign of theirs is a formula."""
     import matplotlib
 
-    settings = {"font.family": list(_own_families()), "text.parse_math": False, "text.usetex": False}
+    settings: Any = {"font.family": list(_own_families()), "text.parse_math": False, "text.usetex": False}
     with matplotlib.rc_context(settings):
         yield
 

@@ -202,10 +202,12 @@ def _lines(block: LinesBlock, axes: "Axes") -> None:
 
 def _steps(block: TableBlock, axes: "Axes") -> None:
     """The columns of a table over its first one."""
+    from matplotlib.ticker import MaxNLocator
+
     steps, *columns = zip(*block.rows, strict=True)
     for column, values in zip(block.columns[1:], columns, strict=True):
         axes.plot(steps, values, "o-", markersize=4, label=drawable(column.heading))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     axes.set(xlabel=drawable(block.columns[0].heading), title=drawable(block.title))

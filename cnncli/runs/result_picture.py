@@ -28,10 +28,11 @@ def draw_result(report: SplitReport, file: Path | BinaryIO, pictures: Mapping[in
     across = max(len(row) for row in rows)
     with lettering():
         from matplotlib.figure import Figure  # the object itself: pyplot would look for a screen
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-        figure = Figure(figsize=(WIDTH * max(across, 1.4), sum(heights) + 0.4), layout="constrained")
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+        figure = Figure(figsize=(WIDTH * max(across, 1.4), sum(heights) + 0.4), layout=layout)
         figure.suptitle(_headline(report), x=0.01, ha="left", fontsize=12)
-        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
         for part, row in zip(parts, rows, strict=True):
             places = part.subfigures(1, 1 if row[0].wide else across, squeeze=False)[0]

@@ -15,7 +15,8 @@ from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import PICTURES, Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.plots import draw_curves
+from cnncli.runs.curves import Curves, draw_curves
+from cnncli.runs.history import Record
 from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, find_run, marked_run
@@ -141,7 +142,7 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
     finally:
         tracker.close()
     if experiment.config.logging.pictures:
-        _drawn(run.curves, display, lambda: draw_curves(tracker.lines, run.curves))
+        _drawn(run.curves, display, lambda: draw_curves(_curves(fit, result, tracker.lines), run.curves))
         _drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
     return result
 
@@ -196,6 +197,12 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, SHOWN)
     image.save(run.samples)
     tracker.samples(image)
+
+
+def _curves(fit: Fit, result: RunResult, history: list[Record]) -> Curves:
+    monitored = result.monitored.metric.rpartition("/")[2]
+    shown = result.report.headline if monitored == "loss" else monitored
+    return Curves(history, result.best_epoch, shown, fit.state.losses.records())
 
 
 def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:
