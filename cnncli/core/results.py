@@ -81,6 +81,7 @@ class CurveBlock:
     x: tuple[float, ...]
     y: tuple[float, ...]
     diagonal: bool = False
+    title: str = ""
     type: Literal["curve"] = "curve"
 
     def to_json(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FEW = 25  # epochs that are marked one by one
-WIDTH, HEIGHT, DPI = 7.5, 2.6, 120  # inches of a panel
+WIDTH, HEIGHT, LOW, DPI = 7.5, 2.6, 1.8, 120  # inches of a panel, and of the height of the learning rate's
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ def draw_curves(curves: Curves, path: Path) -> None:
         by_step = len(curves.history) == 1 and len(curves.steps) > 1
         last = curves.history[-1]
         shown = [] if by_step else [name for name in (curves.metric,) if name != "loss" and _known(name, last)]
-        figure = Figure(figsize=(WIDTH, HEIGHT * (2 + len(shown)) + 0.3), layout="constrained")
-        panels = list(figure.subplots(2 + len(shown), 1, sharex=True, squeeze=False)[:, 0])
+        heights = [*[HEIGHT] * (1 + len(shown)), LOW]
+        figure = Figure(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
+        panels = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
         for axes in panels:
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(axis="x", color="#eeeeee")

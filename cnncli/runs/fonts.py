@@ -43,17 +43,25 @@ def drawable(text: str) -> str:
 def shorten(text: str, points: float, size: float) -> str:
     """``drawable(text)`` in at most so many points (1/72 inch) at a font size; where it is cut, an ellipsis ends it."""
     text = drawable(text)
-    if _width(text, size) <= points:
+    if width(text, size) <= points:
         return text
     signs = clusters(text)
     low, high = 0, len(signs) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        if _width(_cut(signs, middle), size) <= points:
+        if width(_cut(signs, middle), size) <= points:
             low = middle
         else:
             high = middle - 1
     return _cut(signs, low)
+
+
+def width(text: str, size: float) -> float:
+    """The width of a text in points at a font size. Inside ``lettering``."""
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties
+
+    return float(RendererAgg(1, 1, 72).get_text_width_height_descent(text, FontProperties(size=size), False)[0])
 
 
 def _cut(signs: list[str], count: int) -> str:
@@ -63,15 +71,6 @@ def _cut(signs: list[str], count: int) -> str:
 def _composed(text: str) -> str:
     """With accents in one character where there is one: more fonts have these."""
     return unicodedata.normalize("NFC", text)
-
-
-def _width(text: str, size: float) -> float:
-    """The width of a text in points."""
-    from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.font_manager import FontProperties
-
-    width, _, _ = RendererAgg(1, 1, 72).get_text_width_height_descent(text, FontProperties(size=size), False)
-    return float(width)
 
 
 def _found(sign: str) -> bool:

@@ -20,7 +20,7 @@ from cnncli.core.results import (
     ScatterBlock,
     TableBlock,
 )
-from cnncli.runs.fonts import drawable, shorten
+from cnncli.runs.fonts import drawable, shorten, width
 from cnncli.runs.sample_picture import Pixels
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 INK, ACCENT, MUTED = "#1f4e79", "#c8511b", "#8a8a8a"
 MOST_LABELS = 20  # of a matrix, and of rates; of more classes those that are worst
 MOST_CONFUSIONS = 15
-LABEL, LABEL_ROOM = 8.0, 110.0  # points of a name, and of the room that it may take
+LABEL, LABEL_ROOM = 8.0, 85.0  # points of a name, and of the room that it may take
+MATRIX_WIDTH = 240.0  # points that the names below a matrix have together
 MISTAKES_ACROSS, MISTAKE_ROOM = 4, 58.0  # pictures in a row; points of a name above one
 
 
@@ -48,6 +49,12 @@ def panels_of(block: Block, pictures: Mapping[int, Pixels]) -> list[Panel]:
         shown = [one for one in block.mistakes if one.sample in pictures]
         return [Panel(partial(_mistakes, block.title, shown, pictures))] if shown else []
     return [Panel(partial(_on_axes, draw, block), wide) for draw, wide in _DRAWN.get(type(block), ()) if _fits(block)]
+
+
+def in_order(blocks: Sequence[Block]) -> list[Block]:
+    """The most telling parts first."""
+    kinds = [*_DRAWN, MistakesBlock]
+    return sorted((block for block in blocks if type(block) in kinds), key=lambda block: kinds.index(type(block)))
 
 
 def plain_axes(figure: "FigureBase") -> "Axes":
@@ -76,7 +83,7 @@ def _matrix(block: MatrixBlock, axes: "Axes") -> None:
     shares = counts / counts.sum(1, keepdims=True).clip(1)
     axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))  # the root shows few mistakes, too
     names, places = [shorten(label, LABEL_ROOM, LABEL) for label in block.labels], range(len(block.labels))
-    long = max(map(len, names)) > 3
+    long = max(width(name, LABEL) for name in names) > MATRIX_WIDTH / len(names)
     axes.set_xticks(places, names, fontsize=LABEL, rotation=45 if long else 0, ha="right" if long else "center",
                     rotation_mode="anchor" if long else "default")  # fmt: skip
     axes.set_yticks(places, names, fontsize=LABEL)
@@ -108,7 +115,7 @@ def _confusions(block: MatrixBlock, axes: "Axes") -> None:
     axes.set_yticks(range(len(pairs)), names, fontsize=LABEL)
     axes.invert_yaxis()
     axes.margins(x=0.25)
-    title = f"Most frequent confusions of {len(counts)} classes (true → predicted)" if pairs else "No confusions"
+    title = "Most frequent confusions (true → predicted)" if pairs else "No confusions"
     axes.set(xlabel="fraction of the true class", title=title)
 
 
@@ -188,7 +195,7 @@ def _curve(block: CurveBlock, axes: "Axes") -> None:
     if block.diagonal:
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--")
     x, y = block.x_key.replace("_", " "), block.y_key.replace("_", " ")
-    axes.set(xlabel=x, ylabel=y, title=f"{y.capitalize()} against {x}")
+    axes.set(xlabel=x, ylabel=y, title=drawable(block.title))
 
 
 def _lines(block: LinesBlock, axes: "Axes") -> None:
@@ -196,7 +203,7 @@ def _lines(block: LinesBlock, axes: "Axes") -> None:
         steps = range(line.start, line.start + len(line.values))
         colour, style = INK if number == 0 else ACCENT, "-" if number < 2 else ":"
         axes.plot(steps, line.values, color=colour, linestyle=style, label=drawable(line.label))
-    axes.set(xlabel=drawable(block.steps), ylabel=shorten(block.target, 2 * LABEL_ROOM, 10))
+    axes.set(xlabel=drawable(block.steps), ylabel=shorten(block.target, 2 * LABEL_ROOM, 10), title="Forecasts")
     axes.legend(frameon=False)
 
 
@@ -206,7 +213,7 @@ def _steps(block: TableBlock, axes: "Axes") -> None:
 
     steps, *columns = zip(*block.rows, strict=True)
     for column, values in zip(block.columns[1:], columns, strict=True):
-        axes.plot(steps, values, "o-", markersize=4, label=drawable(column.heading))
+        axes.plot(steps, values, "o-", markersize=4, color=INK, label=drawable(column.heading))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cnncli.core.results import SplitReport
 from cnncli.runs.fonts import drawable, lettering, shorten
-from cnncli.runs.panels import INK, LABEL, LABEL_ROOM, MUTED, Panel, panels_of, plain_axes
+from cnncli.runs.panels import INK, LABEL, LABEL_ROOM, MUTED, Panel, in_order, panels_of, plain_axes
 from cnncli.runs.sample_picture import Pixels
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def draw_result(report: SplitReport, file: Path | BinaryIO, pictures: Mapping[in
 
     ``pictures`` are those of samples that were predicted wrong, by their numbers in the split.
     """
-    panels = [panel for block in report.blocks for panel in panels_of(block, pictures)]
+    panels = [panel for block in in_order(report.blocks) for panel in panels_of(block, pictures)]
     rows = _rows(panels or [Panel(partial(_baselines, report), wide=True)])
     heights = [FLAT if row[0].wide else HEIGHT for row in rows]
     across = max(len(row) for row in rows)

@@ -153,7 +153,8 @@ class Binary:
         if truth.any() and not truth.all():  # of one class alone there is no curve
             false, true, _ = roc_curve(truth.numpy(), scores.numpy())
             names = ("false_positive_rate", "true_positive_rate")
-            found.append(CurveBlock("roc", *names, tuple(false.tolist()), tuple(true.tolist()), diagonal=True))
+            points = tuple(false.tolist()), tuple(true.tolist())
+            found.append(CurveBlock("roc", *names, *points, diagonal=True, title="ROC curve"))
         of_predicted = torch.where(scores >= threshold, scores, 1 - scores)
         return [
             *found,
