@@ -13,6 +13,7 @@ from cnncli.runs.reading import Reading, read_curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FEW = 25  # epochs that are marked one by one
 WIDTH, HEIGHT, LOW, DPI = 7.5, 2.6, 1.8, 120  # inches of a panel, and of the height of the learning rate's
@@ -34,25 +35,30 @@ def draw_curves(curves: Curves, path: Path) -> None:
     A single epoch is drawn by its steps.
     """
     with lettering():
-        from matplotlib.figure import Figure  # the object itself: pyplot would look for a screen
+        curves_figure(curves).savefig(path, dpi=DPI)
 
-        by_step = len(curves.history) == 1 and len(curves.steps) > 1
-        last = curves.history[-1]
-        shown = [] if by_step else [name for name in (curves.metric,) if name != "loss" and _known(name, last)]
-        heights = [*[HEIGHT] * (1 + len(shown)), LOW]
-        figure = Figure(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
-        panels = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
-        for axes in panels:
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(axis="x", color="#eeeeee")
-        if by_step:
-            _draw_steps(curves, panels)
-        else:
-            _draw_epochs(curves, ["loss", *shown], panels)
-        reading = read_curves(curves.history, curves.best_epoch)
-        if reading.sentence is not None:
-            figure.supxlabel(fill(drawable(reading.sentence), 105), fontsize=9, x=0.02, ha="left")
-        figure.savefig(path, dpi=DPI)
+
+def curves_figure(curves: Curves) -> "Figure":
+    """What ``draw_curves`` writes; to be made and saved inside ``lettering``."""
+    from matplotlib.figure import Figure  # the object itself: pyplot would look for a screen
+
+    by_step = len(curves.history) == 1 and len(curves.steps) > 1
+    last = curves.history[-1]
+    shown = [] if by_step else [name for name in (curves.metric,) if name != "loss" and _known(name, last)]
+    heights = [*[HEIGHT] * (1 + len(shown)), LOW]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
+    panels = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="x", color="#eeeeee")
+    if by_step:
+        _draw_steps(curves, panels)
+    else:
+        _draw_epochs(curves, ["loss", *shown], panels)
+    reading = read_curves(curves.history, curves.best_epoch)
+    if reading.sentence is not None:
+        figure.supxlabel(fill(drawable(reading.sentence), 105), fontsize=9, x=0.02, ha="left")
+    return figure
 
 
 def _known(name: str, record: Values) -> bool:
@@ -106,13 +112,10 @@ def _draw_steps(curves: Curves, panels: Sequence["Axes"]) -> None:
 
 
 def _running_mean(values: Sequence[float]) -> list[float]:
-    """The mean of each value and those before it, of a twentieth of all or of three."""
-    size = max(len(values) // 20, 3)
-    means = []
-    for end in range(1, len(values) + 1):
-        part = values[max(end - size, 0) : end]
-        means.append(sum(part) / len(part))
-    return means
+    """The mean of each value and its neighbours, a fortieth of all on each side, at least one."""
+    reach = max(len(values) // 40, 1)
+    parts = [values[max(i - reach, 0) : i + reach + 1] for i in range(len(values))]
+    return [sum(part) / len(part) for part in parts]
 
 
 def _baseline(axes: "Axes", name: str, record: Values) -> None:

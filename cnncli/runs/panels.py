@@ -137,7 +137,7 @@ def _rates(block: RatesBlock, axes: "Axes") -> None:
     names = [f"{shorten(block.labels[i], LABEL_ROOM, LABEL)} ({first.of[i]})" for i in known]
     axes.set_yticks(range(len(known)), names, fontsize=LABEL)
     axes.set_ylim(len(known) - 0.5, -0.5)
-    axes.set_xlim(right=1.02)
+    axes.set_xlim(right=1 + 0.02 * (1 - axes.get_xlim()[0]))
     axes.grid(axis="x", color="#e5e5e5")
     axes.set_axisbelow(True)
     if len(block.rates) > 1:
@@ -170,7 +170,7 @@ def _mistakes(title: str, shown: Sequence[Mistake], pictures: Mapping[int, Pixel
     for axes, one in zip(grid, shown, strict=False):
         axes.imshow(pictures[one.sample], interpolation="nearest")
         true, predicted = (shorten(name, MISTAKE_ROOM, LABEL) for name in (one.true, one.predicted))
-        axes.set_title(f"true: {true}\npred.: {predicted}\n{100 * one.probability:.1f} %", fontsize=LABEL, loc="left")
+        axes.set_title(f"true: {true}\npred.: {predicted}\n{100 * one.probability:.1f} %", fontsize=LABEL)
     figure.suptitle(title, fontsize=12)
 
 

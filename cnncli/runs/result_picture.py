@@ -11,7 +11,7 @@ from cnncli.runs.panels import INK, LABEL, LABEL_ROOM, MUTED, Panel, in_order, p
 from cnncli.runs.sample_picture import Pixels
 
 if TYPE_CHECKING:
-    from matplotlib.figure import FigureBase
+    from matplotlib.figure import Figure, FigureBase
 
 WIDTH, HEIGHT, DPI = 5.6, 4.8, 110  # inches of a panel
 FLAT = 3.6  # inches of the height of a wide one
@@ -22,23 +22,28 @@ def draw_result(report: SplitReport, file: Path | BinaryIO, pictures: Mapping[in
 
     ``pictures`` are those of samples that were predicted wrong, by their numbers in the split.
     """
+    with lettering():
+        result_figure(report, pictures).savefig(file, dpi=DPI, format="png")
+
+
+def result_figure(report: SplitReport, pictures: Mapping[int, Pixels]) -> "Figure":
+    """What ``draw_result`` writes; to be made and saved inside ``lettering``."""
+    from matplotlib.figure import Figure  # the object itself: pyplot would look for a screen
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     panels = [panel for block in in_order(report.blocks) for panel in panels_of(block, pictures)]
     rows = _rows(panels or [Panel(partial(_baselines, report), wide=True)])
     heights = [FLAT if row[0].wide else HEIGHT for row in rows]
     across = max(len(row) for row in rows)
-    with lettering():
-        from matplotlib.figure import Figure  # the object itself: pyplot would look for a screen
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-        figure = Figure(figsize=(WIDTH * max(across, 1.4), sum(heights) + 0.4), layout=layout)
-        figure.suptitle(_headline(report), x=0.01, ha="left", fontsize=12)
-        parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for part, row in zip(parts, rows, strict=True):
-            places = part.subfigures(1, 1 if row[0].wide else across, squeeze=False)[0]
-            for place, panel in zip(places, row, strict=False):
-                panel.draw(place)
-        figure.savefig(file, dpi=DPI, format="png")
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    figure = Figure(figsize=(WIDTH * max(across, 1.4), sum(heights) + 0.4), layout=layout)
+    figure.suptitle(_headline(report), x=0.01, ha="left", fontsize=12)
+    parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, row in zip(parts, rows, strict=True):
+        places = part.subfigures(1, 1 if row[0].wide else across, squeeze=False)[0]
+        for place, panel in zip(places, row, strict=False):
+            panel.draw(place)
+    return figure
 
 
 def _rows(panels: list[Panel]) -> list[list[Panel]]:
