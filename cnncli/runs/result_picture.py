@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cnncli.core.results import SplitReport
 from cnncli.runs.fonts import drawable, lettering, shorten
-from cnncli.runs.panels import INK, LABEL, LABEL_ROOM, MUTED, Panel, in_order, panels_of, plain_axes
+from cnncli.runs.panels import INK, LABEL_ROOM, MUTED, Panel, in_order, panels_of, plain_axes
 from cnncli.runs.sample_picture import Pixels
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _baselines(report: SplitReport, figure: "FigureBase") -> None:
     known = [baseline for baseline in report.baselines if name in baseline.metrics]
     values = [report.metrics[name], *(baseline.metrics[name] for baseline in known)]
     axes.barh(range(len(values)), values, color=[INK, *[MUTED] * len(known)])
-    names = ["this network", *(shorten(str(baseline), LABEL_ROOM, LABEL) for baseline in known)]
+    names = ["this network", *(shorten(str(baseline), 2 * LABEL_ROOM, 10) for baseline in known)]
     axes.set_yticks(range(len(values)), names)
     for place, value in enumerate(values):
         axes.text(value, place, f" {value:.4g}", va="center")

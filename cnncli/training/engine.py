@@ -43,6 +43,11 @@ class TrainState:
         """What training asks: the model, or its gradients exchanged between ranks."""
         return self.model if self.parallel is None else self.parallel
 
+    def keep_loss(self, loss: Tensor) -> None:
+        """Remember the loss of a step of the first epoch."""
+        if self.epoch == 0 and self.losses.wants(self.global_step):
+            self.losses.add(self.global_step, loss.clone(), self.schedule.lr)
+
     @property
     def eval_model(self) -> nn.Module:
         """The network that is evaluated and kept: the averaged weights where there are any."""
@@ -107,8 +112,7 @@ def _step(
                 with runtime.phase("metrics"):
                     meter.update(loss, weight, outputs, batch[1])
         _clip(state, settings)
-        if state.epoch == 0 and state.losses.wants(state.global_step):
-            state.losses.add(state.global_step, total.clone(), state.schedule.lr)
+        state.keep_loss(total)
         if isinstance(state.optimizer, LBFGS):  # the one that reads the loss: all ranks must decide alike
             runtime.ranks.mean(total)
         return total  # type: ignore[return-value]  # optimizers pass it through; a float would wait for the device

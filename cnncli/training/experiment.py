@@ -13,7 +13,7 @@ from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.results import SplitReport, Values
-from cnncli.core.spec import PICTURES, Split
+from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.curves import Curves, draw_curves
 from cnncli.runs.history import Record
@@ -28,7 +28,7 @@ from cnncli.training.features import whole
 from cnncli.training.fit import Fit
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
-from cnncli.training.pictures import SHOWN, mistaken_pictures, training_samples
+from cnncli.training.pictures import SHOWN, are_pictures, mistaken_pictures, training_samples
 from cnncli.training.plan import describe
 from cnncli.training.report import report_split
 from cnncli.training.resuming import as_resumed, offering_new_run, resumable
@@ -189,7 +189,7 @@ def of_split(record: Values, split: str) -> Values:
 
 
 def _has_samples(experiment: Experiment) -> bool:
-    return experiment.config.logging.samples and experiment.data.spec.kind is PICTURES
+    return experiment.config.logging.samples and are_pictures(experiment.data)
 
 
 def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> None:

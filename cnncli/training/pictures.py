@@ -41,9 +41,14 @@ def training_samples(
     return sample_grid(images[:count], labels[:count])
 
 
+def are_pictures(data: DataBundle) -> bool:
+    """Whether samples can be looked at."""
+    return data.spec.kind is PICTURES
+
+
 def mistaken_pictures(data: DataBundle, report: SplitReport) -> dict[int, Pixels]:
     """The pictures that a report names as mistakes, by their numbers in its split; none where data are not pictures."""
-    if data.spec.kind is not PICTURES:
+    if not are_pictures(data):
         return {}
     source = data.sources[report.split]
     found = [one.sample for block in report.blocks if isinstance(block, MistakesBlock) for one in block.mistakes]
