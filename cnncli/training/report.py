@@ -14,7 +14,7 @@ from cnncli.compute.runtime import Runtime
 from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
-from cnncli.data.sources import ArraySource, FileSource, Source
+from cnncli.data.sources import ArraySource, Source
 from cnncli.tasks.protocol import Meter, Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
@@ -71,7 +71,7 @@ def report_split(
 
 def with_files(block: Block, source: Source) -> Block:
     """``block`` in which mistakes say which files they are."""
-    if not isinstance(block, MistakesBlock) or not isinstance(source, FileSource):
+    if not isinstance(block, MistakesBlock) or source.paths is None:
         return block
     named = tuple(replace(one, path=source.paths.texts[one.sample]) for one in block.mistakes)
     return replace(block, mistakes=named)

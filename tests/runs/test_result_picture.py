@@ -128,7 +128,7 @@ def test_rates_stand_on_their_intervals_and_a_class_without_samples_is_left_out(
     (axes,) = figure.findobj(lambda artist: hasattr(artist, "get_xlim"))
     (bars,) = [bar for bar in axes.collections if bar.get_segments()]
     reached = [(segment[0][0], segment[1][0]) for segment in bars.get_segments()]
-    assert reached == pytest.approx([wilson(7, 8), wilson(8, 8), wilson(9, 12)])
+    assert np.array(reached) == pytest.approx(np.array([wilson(7, 8), wilson(8, 8), wilson(9, 12)]))
 
 
 def test_mistakes_are_shown_with_the_true_and_the_predicted_name() -> None:
