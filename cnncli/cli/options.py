@@ -112,6 +112,9 @@ def in_ranks(ctx: typer.Context, processes: int, restarts: int = 0, alone: bool 
         return
     if alone:
         raise ConfigError("--dry-run and --profile look at one process; leave out --nproc")
+    from cnncli.compute.ranks import need_distributed
+
+    need_distributed()
     from cnncli.compute.launch import launch
 
     raise typer.Exit(launch(processes, restarts, without_launch(ctx.obj)))

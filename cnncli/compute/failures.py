@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch.distributed import DistError
+import torch.distributed as dist
 
 from cnncli.core.errors import RankLost, TrainingError
 
 STEPS = "lower dataset.batch_size (train.accumulate keeps the effective size)"
 PLACING = "use a smaller model, end what else uses the device, or set device: cpu"
+DIST_ERRORS = (dist.DistError,) if dist.is_available() else ()
 ANSWERING = "end what else uses the device, or set device=cpu"
 _FULL = (
     "out of memory",  # CUDA's, and Metal's
@@ -28,7 +29,7 @@ def explained(room: str = STEPS) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:  # torch.OutOfMemoryError is one; on the CPU there is only the text
-        if "/gloo/transport/" in str(error) or isinstance(error, DistError):
+        if "/gloo/transport/" in str(error) or isinstance(error, DIST_ERRORS):
             raise _rank_lost(error) from error
         cause = _cause(error, room)
         if cause is None:

@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from cnncli.compute.failures import ranks_explained
-from cnncli.compute.heartbeat import Heartbeat
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.place import Place, meeting_point, place
+from cnncli.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cnncli.compute.heartbeat import Heartbeat
 
 T = TypeVar("T")
 
@@ -53,6 +54,9 @@ class Ranks:
 
     def meet(self) -> None:
         """Wait for the others."""
+        from torch.distributed.distributed_c10d import PrefixStore  # some builds of torch lack these
+        from torch.distributed.rendezvous import rendezvous
+
         cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
         own_card = cards >= self.place.local_count and dist.is_nccl_available()
         self.backend = "cpu:gloo,cuda:nccl" if own_card else "gloo"  # nccl refuses two ranks on one card
@@ -72,6 +76,10 @@ class Ranks:
     def watch(self, limit: float) -> None:
         """From now on a rank that hangs for ``limit`` seconds ends them all."""
         if self.count > 1 and self._beat is None:
+            from torch.distributed.distributed_c10d import PrefixStore
+
+            from cnncli.compute.heartbeat import Heartbeat
+
             self._beat = Heartbeat(PrefixStore("life", self._store.clone()), self.index, self.count, limit)
 
     def _leave(self) -> None:
@@ -236,13 +244,20 @@ class Ranks:
         return bool(vote)
 
 
+def need_distributed() -> None:
+    """Raise ``ConfigError`` for a build of torch, as for some small boards, that knows one process only."""
+    if not dist.is_available():
+        raise ConfigError("this build of torch has no torch.distributed, so leave out --nproc")
+
+
 @cache
 def join() -> Ranks:
     """This process among the ranks that it was started with, once they have met.
 
-    Raises ``RankLost`` where the others do not come.
+    Raises ``RankLost`` where the others do not come, ``ConfigError`` where this torch cannot exchange anything.
     """
     ranks = Ranks(place())
     if ranks.count > 1:
+        need_distributed()
         ranks.meet()
     return ranks

@@ -157,6 +157,7 @@ def test_a_device_that_is_not_there_is_2_before_any_data_is_read(tiny: Path, cnn
     assert "there is no 'cuda:77' here" in answer.err
 
 
+@pytest.mark.slow
 def test_debug_shows_where_it_happened(tiny: Path) -> None:
     answer = process("train", tiny, "device=cuda:77", "--debug")
     assert "Traceback" in answer.stderr
@@ -276,6 +277,7 @@ def test_a_full_disk_behind_standard_output_is_6() -> None:
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_nobody_watches_any_more(tiny: Path) -> None:
     command = f"{sys.executable} -m cnncli train {tiny} --name tiny/one 2>&1 >/dev/null | head -1"
     subprocess.run(command, shell=True, capture_output=True, env=PROCESS, check=False)

@@ -27,6 +27,7 @@ def two_layers(spec, /, width: int = 32):
 """
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_is_a_decorator_in_a_file(
     cnncli: Cli, write_config: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -275,3 +275,34 @@ def test_what_is_wrong_is_said_once(folder: Path) -> None:
 def test_restarts_are_for_ranks(folder: Path) -> None:
     done = run(folder, "train", "d.yaml", "--max-restarts", "1")
     assert (done.returncode, done.stderr.count("add --nproc 2 or more")) == (2, 1)
+
+
+LACKING = """
+import sys, torch.distributed as dist
+for name in ("distributed_c10d", "rendezvous", "elastic", "launcher"):
+    sys.modules[f"torch.distributed.{name}"] = None  # cannot be imported
+del dist.DistError
+dist.is_available = lambda: False
+from cnncli.cli.app import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_torch_without_distributed_trains_alone_and_says_so_of_more(tmp_path: Path) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-c",
+            LACKING,
+            "train",
+            str(ROOT / "configs" / "digits.yaml"),
+            "train.epochs=1",
+            *words,
+        ]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    alone = run()
+    assert alone.returncode == 0, alone.stderr
+    several = run("--nproc", "2")
+    assert several.returncode == 2
+    assert several.stderr.startswith("error: this build of torch has no torch.distributed")

@@ -154,6 +154,7 @@ def test_the_second_time_needs_no_torch_and_says_the_same(command: list[str], tm
     assert first == second
 
 
+@pytest.mark.slow
 def test_a_plug_in_is_checked_with_what_it_registers(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from cnncli.core.registry import models\n\n\n"

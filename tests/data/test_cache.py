@@ -327,6 +327,7 @@ assert entry.arrays["values"].tolist() == [number for number in range(4) for _ i
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_build_an_entry_once(tmp_path: Path) -> None:
     code = [sys.executable, "-c", BUILD]
     running = [subprocess.Popen([*code, str(number)], env={**os.environ, "PYTHONPATH": str(ROOT)}) for number in "12"]

@@ -125,6 +125,7 @@ def test_a_signal_during_evaluation_repeats_only_the_evaluation(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+@pytest.mark.slow
 def test_a_killed_process_leaves_what_is_needed_to_go_on(busy: Path, cnncli: Cli) -> None:
     whole = train(busy, "whole", "train.epochs=8")
     command = [sys.executable, "-m", "cnncli", "train", str(busy), "train.epochs=8", "--name", "busy/part"]
@@ -264,6 +265,7 @@ def test_half_written_files_of_a_killed_process_are_swept(tiny: Path, cnncli: Cl
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs process groups")
+@pytest.mark.slow
 def test_a_signal_to_the_whole_group_spares_the_workers_and_keeps_the_work(pictures: Path, tmp_path: Path) -> None:
     config = tmp_path / "files.yaml"
     config.write_text(
