@@ -32,7 +32,7 @@ STEPS = 8
 def cnncli_round(experiment: Experiment, number: int) -> float:
     """Seconds of ``STEPS`` steps as a run takes them."""
     loader, meter = experiment.loader("train", training=True), experiment.task.meter()
-    batches = Display(quiet=True).batches(islice(loader.epoch(number), STEPS), STEPS, 0, "", meter)
+    batches = Display(quiet=True).train(islice(loader.epoch(number), STEPS), STEPS, 0, (1, 1), meter)
     start = now(experiment.runtime.device)
     train_one_epoch(
         experiment.state, batches, experiment.task, experiment.runtime, experiment.config.train, meter, StopSignal()

@@ -37,7 +37,7 @@ def cnncli_round(experiment: Experiment, number: int) -> float:
     config: Config = experiment.config
     loader = experiment.loader("train", training=True)
     meter = experiment.task.meter()
-    batches = Display(quiet=True).batches(islice(loader.epoch(number), STEPS), STEPS, 0, "", meter)
+    batches = Display(quiet=True).train(islice(loader.epoch(number), STEPS), STEPS, 0, (1, 1), meter)
     start = now(experiment.runtime.device)
     train_one_epoch(experiment.state, batches, experiment.task, experiment.runtime, config.train, meter, StopSignal())
     meter.compute()

@@ -4,10 +4,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnncli.cli.console import print_table, say
+from cnncli.cli.matrix import print_matrix
 from cnncli.core.results import Block, FactsBlock, MatrixBlock, MistakesBlock, TableBlock
 
 MAX_MISTAKES = 5  # all that are kept are in --json
 MAX_LABELS = 20  # of a matrix; a larger one fits no screen and is in --json
+
+
+def print_brief(blocks: Sequence[Block]) -> None:
+    """What is shown after training, too: tables that are brief, and a confusion matrix of few classes."""
+    tables = [block for block in blocks if isinstance(block, TableBlock) and block.brief]
+    matrices = [block for block in blocks if isinstance(block, MatrixBlock) and len(block.labels) <= MAX_LABELS]
+    print_blocks([*tables, *matrices])
 
 
 def print_blocks(blocks: Sequence[Block]) -> None:
@@ -34,9 +42,8 @@ def _cell(value: Any, form: str) -> str:
 def _matrix(block: MatrixBlock) -> None:
     if len(block.labels) > MAX_LABELS:
         say(f"The confusion matrix of {len(block.labels)} classes is in --json.")
-        return
-    rows = [[label, *map(str, row)] for label, row in zip(block.labels, block.counts, strict=True)]
-    print_table(block.title, ["", *block.labels], rows)
+    else:
+        print_matrix(block)
 
 
 def _facts(block: FactsBlock) -> None:

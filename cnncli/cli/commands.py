@@ -8,8 +8,10 @@ import typer
 
 from cnncli.cli.console import print_text
 from cnncli.cli.options import (
+    Checkpoint,
     Data,
     DryRun,
+    Either,
     From,
     Json,
     MaxRestarts,
@@ -26,6 +28,7 @@ from cnncli.cli.options import (
     in_ranks,
     needed,
     print_notices,
+    split_either,
     split_words,
 )  # fmt: skip
 from cnncli.core.errors import ConfigError
@@ -95,7 +98,8 @@ def finetune(
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
-    loaded = load_finetune(pretrained, path, data, {k: v for k, v in chosen.items() if v is not None}, named)
+    settings = {key: value for key, value in chosen.items() if value is not None}
+    loaded = load_finetune(pretrained, path, data, settings, named, runs_dir)
     new, display = new_run(runs_dir, run_id, overwrite), Display(quiet=json_)
     print_notices(loaded.notices)
     if dry_run:
@@ -105,25 +109,25 @@ def finetune(
 
 
 def inspect(
-    words: Words = None,
-    ckpt: Annotated[Path | None, typer.Option("--ckpt", help="Inspect a checkpoint instead of a config.")] = None,
+    words: Either = None,
+    ckpt: Checkpoint = None,
     shape: Annotated[
         str | None, typer.Option("--input", metavar="C,H,W", help="The input's shape, when the data are not at hand.")
     ] = None,
     classes: Annotated[int, typer.Option("--classes", help="The number of classes that goes with --input.")] = 10,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
     """Show a network's layers: shapes, parameters, and how the parameters are counted."""
     from cnncli.cli import tables
     from cnncli.inference.inspect import inspect_checkpoint, inspect_config
 
-    path, overrides = split_words(words)
-    rows = (
-        inspect_config(needed(path), overrides, shape, classes)
-        if ckpt is None
-        else inspect_checkpoint(ckpt, overrides, plugin or [])
-    )
+    path, trained, overrides = split_either(words, ckpt, runs_dir)
+    if trained:
+        rows = inspect_checkpoint(path, overrides, plugin or [])
+    else:
+        rows = inspect_config(path, overrides, shape, classes, runs_dir)
     tables.print_layers(rows, json_)
 
 
@@ -131,7 +135,8 @@ def list_components(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="models, datasets, optimizers, schedulers, losses, transforms, activations, layers or tasks."
+            help="models, datasets, optimizers, schedulers, losses, transforms, activations, layers or tasks; or "
+            "configs, those that come with cnncli."
         ),
     ] = None,
     json_: Json = False,
@@ -139,7 +144,11 @@ def list_components(
     """List what a config can name, with one line and the arguments of each."""
     from cnncli.cli import tables
     from cnncli.config.catalog import describe_components
+    from cnncli.config.shipped import describe_configs
 
+    if kind == "configs":
+        tables.print_configs(describe_configs(), json_)
+        return
     tables.print_components(describe_components(kind), json_)
 
 

@@ -1,18 +1,32 @@
 """Tables for people, tab-separated lines in a pipe, one JSON object for programs."""
 
+import os
 import sys
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from cnncli.core.cells import column_widths, fold, stacked, widest_word
 from cnncli.core.printable import json_text, printable
 
 
 def say(line: str) -> None:
     """A line, or several, on standard output, in which names cannot steer a terminal."""
     print(printable(line, keep="\n"))
+
+
+def tell(sentence: str, style: str = "") -> None:
+    """A sentence on standard output; in a terminal it is folded between words."""
+    console = terminal()
+    if console.is_terminal:
+        print_lines(console, fold(printable(sentence), console.width), style)
+    else:
+        say(sentence)
 
 
 def warn(line: str) -> None:
@@ -30,16 +44,62 @@ def print_json(value: Any) -> None:
     print(json_text(value, indent=2))
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> None:
-    """A table; the first ``left`` columns hold words, the others numbers. Tab-separated in a pipe."""
-    console = Console(highlight=False, markup=False, emoji=False)
+def print_table(title: str, columns: list[str], rows: list[list[str]], left: int | Collection[int] = 1) -> None:
+    """A table; the columns ``left`` (so many first ones, or their numbers) hold words. Tab-separated in a pipe.
+
+    It is folded between words, never inside one; where that does not fit, each row becomes lines of its own.
+    """
+    console = terminal()
+    cells = [list(map(printable, row)) for row in [columns, *rows]]
     if not console.is_terminal:
-        for row in [*([[title]] if title else []), columns, *rows]:
-            print("\t".join(map(printable, row)))
+        for row in [*([[printable(title)]] if title else []), *cells]:
+            print("\t".join(row))
         return
-    table = Table(title=printable(title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(printable(column), justify="left" if number < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*map(printable, row))
+    if title:
+        print_title(title)
+    by_column = list(zip(*cells, strict=True))
+    natural = [max(map(cell_len, column)) for column in by_column]
+    least = [max(map(widest_word, column)) for column in by_column]
+    roomy = sum(natural) + 3 * len(columns) + 1 <= console.width
+    widths = natural if roomy else column_widths(natural, least, console.width - 2 * (len(columns) - 1))
+    if widths is None:
+        for head, lines in stacked(cells[0], cells[1:], console.width):
+            print_lines(console, [head], "bold")
+            print_lines(console, lines)
+        return
+    words = range(left) if isinstance(left, int) else left
+    padding = (0, 1) if roomy else (0, 1, 0, 0)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=roomy, pad_edge=roomy, padding=padding)
+    for number, (column, width) in enumerate(zip(cells[0], widths, strict=True)):
+        table.add_column(column, justify="left" if number in words else "right", width=width)
+    for row in cells[1:]:
+        table.add_row(*row)
     console.print(table)
+
+
+def print_title(title: str) -> None:
+    """The title of a table or plot in a terminal, after an empty line."""
+    print()
+    tell(title, "bold")
+
+
+def terminal() -> Console:
+    """Standard output as rich knows it: what is printed there is taken as it is."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def shows_signs(console: Console) -> bool:
+    """Whether a terminal can be taken to show Braille and lines: by its encoding, and fonts of the Linux console."""
+    return not console.options.ascii_only and os.environ.get("TERM") not in ("dumb", "linux")
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal that standard output is; None where it is none: then lines can be of any length."""
+    console = terminal()
+    return console.width if console.is_terminal else None
+
+
+def print_lines(console: Console, lines: Iterable[str | Text], style: str = "") -> None:
+    """Lines as they are: one that is wider than the terminal stays whole, so that a path can be copied."""
+    for line in lines:
+        console.print(line, style=style, soft_wrap=True)

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from cnncli.cli.console import warn
+from cnncli.config.shipped import own_config, shipped_configs
 from cnncli.core.errors import ConfigError, one_line
 from cnncli.core.files import user_path
+from cnncli.runs.references import CONFIGS, find_checkpoint, means_checkpoint, unknown
 
 LAUNCHING = ("--nproc", "--max-restarts")
 
@@ -20,6 +22,14 @@ Words = Annotated[
     typer.Argument(
         metavar="CONFIG [KEY=VALUE]...",
         help="A YAML file, then any key of it set anew by its dotted path: optimizer.lr=0.01 model.name=mlp",
+        show_default=False,
+    ),
+]
+Either = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CONFIG|CKPT|RUN [KEY=VALUE]...",
+        help="A YAML file, or a checkpoint, run folder, run name or latest; then keys set anew.",
         show_default=False,
     ),
 ]
@@ -51,15 +61,22 @@ Data = Annotated[Path | None, typer.Option("--data", help="A folder of pictures:
 Weights = Annotated[Path | None, typer.Option("--weights", help="A file with the weights, instead of a download.")]
 StrategyName = Annotated[str | None, typer.Option("--strategy", help="head, last, full or gradual.")]
 What = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="PATH... [KEY=VALUE]...",
-        help="Pictures, folders, globs; or one table. - is standard input. device=cpu and the like are set anew.",
+        metavar="CKPT|RUN PATH... [KEY=VALUE]...",
+        help="A checkpoint or run, then pictures, folders, globs; or one table. - is standard input. device=cpu and "
+        "the like are set anew.",
+        show_default=False,
     ),
 ]
-SetAnew = Annotated[
+Trained = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="dataset.…, task.threshold, device or precision set anew."),
+    typer.Argument(
+        metavar="CKPT|RUN [KEY=VALUE]...",
+        help="A checkpoint, run folder, run name or latest; then dataset.…, task.threshold, device or precision set "
+        "anew.",
+        show_default=False,
+    ),
 ]
 TopK = Annotated[int, typer.Option("--top-k", min=1, help="Pictures: show so many classes.")]
 MaxError = Annotated[
@@ -67,7 +84,13 @@ MaxError = Annotated[
     typer.Option("--max-error", help="Pictures: answer 'unknown' where validation was wrong more often than this."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Write to this file instead of standard output.")]
-Form = Annotated[str | None, typer.Option("--format", help="table, csv or json; a table for pictures, csv for rows.")]
+Form = Annotated[
+    str | None, typer.Option("--format", help="table, csv, json or jsonl; a table for pictures, csv for rows.")
+]
+JsonLines = Annotated[bool, typer.Option("--json", help="A JSON object a line; the same as --format jsonl.")]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="Of the file of --out; utf-8-sig is what Excel reads right.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=0, help="Processes that decode pictures.")]
 Prompt = Annotated[str, typer.Option("--prompt", help="The text to continue.")]
 Length = Annotated[int, typer.Option("--length", help="How many characters to add.")]
@@ -85,8 +108,11 @@ Nproc = Annotated[int, typer.Option("--nproc", min=1, help="Share the work among
 MaxRestarts = Annotated[
     int, typer.Option("--max-restarts", min=0, help="With --nproc: go on so many times after a rank has died.")
 ]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written.")]
-Checkpoint = Annotated[Path, typer.Option("--ckpt", help="A checkpoint, or a run folder for its best.pt.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs are written, and looked for by their names.")]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option("--ckpt", metavar="CKPT|RUN", help="A checkpoint, run folder, run name or latest, named by option."),
+]
 
 
 def expand_paths(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,19 +174,57 @@ def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:
     return (user_path(others[0]) if others else None), overrides
 
 
-def split_settings(words: list[str]) -> tuple[list[str], list[str]]:
-    """The paths among the words after a checkpoint, and what is set anew; raises ``ConfigError`` without a path."""
-    overrides = [word for word in words if is_override(word) and _SETTING.match(word)]
-    paths = [word for word in words if word not in overrides]
+def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, list[str]]:
+    """The checkpoint that the option or the first word means, and the overrides; raises ``ConfigError`` without one."""
+    overrides = [word for word in words or [] if is_override(word)]
+    others = [word for word in words or [] if not is_override(word)]
+    named = [*([] if ckpt is None else [ckpt]), *others]
+    if not named:
+        raise ConfigError("no checkpoint given; name a checkpoint, a run's folder or name, or latest")
+    if len(named) > 1:
+        raise ConfigError(f"'{named[1]}' is a second checkpoint; what is set anew is written key=value")
+    return find_checkpoint(named[0], runs_dir), overrides
+
+
+def split_asked(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, list[str], list[str]]:
+    """The checkpoint, the paths to answer for, and the overrides; without the option the first word is the checkpoint.
+
+    Raises ``ConfigError`` where one of them is missing.
+    """
+    overrides = [word for word in words or [] if is_override(word) and _SETTING.match(word)]
+    paths = [word for word in words or [] if word not in overrides]
+    if ckpt is None and len(paths) == 1:
+        example = f"cnncli predict latest {paths[0]}"
+        raise ConfigError(
+            f"'{paths[0]}' alone is not enough; name a checkpoint or run, then what to predict: {example}"
+        )
     if not paths:
         raise ConfigError("no path given; name pictures, folders, or a table")
-    return paths, overrides
+    if ckpt is None:
+        ckpt, *paths = paths
+    return find_checkpoint(ckpt, runs_dir), paths, overrides
+
+
+def split_either(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, bool, list[str]]:
+    """A config or a checkpoint, whether it is a checkpoint, and the overrides; see ``means_checkpoint``."""
+    path, overrides = split_words(words)
+    if ckpt is not None and path is not None:
+        raise ConfigError(f"'{path}' and '{ckpt}' are two networks; name one")
+    if ckpt is not None:
+        return find_checkpoint(ckpt, runs_dir), True, overrides
+    path = needed(path)
+    if means_checkpoint(path, runs_dir):
+        return find_checkpoint(path, runs_dir), True, overrides
+    # a config that is named without being a file would be looked up here: a run of that name wins
+    if path.suffix not in CONFIGS and own_config(path) is None and path.as_posix() not in shipped_configs():
+        raise unknown(path, runs_dir, what="config, checkpoint or run")
+    return path, False, overrides
 
 
 def needed(path: Path | None) -> Path:
     """``path``, or a ``ConfigError`` where none was given."""
     if path is None:
-        raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
+        raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
     return path
 
 

@@ -1,5 +1,6 @@
 """Files that commands write: the place is looked at before the work, and nothing that is needed is overwritten."""
 
+import codecs
 import io
 import os
 import zipfile
@@ -7,15 +8,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import cnncli.core.printable  # noqa: F401  (names the error handler as_stored)
-from cnncli.core.errors import ConfigError, DataError, StorageError
+from cnncli.core.errors import ConfigError, DataError, StorageError, did_you_mean
 from cnncli.core.files import real_path, try_folder, write_atomically
+from cnncli.core.printable import printable  # which also names the error handler as_stored
 
 if TYPE_CHECKING:
     from cnncli.config.sections import DatasetConfig
 
 PICTURES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pt", ".pth")  # never written by --out
 RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl", "result.json", "report.json")
+UTF8, UTF8_SIG = "utf-8", "utf-8-sig"
+ENCODINGS = (UTF8, UTF8_SIG, "utf-16", "cp1252", "cp1251", "gb18030", "big5", "shift_jis", "euc_kr")  # some of them
 LOOK = 8192  # bytes of an existing file that tell whether it is text
 
 
@@ -27,6 +30,7 @@ class Output:
 
     def __init__(self, option: str, path: Path, read: Iterable[Path] = (), *, text: bool = True) -> None:
         self.option, self.path, self.text = option, path, text
+        self.encoding = "utf-8"
         self._check_place()
         self.keep_apart(read)
         if self._replaces():
@@ -36,7 +40,7 @@ class Output:
         where = f"{self.option} {self.path}"
         if os.path.isdir(self.path):
             raise StorageError(f"{where}: is a folder; name a file in it")
-        if self._is_stream():
+        if self.is_stream:
             return
         target = real_path(self.path)
         if os.path.islink(target):
@@ -89,9 +93,10 @@ class Output:
             raise ConfigError(f"{about} (part of a run); choose another name")
 
     def _replaces(self) -> bool:
-        return os.path.isfile(self.path) and not self._is_stream()
+        return os.path.isfile(self.path) and not self.is_stream
 
-    def _is_stream(self) -> bool:
+    @property
+    def is_stream(self) -> bool:
         """Whether it is a pipe, a terminal, /dev/null or the like: nothing to replace, nothing to rename."""
         absolute = os.path.abspath(self.path)
         named = absolute.startswith(("/dev/", "/proc/self/fd/"))
@@ -99,7 +104,7 @@ class Output:
 
     def write(self, fill: Callable[[BinaryIO], object]) -> None:
         """Let ``fill`` write the file: beside it first, then renamed."""
-        if self._is_stream():
+        if self.is_stream:
             content = io.BytesIO()  # what fills may want to go back and forth
             fill(content)
             self.path.write_bytes(content.getvalue())
@@ -107,12 +112,37 @@ class Output:
             write_atomically(real_path(self.path), fill, advice=f"free some space or choose another {self.option}")
 
     def write_text(self, text: str) -> None:
-        """UTF-8; the bytes of file names that are not UTF-8 as they are."""
+        """In this output's ``encoding``; in UTF-8 the bytes of file names that are not UTF-8 as they are."""
         self.write_parts([text])
 
     def write_parts(self, parts: Iterable[str]) -> None:
-        """``write_text`` of a text that comes in parts."""
-        self.write(lambda file: file.writelines(part.encode("utf-8", "as_stored") for part in parts))
+        """``write_text`` of a text that comes in parts.
+
+        Raises ``ConfigError`` for a character that the encoding lacks.
+        """
+        unicode = self.encoding in (UTF8, UTF8_SIG)
+        encoder = codecs.getincrementalencoder(self.encoding)("as_stored" if unicode else "strict")
+
+        def fill(file: BinaryIO) -> None:
+            file.writelines(encoder.encode(part) for part in parts)
+            file.write(encoder.encode("", final=True))
+
+        try:
+            self.write(fill)
+        except UnicodeEncodeError as error:
+            lacking = printable(error.object[error.start])
+            cause = f"the encoding {self.encoding} lacks '{lacking}'"
+            raise ConfigError(f"{self.option} {self.path}: {cause}; set --encoding {UTF8_SIG}") from error
+
+
+def text_encoding(name: str) -> str:
+    """The encoding that ``--encoding`` names, as Python calls it; raises ``ConfigError`` for one that is not known."""
+    try:
+        "".encode(name)
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError) as error:
+        raise ConfigError(f"--encoding {printable(name)}: unknown; {did_you_mean(name, ENCODINGS)}") from error
+    return found
 
 
 def _is_text(path: Path) -> bool:

@@ -127,9 +127,12 @@ def list_cache(
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures, one folder for each class.")],
+    what: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER|NAME", help="A folder of class folders, or a config of `cnncli list configs`."),
+    ],
 ) -> None:
-    """Look at a folder of pictures and print a commented config for it: cnncli init photos > my.yaml."""
-    from cnncli.curate.propose import look, propose
+    """Print a config to begin with, for a folder of pictures or by name: cnncli init digits > my.yaml."""
+    from cnncli.curate.propose import first_config
 
-    print_text(propose(look(folder)))
+    print_text(first_config(what))

@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnncli.cli.console import print_json, print_table, say
+from cnncli.cli.console import print_json, print_table, say, tell, terminal, warn
+from cnncli.core.errors import StorageError
 
 if TYPE_CHECKING:
     from cnncli.core.results import SplitReport, Values
@@ -29,19 +30,38 @@ def print_plan(plan: dict[str, str], as_json: bool) -> None:
 
 def print_result(result: "RunResult", as_json: bool) -> None:
     """The end of a training run: metrics beside the baseline, and where everything lies."""
-    from cnncli.cli.blocks import print_blocks
-    from cnncli.core.results import TableBlock
+    from cnncli.cli.blocks import print_brief
 
     if as_json:
         print_json(result.to_json())
         return
+    _print_curve(result)
     _metrics_table(f"Best epoch: {result.best_epoch} of {result.epochs}", result.metrics, result.samples, result.report)
-    print_blocks([block for block in result.report.blocks if isinstance(block, TableBlock) and block.brief])
+    print_brief(result.report.blocks)
+    if terminal().is_terminal:
+        print()
     say(f"best      {result.best}")
     say(f"last      {result.last}")
     say(f"look      tensorboard --logdir {result.run_dir}")
     other = "" if result.report.split == "test" else f" --split {result.report.split}"
     say(f"evaluate  cnncli eval --ckpt {result.best}{other}")
+
+
+def _print_curve(result: "RunResult") -> None:
+    """The monitored metric by epoch, where there is a terminal, and what the curves of the run say."""
+    from cnncli.cli.curve import print_curve
+    from cnncli.runs.history import read_history
+    from cnncli.runs.reading import read_curves
+    from cnncli.runs.run_folder import RunFolder
+
+    try:
+        history = read_history(RunFolder(Path(result.run_dir)), result.epochs)
+    except StorageError as error:  # of a run that has ended before: its result is there all the same
+        warn(f"note: {error}")
+        return
+    print_curve(history, result.monitored, result.best_epoch)
+    if sentence := read_curves(history, result.best_epoch).sentence:
+        tell(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
 def print_profile(profile: dict[str, Any], as_json: bool) -> None:
@@ -95,10 +115,10 @@ def _metrics_table(
     rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
     if report.perfect_baseline:
-        print(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
+        tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
     elif not report.beats_baseline:
         metric = report.headline.replace("_", " ")
-        say(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
+        tell(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
@@ -110,7 +130,7 @@ def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
     cells = [
         [row.name, row.kind, "×".join(map(str, row.output_shape)), f"{row.parameters:,}", row.formula] for row in rows
     ]
-    print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=2)
+    print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=(0, 1, 4))
 
 
 def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
@@ -124,6 +144,16 @@ def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool) -> N
             for e in entries
         ]
         print_table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
+
+
+def print_configs(found: list[dict[str, Any]], as_json: bool) -> None:
+    """The configs that come with cnncli."""
+    if as_json:
+        print_json({"configs": found})
+        return
+    rows = [[each["name"], each["headline"], each["data"], each["time"].partition(" on ")[0]] for each in found]
+    print_table(f"configs ({len(rows)})", ["name", "what it is", "data", "time"], rows, left=4)
+    say("cnncli train NAME runs one, in this time on two cores; cnncli init NAME > my.yaml copies it")
 
 
 def print_split(summary: dict[str, Any], as_json: bool) -> None:

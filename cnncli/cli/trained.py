@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli.console import print_text, warn
+from cnncli.cli.console import print_text, say, terminal_width, warn
 from cnncli.cli.options import (
     Beam,
     Checkpoint,
+    Encoding,
     Form,
     Json,
+    JsonLines,
     Length,
     LikeliestK,
     LikeliestP,
@@ -21,18 +23,20 @@ from cnncli.cli.options import (
     Out,
     Plugin,
     Prompt,
+    RunsDir,
     Seed,
-    SetAnew,
     Stream,
     Temperature,
     TopK,
+    Trained,
     Tta,
     What,
     Workers,
     in_ranks,
-    split_settings,
+    split_asked,
+    split_trained,
 )  # fmt: skip
-from cnncli.cli.outputs import Output, named_files, trained_on
+from cnncli.cli.outputs import Output, named_files, text_encoding, trained_on
 from cnncli.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -44,8 +48,8 @@ FEW = 200  # validation pictures below which an error of a few per cent cannot b
 
 def evaluate(
     ctx: typer.Context,
-    ckpt: Checkpoint,
-    words: SetAnew = None,
+    words: Trained = None,
+    ckpt: Checkpoint = None,
     split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
     data: Annotated[
         str | None,
@@ -53,6 +57,7 @@ def evaluate(
     ] = None,
     tta: Tta = False,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
     nproc: Nproc = 1,
     json_: Json = False,
 ) -> None:
@@ -67,51 +72,84 @@ def evaluate(
     wanted = evaluation.parse_split(split)
     if data is not None and wanted != "test":
         raise ConfigError("--split and --data exclude each other: all samples there are judged; choose one")
-    predictor = load_predictor(ckpt, words or [], plugin or [], views=tta, ranks=join())
+    path, overrides = split_trained(words, ckpt, runs_dir)
+    predictor = load_predictor(path, overrides, plugin or [], views=tta, ranks=join())
     tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_), data), json_)
 
 
 def predict(
-    ckpt: Checkpoint,
-    what: What,
+    what: What = None,
+    ckpt: Checkpoint = None,
     top_k: TopK = 1,
     max_error: MaxError = None,
     tta: Tta = False,
     out: Out = None,
     form: Form = None,
+    encoding: Encoding = None,
     workers: Workers = None,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
+    json_: JsonLines = False,
 ) -> None:
     """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
     from cnncli.core.spec import PICTURES
     from cnncli.inference import predict as rows
+    from cnncli.inference.predict_pictures import format_answers
     from cnncli.inference.predictor import load_predictor
-    from cnncli.inference.rows import check_format
 
-    check_format(form or "csv")
-    what, overrides = split_settings(what)
-    output = _output("--out", out, ckpt, plugin, what)
-    predictor, errors = load_predictor(ckpt, overrides, plugin or [], views=tta), dict[str, str]()
+    form = _form(form, json_)
+    path, asked, overrides = split_asked(what, ckpt, runs_dir)
+    output = _output("--out", out, path, plugin, asked)
+    _set_encoding(output, encoding, form)
+    predictor, errors = load_predictor(path, overrides, plugin or [], views=tta), dict[str, str]()
+    width = terminal_width() if output is None else None
     _keep_training_files(output, predictor)
     if predictor.spec.kind is PICTURES:  # many files, some of them bad
-        text, errors = _pictures(predictor, what, output, form or "table", top_k, max_error, workers)
+        answers = _pictures(predictor, asked, output, top_k, max_error, workers)
+        text, errors = format_answers(answers, form or "table", width), answers.errors
         parts: Iterable[str] = [text]
-    elif len(what) > 1:
-        raise ConfigError(f"'{what[1]}' is a second table; give one")
+    elif len(asked) > 1:
+        raise ConfigError(f"'{asked[1]}' is a second table; give one")
     else:
-        parts = rows.answer_rows(predictor, what[0], form or "csv")
+        parts = rows.answer_rows(predictor, asked[0], form or "csv", width)
+    _write(output, parts)
+    _end_with(f"{file}: {cause}" for file, cause in errors.items())
+
+
+def _write(output: Output | None, parts: Iterable[str]) -> None:
+    """Write to the file, or to standard output where none is named."""
     if output is None:
         print_text("".join(parts))
     else:
         output.write_parts(parts)
-    _end_with(f"{path}: {cause}" for path, cause in errors.items())
+
+
+def _form(form: str | None, lines: bool) -> str | None:
+    """The form that ``--format`` and ``--json`` mean together; raises ``ConfigError`` where there is no such form."""
+    from cnncli.inference.rows import check_format
+
+    if lines and form not in (None, "jsonl"):
+        raise ConfigError(f"--json and --format {form} exclude each other; choose one")
+    check_format(form or "csv")
+    return "jsonl" if lines else form
+
+
+def _set_encoding(output: Output | None, encoding: str | None, form: str | None) -> None:
+    """Let the output be written in the encoding that ``--encoding`` names."""
+    if encoding is None:
+        return
+    if form in ("json", "jsonl"):
+        raise ConfigError("--encoding is for CSV and tables, JSON is UTF-8 always; leave out --encoding")
+    if output is None:
+        raise ConfigError("--encoding is for a file; name one with --out")
+    output.encoding = text_encoding(encoding)
 
 
 def _pictures(
-    predictor: "Predictor", what: list[str], output: Output | None, form: str, top_k: int, max_error: float | None,
+    predictor: "Predictor", what: list[str], output: Output | None, top_k: int, max_error: float | None,
     workers: int | None,
-) -> tuple[str, dict[str, str]]:  # fmt: skip
-    """The answers as text, and path → cause for files that could not be read."""
+) -> "Answers":  # fmt: skip
+    """The answers to all that can be read."""
     from cnncli.inference import predict_pictures as pictures
     from cnncli.inference.gather import gather
     from cnncli.training.display import Display
@@ -122,7 +160,7 @@ def _pictures(
     track = Display(quiet=not sys.stderr.isatty()).track
     answers = pictures.predict_pictures(predictor, asked, track, top_k=top_k, max_error=max_error, workers=workers)
     _tell_threshold(answers)
-    return pictures.format_answers(answers, form), answers.errors
+    return answers
 
 
 def _tell_threshold(answers: "Answers") -> None:
@@ -140,7 +178,7 @@ def _output(
     """The file that ``option`` names, none of those that a command with a checkpoint and such data reads."""
     if path is None:
         return None
-    read = [ckpt, ckpt / "best.pt", *(plugins or []), *(file for word in what for file in named_files(word))]
+    read = [ckpt, *(plugins or []), *(file for word in what for file in named_files(word))]
     return Output(option, path, read, text=text)
 
 
@@ -148,6 +186,13 @@ def _keep_training_files(output: Output | None, predictor: "Predictor") -> None:
     """Raise ``ConfigError`` when ``output`` is a file that the network was trained on."""
     if output is not None:
         output.keep_apart(trained_on(predictor.config.dataset))
+
+
+def _tell_written(outputs: dict[str, Output | None]) -> None:
+    """Say where the files lie that were written."""
+    for what, output in outputs.items():
+        if output is not None and not output.is_stream:
+            say(f"{what:<9} {output.path}")
 
 
 def _end_with(errors: Iterable[str]) -> None:
@@ -160,8 +205,8 @@ def _end_with(errors: Iterable[str]) -> None:
 
 
 def generate(
-    ckpt: Checkpoint,
-    words: SetAnew = None,
+    words: Trained = None,
+    ckpt: Checkpoint = None,
     prompt: Prompt = "",
     length: Length = 500,
     temperature: Temperature = 0.8,
@@ -171,6 +216,7 @@ def generate(
     seed: Seed = 0,
     stream: Stream = False,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
     """Continue a text with a network that learned from text."""
@@ -178,7 +224,8 @@ def generate(
     from cnncli.inference import generate as generation
     from cnncli.inference.predictor import load_predictor
 
-    predictor = load_predictor(ckpt, words or [], plugin or [])
+    path, overrides = split_trained(words, ckpt, runs_dir)
+    predictor = load_predictor(path, overrides, plugin or [])
     _, unknown = generation.encode(prompt, generation.text_of(predictor))
     pieces: Iterable[str]
     found: dict[str, float] = {}
@@ -198,15 +245,14 @@ def generate(
 
 
 def forecast(
-    ckpt: Checkpoint,
-    words: SetAnew = None,
+    words: Trained = None,
+    ckpt: Checkpoint = None,
     steps: Annotated[int, typer.Option("--steps", help="How many steps beyond the end of the data.")] = 12,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", help="Another series with the same columns, instead of the trained one.")
-    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Another series with the same columns.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the forecast to this CSV file.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Write a picture: history, forecast, interval.")] = None,
     plugin: Plugin = None,
+    runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
     """Forecast beyond the end of a series, in its own unit, with an interval."""
@@ -214,15 +260,16 @@ def forecast(
     from cnncli.inference.predictor import load_predictor
     from cnncli.inference.rows import format_rows
 
+    path, overrides = split_trained(words, ckpt, runs_dir)
     given = [] if csv is None else [str(csv)]
-    table = _output("--out", out, ckpt, plugin, given)
-    picture = _output("--plot", plot, ckpt, plugin, given, text=False)
+    table = _output("--out", out, path, plugin, given)
+    picture = _output("--plot", plot, path, plugin, given, text=False)
     plot_format = "" if plot is None else forecasting.plot_format(plot)
     if table is not None and picture is not None and table.same_as(picture):
         raise ConfigError(f"--plot {plot}: is --out as well; choose another name")
-    predictor = load_predictor(ckpt, words or [], plugin or [])
-    for output in (table, picture):
-        _keep_training_files(output, predictor)
+    predictor = load_predictor(path, overrides, plugin or [])
+    _keep_training_files(table, predictor)
+    _keep_training_files(picture, predictor)
     found, errors = forecasting.forecast(predictor, steps, csv)
     rows = forecasting.forecast_rows(found)
     if picture is not None:
@@ -231,6 +278,8 @@ def forecast(
         table.write_text(format_rows(rows, "csv", digits=""))
     if json_:
         print_text(format_rows(rows, "json", about=forecasting.about(found, errors)))
-    elif out is None:
-        print_text(format_rows(rows, "table"))
+    else:
+        if out is None:
+            print_text(format_rows(rows, "table", width=terminal_width()))
+        _tell_written({"forecast": table, "picture": picture})
     _end_with(errors.values())

@@ -4,9 +4,13 @@ import signal
 from types import FrameType
 from typing import Any
 
+from cnncli.core.callers import called_by_program
+
 
 class StopSignal:
     """While entered, the first SIGINT or SIGTERM sets a flag; the second ends the process at once.
+
+    Of a program's own process the second SIGINT ends only the call: a notebook has other things to keep.
 
     ``received`` is what came here, at any moment; ``signum`` what all ranks have agreed on, which alone decides: it
     changes only where they ask each other (``Ranks``), and after the same step on all of them.
@@ -16,6 +20,7 @@ class StopSignal:
         self.received: int | None = None
         self.signum: int | None = None
         self._previous: dict[int, Any] = {}
+        self._keeps_process = called_by_program()
 
     @property
     def requested(self) -> bool:
@@ -36,6 +41,8 @@ class StopSignal:
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if self.received is not None:
+            if self._keeps_process and signum == signal.SIGINT:
+                raise KeyboardInterrupt
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
         self.received = signum

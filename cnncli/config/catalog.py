@@ -17,10 +17,20 @@ ROOMS = ("cnncli.data", "cnncli.models", "cnncli.tasks", "cnncli.optim")
 
 
 def fill_registries() -> None:
-    """Import every room that registers components."""
+    """Import every room that registers components.
+
+    What the session has registered stands aside meanwhile: raises ``ConfigError`` where cnncli has that name.
+    """
     forget()
+    if all(room in sys.modules for room in ROOMS):
+        return
+    aside = {kind: registry.take(lambda entry: entry.in_session) for kind, registry in REGISTRIES.items()}
     for room in ROOMS:
         importlib.import_module(room)
+    taken = [(REGISTRIES[kind], entry) for kind, entries in aside.items() for entry in entries]
+    lost = [f"two {kind.kind} are registered as '{entry.name}'" for kind, entry in taken if not kind.put_back(entry)]
+    if lost:
+        raise ConfigError(f"{'; '.join(lost)}; give yours another name")
 
 
 def know_signatures() -> None:
@@ -36,7 +46,8 @@ def describe_components(kind: str | None = None) -> dict[str, list[dict[str, Any
     """Every component of one kind, or of all: name, description and arguments with their defaults."""
     know_signatures()
     if kind is not None and kind not in REGISTRIES:
-        raise ConfigError(f"there is no list of '{kind}'; {did_you_mean(kind, list(REGISTRIES))}")
+        advice = did_you_mean(kind, [*REGISTRIES, "configs"])
+        raise ConfigError(f"there is no list of '{kind}'; {advice}")
     return {
         name: [
             {"name": entry.name, "description": entry.description, "arguments": _defaults(entry)}

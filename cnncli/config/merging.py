@@ -1,12 +1,14 @@
 """One config from several layers: ``extends`` bases, the file itself, then ``key=value`` overrides."""
 
+import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnncli.config.sections import COMPONENT_SECTIONS
+from cnncli.config.shipped import find_config, shipped_configs
 from cnncli.config.yaml_source import COMMAND_LINE, MAX_DEPTH, Document, Origin, parse_yaml, read_yaml_file
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.files import real_path, user_path
@@ -17,15 +19,40 @@ KEY = r"[A-Za-z_]\w*(\.\w+)*"
 MAX_EXTENDS = 16
 
 
-def load_document(path: Path, overrides: Sequence[str] = ()) -> Document:
-    """Read ``path``, put it on top of what it ``extends``, and apply ``key=value`` overrides.
+def load_document(source: Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Document:
+    """Read ``source``, put it on top of what it ``extends``, and apply ``key=value`` overrides.
 
-    Raises ``ConfigError`` for unreadable files, circular ``extends`` and malformed overrides.
+    It is a mapping, or the path of a file; where there is no such file the name of a config that comes with cnncli, as
+    in ``extends``. Raises ``ConfigError`` for unreadable files, circular ``extends`` and malformed overrides.
     """
-    document = _load_file(path, ())
-    document.data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:200] or "run")
+    if isinstance(source, Mapping):
+        document = _extended(_plain_document(source), Path(), ())
+    else:
+        path = find_config(source)
+        document = _load_file(path, ())
+        document.data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:200] or "run")
     apply_overrides(document, overrides)
     return document
+
+
+def _plain_document(source: Mapping[str, Any]) -> Document:
+    """A mapping as a document: values that are no plain ones (NumPy's, paths) as such."""
+    data = json.loads(json.dumps(dict(source), default=plain))
+    return Document(data, {path: Origin("config", None, MAX_EXTENDS) for path in _paths(data, ())})
+
+
+def plain(value: Any) -> Any:
+    """The plain value of a number of NumPy's, a path or another mapping, for JSON."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inside in items:
+        yield from _paths(inside, (*path, key))
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
@@ -44,6 +71,11 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
 def _load_file(path: Path, seen: tuple[Path, ...]) -> Document:
     shown = str(path)
     document = read_yaml_file(path, shown, layer=MAX_EXTENDS - len(seen))
+    return _extended(document, path, seen)
+
+
+def _extended(document: Document, path: Path, seen: tuple[Path, ...]) -> Document:
+    """A document, from ``path``, on top of what it extends."""
     _expand_shorthand(document)
     _resolve_plugins(document, path.parent)
     base_name = document.data.pop("extends", None)
@@ -53,9 +85,11 @@ def _load_file(path: Path, seen: tuple[Path, ...]) -> Document:
     if not isinstance(base_name, str):
         raise ConfigError(document.fault(("extends",), "must be the path of one YAML file"))
     base_path = path.parent / user_path(base_name)
+    if not os.path.isfile(base_path):  # Path.is_file raises for a name that is too long
+        base_path = shipped_configs().get(base_name, base_path)
     if real_path(base_path) in chain or len(chain) >= MAX_EXTENDS:
         raise ConfigError(document.fault(("extends",), f"'{base_name}' leads back to this file; break the circle"))
-    if not os.path.isfile(base_path):  # Path.is_file raises for a name that is too long
+    if not os.path.isfile(base_path):
         raise ConfigError(document.fault(("extends",), f"no such file '{base_path}'; the path is relative to {path}"))
     base = _load_file(base_path, chain)
     base.data.pop("name", None)

@@ -41,6 +41,8 @@ class Document:
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
     replaced: dict[KeyPath, Any] = field(default_factory=dict)
     """Values that a later layer has replaced."""
+    by_name: dict[KeyPath, Path] = field(default_factory=dict)
+    """Where runs lie that were named: the values are the checkpoints that the names stood for when this was read."""
 
     def origin(self, path: KeyPath) -> Origin:
         """Where ``path`` was written, or else something inside it, or the nearest thing around it."""

@@ -89,11 +89,14 @@ class StorageError(CnncliError):
 
 
 class Interrupted(CnncliError):
-    """The run was stopped by a signal; 130 after Ctrl-C, 143 after SIGTERM."""
+    """The run was stopped by a signal; 130 after Ctrl-C, 143 after SIGTERM.
 
-    def __init__(self, message: str, signum: int) -> None:
+    ``run_dir`` is the folder of the run that can be gone on with, if there is one.
+    """
+
+    def __init__(self, message: str, signum: int, run_dir: str | None = None) -> None:
         super().__init__(message)
-        self.exit_code = 128 + signum
+        self.exit_code, self.run_dir = 128 + signum, run_dir
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

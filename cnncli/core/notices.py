@@ -1,9 +1,12 @@
 """What is worth a look but stops nothing: told where it is found, shown or collected by whoever listens."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+
+from cnncli.core.errors import one_line
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,11 @@ def notice(kind: str, text: str) -> None:
     listener = _listener.get()
     if listener is not None:
         listener(Notice(kind, text))
+
+
+def show(found: Notice) -> None:
+    """A notice as a line on standard error."""
+    print(f"note: {one_line(found.text)}", file=sys.stderr)
 
 
 @contextmanager

@@ -14,6 +14,12 @@ from cnncli.core.files import real_path
 
 PLUGIN_PREFIX = "cnncli_plugin_"
 _FOLDERS: set[str] = set()  # of the plug-ins that were read
+_BEING_READ: list[Path] = []
+
+
+def loading() -> bool:
+    """Whether a plug-in is being read, which other processes will read, too."""
+    return bool(_BEING_READ)
 
 
 def load_plugin(path: Path) -> None:
@@ -32,6 +38,7 @@ def load_plugin(path: Path) -> None:
         raise ConfigError(f"{path}: is not a Python file; plug-ins end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _BEING_READ.append(path)
     try:
         with _importable(path.parent):
             spec.loader.exec_module(module)
@@ -44,6 +51,8 @@ def load_plugin(path: Path) -> None:
         line = frames[-1].lineno if frames else getattr(error, "lineno", None)
         where = f"{path}:{line}" if line else str(path)
         raise ConfigError(f"{where}: {_cause(error)}") from error
+    finally:
+        _BEING_READ.pop()
 
 
 def _cause(error: BaseException) -> str:

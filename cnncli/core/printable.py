@@ -32,8 +32,11 @@ def unsafe(sign: str) -> bool:
     return unicodedata.category(sign) in _UNSAFE and sign not in JOINERS
 
 
-def json_text(value: Any, indent: int) -> str:
-    """``value`` as JSON that every terminal, and every file in UTF-8, can take: unsafe characters are ``\\uXXXX``."""
+def json_text(value: Any, indent: int | None) -> str:
+    """``value`` as JSON, in one line without ``indent``, that every terminal, and every file in UTF-8, can take.
+
+    Unsafe characters are ``\\uXXXX``.
+    """
     return _SUSPECT.sub(_in_json, json.dumps(value, indent=indent, ensure_ascii=False))
 
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from cnncli.core.arguments import arguments_model
 from cnncli.core.errors import ConfigError, did_you_mean
-from cnncli.core.plugins import refusals
+from cnncli.core.plugins import loading, refusals
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
@@ -22,7 +22,10 @@ class Entry:
     ``suggests`` are names that other sections of the config take when they give none: ``{"loss": "mse"}``.
     ``traits`` are what others must know of it: that it moves with every step, takes class weights, and the like.
     ``places`` are arguments that say where data lie, the first of them what is looked at: no part of an experiment.
+    ``in_session``: by a program or notebook that uses cnncli, so that no other process can find it.
     """
+
+    in_session = False
 
     def __init__(
         self,
@@ -98,7 +101,13 @@ class Registry:
 
         def decorator(factory: Factory) -> Factory:
             self._check_class(name, factory)
+            in_session = not _module(factory).startswith("cnncli.") and not loading()
+            if in_session:
+                self._populate()
+                if _same_again(self._entries.get(name), factory):
+                    del self._entries[name]
             self.add(name, factory, description=description, suggests=suggests, traits=traits, places=places)
+            self._entries[name].in_session = in_session
             return factory
 
         return decorator
@@ -169,6 +178,19 @@ class Registry:
             self._populate()
         return name in self._entries
 
+    def take(self, wanted: Callable[[Entry], bool]) -> list[Entry]:
+        """Take out every entry that is ``wanted``, to be put back."""
+        taken = [entry for entry in self._entries.values() if wanted(entry)]
+        self.discard(wanted)
+        return taken
+
+    def put_back(self, entry: Entry) -> bool:
+        """Add an entry that was taken out; False where its name is taken by now."""
+        if entry.name in self:
+            return False
+        self._entries[entry.name] = entry
+        return True
+
     def discard(self, unwanted: Callable[[Entry], bool]) -> None:
         """Take out every entry that is ``unwanted``."""
         self._entries = {name: entry for name, entry in self._entries.items() if not unwanted(entry)}
@@ -176,6 +198,18 @@ class Registry:
     def _populate(self) -> None:
         while self._deferred:
             self._deferred.pop()()
+
+
+def _same_again(entry: Entry | None, factory: Callable[..., Any]) -> bool:
+    """Whether a notebook's cell, or a module that is reloaded, defines the same thing anew."""
+    if entry is None or not entry.in_session:
+        return False
+    names = [getattr(each, "__qualname__", None) for each in (entry.factory, factory)]
+    return names[0] is not None and names[0] == names[1] and _module(entry.factory) == _module(factory)
+
+
+def _module(factory: Callable[..., Any]) -> str:
+    return str(getattr(factory, "__module__", ""))
 
 
 _MODULE = ("forward", "parameters")  # of torch.nn.Module
@@ -246,3 +280,13 @@ Activation = Annotated[str | dict[str, Any], AfterValidator(ComponentCheck("acti
 
 Layer = Annotated[str | dict[str, Any], AfterValidator(ComponentCheck("layers", "activations"))]
 """An item of a list of layers: a layer or an activation, alone or with its own arguments."""
+
+
+def session_parts(names: Collection[str]) -> list[str]:
+    """What is registered in this session under one of ``names``, as ``kind 'name'``."""
+    return [
+        f"{registry.one} '{name}'"
+        for registry in REGISTRIES.values()
+        for name, entry in registry._entries.items()
+        if entry.in_session and name in names
+    ]

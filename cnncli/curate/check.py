@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.config.sections import Config, DatasetConfig
+from cnncli.config.shipped import tell_shadowed
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import datasets, tasks
 from cnncli.core.spec import Wants
@@ -39,6 +40,7 @@ def is_checked_alone(path: Path) -> bool:
 def check_path(path: Path, track: Track) -> Checked:
     """The report on a folder of pictures, a table, or a text; raises ``DataError`` where there is nothing to check."""
     if path.is_dir():
+        tell_shadowed(path, f"the folder '{path}'")
         return check_folder(path, track)
     if path.name.lower().endswith(TABLES):
         return check_table_file(path, track)

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.config.shipped import copy_of, nearest, shipped_configs, tell_shadowed
 from cnncli.core.errors import DataError
 from cnncli.curate.check_pictures import list_folder
 from cnncli.curate.findings import UNBALANCED
@@ -32,6 +33,21 @@ class Looked:
     def ratio(self) -> float:
         """Pictures of the largest class for each of the smallest."""
         return max(self.counts["train"].values()) / min(self.counts["train"].values())
+
+
+def first_config(what: Path) -> str:
+    """A config to begin with, as YAML: one for a folder of pictures, or a copy of the shipped one of that name.
+
+    Raises ``DataError`` where ``what`` is neither.
+    """
+    if what.is_dir():
+        tell_shadowed(what, f"the folder '{what}'")
+        return propose(look(what))
+    if (name := what.as_posix()) in shipped_configs():
+        return copy_of(name)
+    if (near := nearest(what)) is not None and not what.exists():
+        raise DataError(f"{what}: no such folder, and no config of that name comes with cnncli; did you mean '{near}'?")
+    return propose(look(what))
 
 
 def look(root: Path) -> Looked:

@@ -11,7 +11,19 @@ from torch import Tensor
 
 from cnncli.core.errors import DataError
 from cnncli.core.spec import Decode
-from cnncli.data.levels import OWN, Ends, Pixels, as_bytes, is_deep, load_array, mark_type, planes_of, scaled, values_of
+from cnncli.data.levels import (
+    OWN,
+    Ends,
+    Pixels,
+    as_bytes,
+    check_array,
+    is_deep,
+    load_array,
+    mark_type,
+    planes_of,
+    scaled,
+    values_of,
+)  # fmt: skip
 from cnncli.data.upright import orientation_in, upright, without_metadata
 
 if TYPE_CHECKING:
@@ -33,12 +45,38 @@ def read_image(file: File, decode: Decode) -> Tensor:
     array. Deeper levels are scaled to 8 bits, from ``value_range`` where there is one. CMYK and palettes become RGB,
     of an animation the first picture is taken. Raises ``DataError`` naming the file when it cannot be decoded.
     """
+    return _tensor(_read_bands(file, _enough(decode), decode, decode.value_range), decode)
+
+
+def read_held(picture: "Image | Pixels", decode: Decode, name: str) -> Tensor:
+    """A picture in memory as ``read_image`` gives one of a file: an array is one of ``.npy``.
+
+    Raises ``DataError`` with the ``name`` that it has for people.
+    """
+    if getattr(picture, "tile", None) and getattr(picture, "filename", ""):  # opened, but not decoded yet
+        return read_image(Path(picture.filename), decode)  # type: ignore[union-attr]
+    with _naming(name):
+        if isinstance(picture, np.ndarray):
+            check_array(picture)
+            planes = planes_of(picture, decode.channels)
+            return _tensor(_of_array(planes, decode.channels, decode.value_range), decode)
+        mark_type(picture)
+        return _tensor(_bands(upright(picture), decode, decode.value_range), decode)
+
+
+def _enough(decode: Decode) -> tuple[int, int]:
     height, width = decode.size
-    bands = [_fitted(band, decode) for band in _read_bands(file, (2 * width, 2 * height), decode, decode.value_range)]
-    if len(bands) == 1:
-        pixels = np.array(bands[0].convert("L" if decode.channels == 1 else "RGB"))
+    return 2 * width, 2 * height
+
+
+def _tensor(bands: list["Image"], decode: Decode) -> Tensor:
+    """The bands of a picture, brought to size, as uint8 ``[channels, *size]``."""
+    height, width = decode.size
+    fitted = [_fitted(band, decode) for band in bands]
+    if len(fitted) == 1:
+        pixels = np.array(fitted[0].convert("L" if decode.channels == 1 else "RGB"))
     else:
-        pixels = np.stack([np.asarray(band) for band in bands], axis=2)
+        pixels = np.stack([np.asarray(band) for band in fitted], axis=2)
     return torch.from_numpy(pixels).view(height, width, decode.channels).permute(2, 0, 1)
 
 
@@ -69,8 +107,8 @@ def raw_values(file: File) -> Pixels | None:
 class _naming:
     """Whatever a decoder raises about a file becomes a ``DataError`` that names it."""
 
-    def __init__(self, file: File) -> None:
-        self.name = file if isinstance(file, Path) else "standard input"
+    def __init__(self, file: File | str) -> None:
+        self.name = file if isinstance(file, Path | str) else "standard input"
 
     def __enter__(self) -> None:
         pass
@@ -103,10 +141,14 @@ def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode, ends
                 # to be looked at, all channels in one
                 values = values.mean(0 if values.shape[0] < values.shape[2] else 2)
             return _of_array(planes_of(values, decode.channels), decode.channels, ends)
-        image = _load(file, enough)
-        if decode.channels in (1, 3):
-            return [_eight_bit(image, ends)]
-        return _split(image, decode.channels, ends)
+        return _bands(_load(file, enough), decode, ends)
+
+
+def _bands(image: "Image", decode: Decode, ends: Ends) -> list["Image"]:
+    """An upright picture in the modes of ``_read_bands``."""
+    if decode.channels in (1, 3):
+        return [_eight_bit(image, ends)]
+    return _split(image, decode.channels, ends)
 
 
 def _is_array(file: File) -> bool:

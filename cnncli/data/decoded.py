@@ -12,6 +12,8 @@ from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.cores import usable_cores
+from cnncli.core.notices import notice
+from cnncli.core.registry import session_parts
 from cnncli.data import cache
 from cnncli.data.contract import Track
 from cnncli.data.loaders import read_pictures
@@ -74,10 +76,14 @@ def _parts(source: FileSource, config: DatasetConfig, track: Track) -> Iterator[
 
 
 def workers(config: DatasetConfig, samples: int) -> int:
-    """How many processes decode ``samples`` pictures."""
-    if config.workers != "auto":
-        return max(config.workers, 0)
-    return workers_for(samples)
+    """How many processes decode ``samples`` pictures; none where they would not find what they need."""
+    wanted = workers_for(samples) if config.workers == "auto" else max(config.workers, 0)
+    parts = session_parts({config.name, *(transform.name for transform in config.augment)}) if wanted else []
+    if parts:
+        advice = "for workers put it into a file, and name that under plugins"
+        notice("session_parts", f"{parts[0]} is registered in this session: no worker processes are used; {advice}")
+        return 0
+    return wanted
 
 
 def workers_for(samples: int) -> int:

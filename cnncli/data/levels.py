@@ -74,14 +74,19 @@ def scaled(values: Pixels, value_range: Ends) -> Bytes:
 
 def load_array(file: Any) -> Pixels:
     """The array of a ``.npy`` file, ``[H, W]`` or ``[H, W, C]``; raises ``ValueError`` for what is no picture."""
+    mapped = np.load(file, mmap_mode="r", allow_pickle=False) if not hasattr(file, "read") else np.load(file)
+    check_array(mapped)
+    return np.asarray(mapped)
+
+
+def check_array(array: Pixels) -> None:
+    """Raise ``ValueError`` for an array that is no picture ``[H, W]`` or ``[H, W, C]``."""
     from PIL import Image
 
-    mapped = np.load(file, mmap_mode="r", allow_pickle=False) if not hasattr(file, "read") else np.load(file)
-    if mapped.ndim not in (2, 3) or mapped.dtype.kind not in "buif" or mapped.size == 0:
-        raise ValueError(f"its array is {mapped.dtype} {list(mapped.shape)}, not numbers [height, width, channels]")
-    if mapped.shape[0] * mapped.shape[1] > 2 * (Image.MAX_IMAGE_PIXELS or 2**62):
-        raise ValueError(f"{mapped.shape[0] * mapped.shape[1]} pixels exceeds limit")
-    return np.asarray(mapped)
+    if array.ndim not in (2, 3) or array.dtype.kind not in "buif" or array.size == 0:
+        raise ValueError(f"its array is {array.dtype} {list(array.shape)}, not numbers [height, width, channels]")
+    if array.shape[0] * array.shape[1] > 2 * (Image.MAX_IMAGE_PIXELS or 2**62):
+        raise ValueError(f"{array.shape[0] * array.shape[1]} pixels exceeds limit")
 
 
 def planes_of(values: Pixels, channels: int) -> Pixels:

@@ -47,7 +47,7 @@ def _open(name: str, files: str, opener: Opener) -> tuple[Any, Any]:
         raise StorageError(
             f"{name} is not in '{root}' and cannot be downloaded ({str(error).splitlines()[0]}); "
             f"place {files} in '{root}' or point CNNCLI_DATA at a folder that has them; "
-            "'cnncli train configs/digits.yaml' runs at once without any download"
+            "'cnncli train digits' runs at once without any download"
         ) from error
 
 

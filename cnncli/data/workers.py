@@ -1,8 +1,7 @@
 """Reading ahead by worker processes, without a wait that can last for ever.
 
 What a worker has read goes to the main process through shared memory, and where that has no room through a pipe,
-which is slower. Workers that were stopped, or do nothing any more, are ended, so that whoever waits for them hears of
-it.
+which is slower. Workers that were stopped, or do nothing any more, are ended: whoever waits for them hears of it.
 """
 
 import atexit
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from cnncli.core.callers import script_advice
 from cnncli.core.errors import TrainingError
 from cnncli.core.notices import notice
 
@@ -259,7 +259,7 @@ def _explained(watch: _Watch) -> Iterator[None]:
         first = str(error).split("\n", 1)[0] or type(error).__name__
         if isinstance(error, RuntimeError) and "DataLoader worker" not in first:
             raise
-        raise TrainingError(f"a data worker died ({first}); {ADVICE}") from error
+        raise TrainingError(f"a data worker died ({first}); {script_advice()}{ADVICE}") from error
 
 
 def _go_on(pids: list[int]) -> None:

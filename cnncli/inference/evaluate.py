@@ -9,6 +9,7 @@ from torch import Tensor
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import ConfigError, DataError, Interrupted, SamplesGone, did_you_mean
+from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
@@ -40,6 +41,9 @@ class Evaluation:
     def samples(self) -> dict[str, int]:
         """How many samples each split has."""
         return {self.report.split: self.report.samples}
+
+    def _repr_html_(self) -> str:
+        return metrics_table(self.metrics, self.samples, self.checkpoint) + report_html(self.report)
 
     def to_json(self) -> dict[str, Any]:
         """The keys that docs/json.md lists."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.files import user_path
@@ -19,11 +20,22 @@ STANDARD_INPUT = "-"
 
 @dataclass
 class Asked:
-    """Files to answer for, in order, or one picture's bytes; ``missing`` is path → cause for what is not there."""
+    """Files to answer for, in order, or one picture's bytes, or pictures and arrays ``held`` in memory.
+
+    ``missing`` is path → cause for what is not there.
+    """
 
     paths: list[Path] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     picture: bytes | None = None
+    held: Sequence[Any] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """What each is called."""
+        if self.held is not None:
+            return [f"picture {number}" for number in range(len(self.held))]
+        return [str(path) for path in self.paths] if self.picture is None else [STANDARD_INPUT]
 
 
 def gather(words: Sequence[str]) -> Asked:

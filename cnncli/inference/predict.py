@@ -42,17 +42,23 @@ def predict_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd
     return rows.assign(**_answers(predictor, table, rows, name))
 
 
-def answer_rows(predictor: Predictor, path: Path | str, form: str) -> Iterable[str]:
-    """What ``predict_rows`` gives as ``csv``, ``json`` or ``table``, with every cell of the file as it is written.
+def read_rows(predictor: Predictor, rows: "pd.DataFrame | Path | str") -> "pd.DataFrame":
+    """Rows as they are, or those of a file, read as the training's was."""
+    return _read(predictor, _table(predictor), rows)[0].frame if isinstance(rows, str | Path) else rows
 
-    In JSON columns that hold numbers are numbers. The text comes in parts, as that of a large table is large.
+
+def answer_rows(predictor: Predictor, path: Path | str, form: str, width: int | None = None) -> Iterable[str]:
+    """What ``predict_rows`` gives in a form of ``rows.FORMATS``, with every cell of the file as it is written.
+
+    In JSON columns that hold numbers are numbers. A table keeps to the ``width`` of a terminal. The text comes in
+    parts, as that of a large table is large.
     """
     check_format(form)
     table = _table(predictor)
     file, name = _read(predictor, table, path)
     answers = _answers(predictor, table, file.frame, name)
     if form != "csv":
-        return [format_frame(_as_written(file).assign(**answers), form)]
+        return [format_frame(_as_written(file).assign(**answers), form, width)]
     file = replace(file, frame=file.frame[:0])  # of a large table only one copy is needed at a time
     give_freed_memory_back()
     return _csv_parts(file, answers)
@@ -129,11 +135,12 @@ def _read(predictor: Predictor, table: Table, rows: Path | str) -> tuple[TableFi
     return file, "standard input" if path is None else path.name
 
 
-def format_frame(frame: "pd.DataFrame", form: str) -> str:
-    """A table's rows as ``csv``, ``json`` or ``table``; in JSON columns that hold numbers are numbers."""
-    columns = {str(name): _plain(frame[name]) if form == "json" else frame[name].tolist() for name in frame.columns}
+def format_frame(frame: "pd.DataFrame", form: str, width: int | None = None) -> str:
+    """A table's rows in a form of ``rows.FORMATS``; in JSON columns that hold numbers are numbers."""
+    numbers_apart = form in ("json", "jsonl")
+    columns = {str(name): _plain(frame[name]) if numbers_apart else frame[name].tolist() for name in frame.columns}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return format_rows(rows, form, columns=list(columns))
+    return format_rows(rows, form, columns=list(columns), width=width)
 
 
 def _plain(column: "pd.Series[Any]") -> list[Any]:

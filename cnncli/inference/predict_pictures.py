@@ -1,7 +1,7 @@
 """Answers of a trained network for pictures that it has not seen."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,14 @@ from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.printable import json_text
 from cnncli.core.spec import Decode, Pictures
 from cnncli.data.contract import Track
-from cnncli.data.decode import read_image
+from cnncli.data.decode import read_held, read_image
 from cnncli.data.decoded import workers_for
 from cnncli.data.loaders import Read, read_pictures
 from cnncli.data.paths import as_paths
 from cnncli.data.sources import FileSource
-from cnncli.inference.gather import STANDARD_INPUT, Asked
+from cnncli.inference.gather import Asked
 from cnncli.inference.predictor import Predictor
-from cnncli.inference.rows import check_format, format_rows
+from cnncli.inference.rows import check_format, format_rows, json_lines
 from cnncli.tasks.calibration import threshold_for
 
 BATCH = 64  # pictures that are read at a time,
@@ -67,21 +67,31 @@ def predict_pictures(
     stays within that rate. Raises ``ConfigError`` for networks that do not learn from pictures,
     ``TrainingError`` when a worker ends.
     """
-    decode = decode_of(predictor)
     threshold, answered, samples = (None, 0.0, 0) if max_error is None else _threshold(predictor, max_error)
-    names = [str(path) for path in asked.paths] if asked.picture is None else [STANDARD_INPUT]
     errors, good, logits = dict(asked.missing), list[str](), list[Tensor]()
-    done = 0
+    for names, images, failed in read_asked(predictor, asked, track, workers):
+        errors |= failed
+        good += names
+        if len(images):
+            logits.append(predictor.logits(images))
+    found = _answers(predictor, good, torch.cat(logits), top_k, threshold) if good else []
+    return Answers(found, errors, threshold, answered, samples)
+
+
+def read_asked(
+    predictor: Predictor, asked: Asked, track: Track, workers: int | None = None
+) -> Iterator[tuple[list[str], Tensor, dict[str, str]]]:
+    """The pictures as they are answered for, batch by batch: names, uint8 ``[N, C, H, W]``, and name → cause of others.
+
+    Raises ``ConfigError`` for networks that do not learn from pictures, ``TrainingError`` when a worker ends.
+    """
+    decode, names, done = decode_of(predictor), asked.names, 0
     with explained(ANSWERING):  # a worker that dies is heard of wherever the main process stands
         for read in _reads(asked, decode, workers, track):
             batch = names[done : done + len(read.images) + len(read.errors)]
             done += len(batch)
-            errors |= {batch[number]: _cause(batch[number], error) for number, error in read.errors.items()}
-            good += [name for number, name in enumerate(batch) if number not in read.errors]
-            if len(read.images):
-                logits.append(predictor.logits(read.images))
-    found = _answers(predictor, good, torch.cat(logits), top_k, threshold) if good else []
-    return Answers(found, errors, threshold, answered, samples)
+            errors = {batch[number]: _cause(batch[number], error) for number, error in read.errors.items()}
+            yield [name for number, name in enumerate(batch) if number not in read.errors], read.images, errors
 
 
 def decode_of(predictor: Predictor) -> Decode:
@@ -99,11 +109,26 @@ def _reads(asked: Asked, decode: Decode, workers: int | None, track: Track) -> I
     """The pictures, batch by batch."""
     if asked.picture is not None:
         return [Read(read_image(io.BytesIO(asked.picture), decode).unsqueeze(0), {})]
+    size = max(min(BATCH, LARGE // (decode.channels * decode.size[0] * decode.size[1])), 1)
+    if asked.held is not None:
+        return _held(asked, decode, size)
     count = len(asked.paths)
     workers = workers_for(count) if workers is None else workers
     source = FileSource(as_paths(asked.paths), torch.zeros(count, dtype=torch.long), decode)
-    size = max(min(BATCH, LARGE // (decode.channels * decode.size[0] * decode.size[1])), 1)
     return track(read_pictures(source, workers, size), -(-count // size), f"{count:,} pictures") if count else []
+
+
+def _held(asked: Asked, decode: Decode, size: int) -> Iterator[Read]:
+    """Pictures in memory, so many at a time."""
+    held, names = asked.held or (), asked.names
+    for first in range(0, len(held), size):
+        images, errors = [], {}
+        for number, picture in enumerate(held[first : first + size]):
+            try:
+                images.append(read_held(picture, decode, names[first + number]))
+            except DataError as error:
+                errors[number] = error
+        yield Read(torch.stack(images) if images else torch.empty(0), errors)
 
 
 def _cause(name: str, error: DataError) -> str:
@@ -148,19 +173,24 @@ def _answers(
     return found
 
 
-def format_answers(answers: Answers, form: str) -> str:
-    """As ``csv``, ``json`` (with the errors), or a ``table`` for reading."""
+def format_answers(answers: Answers, form: str, width: int | None = None) -> str:
+    """As ``csv``, ``json`` or ``jsonl`` (with the errors), or a ``table`` for reading, of such a ``width``.
+
+    A table names the first of the most probable classes only where it is not the prediction anyway.
+    """
     check_format(form)
-    if form == "json":
-        return _as_json(answers)
+    if form in ("json", "jsonl"):
+        return _as_json(answers, form)
     columns = ["path", *(answers.found[0].columns if answers.found else ("prediction", "probability"))]
     ranks = max((len(a.top) for a in answers.found), default=1)
-    columns += [word for rank in range(1, ranks + 1) for word in (f"top{rank}", f"p{rank}") if ranks > 1]
+    known = form == "table" and all(a.top[:1] == (tuple(a.columns.values()),) for a in answers.found)
+    first = 2 if known else 1
+    columns += [word for rank in range(first, ranks + 1) for word in (f"top{rank}", f"p{rank}") if ranks > 1]
     rows = [
-        dict(zip(columns, [a.path, *(_shown(*item) for item in a.columns.items()), *_ranked(a)], strict=True))
+        dict(zip(columns, [a.path, *(_shown(*item) for item in a.columns.items()), *_ranked(a, first)], strict=True))
         for a in answers.found
     ]
-    return format_rows(rows, form, columns=columns)
+    return format_rows(rows, form, columns=columns, width=width)
 
 
 def _shown(column: str, value: Any) -> str:
@@ -170,15 +200,17 @@ def _shown(column: str, value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _ranked(answer: Answer) -> list[str]:
-    return [word for name, p in answer.top for word in (name, f"{p:.4f}") if len(answer.top) > 1]
+def _ranked(answer: Answer, first: int) -> list[str]:
+    return [word for name, p in answer.top[first - 1 :] for word in (name, f"{p:.4f}") if len(answer.top) > 1]
 
 
-def _as_json(answers: Answers) -> str:
+def _as_json(answers: Answers, form: str) -> str:
     records = []
     for answer in answers.found:
         top = [{"class": name, "probability": p} for name, p in answer.top]
         records.append({"path": answer.path, **answer.columns, **({"top": top} if top else {})})
     failed = [{"path": path, "error": cause} for path, cause in answers.errors.items()]
+    if form == "jsonl":
+        return json_lines([*records, *failed])
     about = {} if answers.threshold is None else {"threshold": answers.threshold, "answered": answers.answered}
     return json_text({**about, "predictions": records, "errors": failed}, indent=1) + "\n"

@@ -17,7 +17,7 @@ from cnncli.core.registry import tasks
 from cnncli.data.loaders import normalizer_for
 from cnncli.inference.tta import averaged
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.run_folder import checkpoint_path
+from cnncli.runs.references import find_checkpoint
 from cnncli.training.configs import restore_config
 from cnncli.training.network import build_task, restore, use_calibration
 
@@ -63,11 +63,14 @@ class Predictor:
         with explained(ANSWERING):
             return torch.cat([self._answer(part) for part in samples.split(size)])
 
+    def inputs(self, samples: Tensor) -> Tensor:
+        """What the network gets for such samples, on its device: pictures normalised, everything else as it is."""
+        return samples.to(self.runtime.device) if self._normalizer is None else self._normalizer(samples)
+
     @torch.inference_mode()
     def _answer(self, samples: Tensor) -> Tensor:
-        inputs = samples.to(self.runtime.device) if self._normalizer is None else self._normalizer(samples)
         with self.runtime.autocast():
-            outputs: Tensor = self.model(inputs)
+            outputs: Tensor = self.model(self.inputs(samples))
         return outputs.float().cpu()
 
     def probabilities(self, samples: Tensor) -> Tensor:
@@ -99,7 +102,7 @@ def load_predictor(
     ``CheckpointError`` when the file is damaged or its network cannot be rebuilt, ``ConfigError`` for overrides that
     would make it another network.
     """
-    checkpoint = load_checkpoint(checkpoint_path(path))
+    checkpoint = load_checkpoint(find_checkpoint(path))
     wrong = [text for text in overrides if not text.startswith(SETTABLE) or text.startswith(SPLIT_KEYS)]
     if wrong:
         raise ConfigError(

@@ -3,7 +3,7 @@
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -47,18 +47,30 @@ class Transfer:
         return f"{self.loaded} tensors loaded ({self.values:,} values); {head}{left_out}"
 
 
-def model_of(name: str) -> dict[str, Any]:
-    """The ``model`` section for a network of torchvision's or ``timm/NAME``; raises ``ConfigError`` for others."""
+def is_published(name: str) -> bool:
+    """Whether ``name`` is a network of torchvision's or ``timm/NAME``, whether or not timm has it."""
+    return name.startswith(TIMM) or name in _torchvision_names()
+
+
+def _torchvision_names() -> list[str]:
+    import torchvision.models
+
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+def model_of(name: str, own: Sequence[str] = ()) -> dict[str, Any]:
+    """The ``model`` section for a network of torchvision's or ``timm/NAME``.
+
+    Raises ``ConfigError`` for others, with the nearest name; ``own`` names could have been meant as well.
+    """
     if name.startswith(TIMM):
         check_architecture(name.removeprefix(TIMM))
         return {"name": "timm", "architecture": name.removeprefix(TIMM)}
-    import torchvision.models
-
-    known = torchvision.models.list_models(module=torchvision.models)
-    if name not in known:
+    if not is_published(name):
         raise ConfigError(
-            f"there are no pretrained weights of '{name}'; {did_you_mean(name, known)} "
-            "Or name a checkpoint of your own (runs/…/best.pt), or timm/NAME"
+            f"there are no pretrained weights of '{name}'; {did_you_mean(name, [*own, *_torchvision_names()])} "
+            "Or name a checkpoint or run of your own, or timm/NAME"
         )
     return {"name": name}
 

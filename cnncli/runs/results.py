@@ -8,6 +8,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from cnncli.core.errors import StorageError
+from cnncli.core.html import metrics_table, report_html
 from cnncli.core.results import SplitReport, Values
 
 _PLAIN = ConfigDict(extra="forbid")
@@ -48,6 +49,10 @@ class RunResult:
             "metrics": with_counts(self.metrics, self.samples),
             **self.report.to_json(),
         }
+
+    def _repr_html_(self) -> str:
+        told = f"{self.run_dir}: epoch {self.best_epoch} of {self.epochs} is the best by {self.monitored.metric}"
+        return metrics_table(self.metrics, self.samples, told) + report_html(self.report)
 
     def to_report(self) -> dict[str, Any]:
         """All of it as plain values, for ``read_result``."""

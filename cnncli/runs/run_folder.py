@@ -13,8 +13,9 @@ import yaml
 from filelock import FileLock, Timeout
 
 from cnncli.config.sections import Config
-from cnncli.core.errors import CheckpointError, ConfigError, StorageError
-from cnncli.core.files import user_path, write_text
+from cnncli.core.errors import ConfigError, StorageError
+from cnncli.core.files import write_text
+from cnncli.runs.references import BEST, LAST
 
 LAUNCH = ".launch"
 
@@ -27,11 +28,11 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        return self.path / "best.pt"
+        return self.path / BEST
 
     @property
     def last(self) -> Path:
-        return self.path / "last.pt"
+        return self.path / LAST
 
     @property
     def config(self) -> Path:
@@ -174,31 +175,3 @@ def marked_run(parent: Path, launch: str) -> RunFolder | None:
     """The run in ``parent`` in which this launch works; None if there is none."""
     runs = (RunFolder(path.parent) for path in parent.glob(f"*/{LAUNCH}"))
     return next((run for run in runs if run.is_marked(launch)), None)
-
-
-def checkpoint_path(path: Path) -> Path:
-    """The checkpoint that a path means: of a run folder its best.pt."""
-    return path / "best.pt" if path.is_dir() else path
-
-
-def find_run(what: str, runs_dir: Path, name: str | None) -> tuple[RunFolder, Path]:
-    """The run and the checkpoint that ``--resume`` means: a run folder, a checkpoint, or ``latest``.
-
-    Raises ``ConfigError`` or ``CheckpointError`` when there is nothing to resume.
-    """
-    if what == "latest":
-        parent = runs_dir / name if name else runs_dir
-        found = sorted(parent.glob("**/last.pt"), key=lambda p: p.stat().st_mtime)
-        if not found:
-            raise CheckpointError(f"{parent}: no run to resume; leave out --resume to start one")
-        return RunFolder(found[-1].parent), found[-1]
-    path = user_path(what)
-    if path.suffix in (".yaml", ".yml"):
-        raise ConfigError(f"{path} is a config, not a run; write the config first, then --resume")
-    if path.is_dir():
-        if not (path / "last.pt").is_file():
-            raise CheckpointError(f"{path}: has no last.pt; name a run folder or a checkpoint")
-        return RunFolder(path), path / "last.pt"
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such run or checkpoint; runs are in '{runs_dir}'")
-    return RunFolder(path.parent), path

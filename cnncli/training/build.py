@@ -18,7 +18,6 @@ from cnncli.compute.scaling import GradientScale
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, DataError, Fault, SamplesGone, did_you_mean
-from cnncli.core.files import user_path
 from cnncli.core.registry import losses, tasks, transforms
 from cnncli.core.spec import DataSpec, Split
 from cnncli.data import DataBundle, build_data
@@ -32,7 +31,8 @@ from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import Schedule, build_schedule
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.run_folder import RunFolder, checkpoint_path
+from cnncli.runs.references import find_checkpoint
+from cnncli.runs.run_folder import RunFolder
 from cnncli.tasks.protocol import Task
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
@@ -166,7 +166,7 @@ def _network(
 def _start_from(model: nn.Module, config: Config, spec: DataSpec) -> None:
     """Put all weights of another run of the same network into ``model``; raises ``CheckpointError``."""
     assert config.train.start_from is not None
-    checkpoint = load_checkpoint(checkpoint_path(user_path(config.train.start_from)))
+    checkpoint = load_checkpoint(find_checkpoint(config.train.start_from))
     weights = restore(checkpoint).state_dict()
     naming_size(lambda own: load_weights(own, weights, checkpoint), model, checkpoint, config, spec)
 

@@ -1,15 +1,17 @@
 """From files, overrides and checkpoints to one checked config; what follows from pretrained weights is filled in."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnncli.config.catalog import make_known
 from cnncli.config.checking import LoadedConfig, resolve
 from cnncli.config.merging import apply_overrides, load_document
 from cnncli.config.yaml_source import Document
 from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.runs.references import RUNS
+from cnncli.training.named_runs import settle_run
 
 if TYPE_CHECKING:
     from cnncli.runs.checkpoint import Checkpoint  # imports torch
@@ -17,18 +19,30 @@ if TYPE_CHECKING:
 RECIPE = Path(__file__).parent.parent / "recipes" / "finetune.yaml"
 
 
-def load_config(path: Path, overrides: Sequence[str] = (), *, to_build: bool = True) -> LoadedConfig:
+ConfigSource = Path | Mapping[str, Any]
+"""A config's file or the name of one that comes with cnncli, or its content."""
+
+
+def load_config(
+    source: ConfigSource, overrides: Sequence[str] = (), *, runs_dir: Path = RUNS, to_build: bool = True
+) -> LoadedConfig:
     """Read, override, check and complete a config; raises ``ConfigError`` with every fault in it.
 
-    Unless anything is ``to_build`` from it, torch is imported only for plug-ins and pretrained networks.
+    Runs that it names are looked for in ``runs_dir``. Unless anything is ``to_build`` from it, torch is imported only
+    for plug-ins and pretrained networks.
     """
-    return _resolved(load_document(path, overrides), to_build)
+    return _resolved(load_document(source, overrides), to_build, runs_dir)
 
 
 def load_finetune(
-    pretrained: str, path: Path | None, data: Path | None, settings: dict[str, str], overrides: Sequence[str]
+    pretrained: str,
+    path: ConfigSource | None,
+    data: Path | None,
+    settings: dict[str, str],
+    overrides: Sequence[str],
+    runs_dir: Path = RUNS,
 ) -> LoadedConfig:
-    """The config at ``path``, or the packaged recipe, with another start: ``pretrained``, and its network.
+    """The config at ``path`` (or its content), or the packaged recipe, started from ``pretrained``, with its network.
 
     ``data`` is a folder of pictures, ``settings`` are keys of the finetune section. Raises ``ConfigError``.
     """
@@ -47,7 +61,7 @@ def load_finetune(
     augmented = any(text.startswith("dataset.augment") for text in overrides)
     if path is None and head_only and not augmented and isinstance(dataset, dict):
         dataset["augment"] = []
-    return _resolved(document)
+    return _resolved(document, runs_dir=runs_dir)
 
 
 def load_folder(folder: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
@@ -77,11 +91,12 @@ def restore_config(
     return _resolved(document)
 
 
-def _resolved(document: Document, to_build: bool = True) -> LoadedConfig:
+def _resolved(document: Document, to_build: bool = True, runs_dir: Path = RUNS) -> LoadedConfig:
+    settle_run(document, "train", "start_from", runs_dir)
     finetune = document.data.get("finetune")
     make_known(document, to_build=to_build or bool(finetune))
     if finetune:
         from cnncli.training.finetune import complete  # imports torch
 
-        complete(document)
+        complete(document, runs_dir)
     return resolve(document)

@@ -1,26 +1,24 @@
 """What a person sees while a run goes on: on standard error, plain lines when that is no terminal."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
+from cnncli.core.cells import fold
 from cnncli.core.printable import printable
 from cnncli.core.results import Values
 from cnncli.tasks.protocol import Meter
+from cnncli.training.bar import progress_bar
+from cnncli.training.epoch_table import GAP, EpochTable, Shown, labelled
+from cnncli.training.pace import Pace
 
 REFRESH_SECONDS = 0.25  # how often the bar asks the device for a number
+LABEL = 11  # columns of a row's name in the header
 
 
 class _Progressing(Console):
@@ -34,50 +32,76 @@ class Display:
     """Header, progress bar, a line an epoch; ``quiet`` shows nothing but warnings."""
 
     def __init__(self, quiet: bool = False) -> None:
-        wraps = not sys.stderr.isatty()
-        self.console = _Progressing(stderr=True, highlight=False, emoji=False, soft_wrap=wraps)
-        self.quiet = quiet
+        plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        self.console = _Progressing(stderr=True, highlight=False, emoji=False, color_system=None if plain else "auto")
+        self.quiet, self.pace = quiet, Pace()
+        notebook = self.console.is_jupyter
+        self.has_width = notebook or sys.stderr.isatty()  # lines are made to fit; in a file they are whole
+        self.has_bars = notebook or (self.has_width and not plain)
+        self._table: EpochTable | None = None
 
-    def line(self, text: str, *, start: str = "", end: str = "") -> None:
-        """One line, whose ``start`` is bold and whose ``end`` green; names in it cannot steer the terminal."""
-        if not self.quiet:
-            parts = (printable(start), "bold"), printable(text), (printable(end), "bold green")
-            self.console.print(Text.assemble(*parts))
+    def line(self, text: str, *, start: str = "", end: str = "", indent: int = 0) -> None:
+        """One line, whose ``start`` is bold and whose ``end`` green; names in it cannot steer the terminal.
+
+        One that is too long is folded between words, and goes on below the column ``indent``.
+        """
+        if self.quiet:
+            return
+        room = self.console.width - indent if self.has_width else sys.maxsize
+        first, *rest = fold(printable(text), room)
+        line = Text.assemble((printable(start), "bold"), first, (printable(end), "bold green"))
+        self.console.print(line, soft_wrap=True)  # a path that is wider than the terminal stays whole
+        for more in rest:
+            self.console.print(Text(" " * indent + more), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """A warning, shown even when quiet."""
-        self.console.print(printable(f"warning: {text}"), markup=False)
+        self.console.print(printable(f"warning: {text}"), markup=False, soft_wrap=True)
 
     def header(self, rows: dict[str, str]) -> None:
         """What is about to run, a row each."""
         for name, value in rows.items():
-            self.line(f" {value}", start=f"{name:<10}")
+            self.line(value, start=f"{name:<{LABEL}}", indent=LABEL)
 
     def track(self, items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
         """Show progress over ``items``, of which there are ``total``."""
-        if self.quiet or not self.console.is_terminal:
+        if self.quiet or not self.has_bars:
             self.line(f"{what} …")
             yield from items
             return
-        with self._progress() as progress:
-            bar = progress.add_task(printable(what), total=total, metrics="")
+        with progress_bar(self.console) as progress:
+            bar = progress.add_task(printable(what), total=total)
             for item in items:
                 yield item
                 progress.advance(bar)
 
-    def batches(
-        self, items: Iterable[Any], total: int, done: int, what: str, meter: Meter, ranks: int = 1
+    def train(
+        self, items: Iterable[Any], total: int, done: int, epoch: tuple[int, int], meter: Meter, ranks: int = 1
     ) -> Iterator[Any]:
-        """Show progress over the batches of an epoch, with the running metrics and samples per second.
+        """Show progress over the batches of an ``epoch``, the first of so many, and the seconds left for the run.
 
-        Of several ``ranks`` the metrics are those of this one's samples.
+        The running metrics of several ``ranks`` are those of this one's samples.
         """
-        if self.quiet or not self.console.is_terminal:
+        number, epochs = epoch
+        self.pace.begin(number, epochs, done / max(total, 1))
+        what = f"epoch {number:>{len(str(epochs))}}/{epochs}"
+        return self._batches(items, total, done, what, meter, ranks)
+
+    def evaluate(self, items: Iterable[Any], total: int, what: str, meter: Meter) -> Iterator[Any]:
+        """Show progress over the batches of an evaluation; of one within a run, the seconds left for the run."""
+        self.pace.trained()
+        return self._batches(items, total, 0, what, meter, 1)
+
+    def _batches(
+        self, items: Iterable[Any], total: int, done: int, what: str, meter: Meter, ranks: int
+    ) -> Iterator[Any]:
+        if self.quiet or not self.has_bars:
             yield from items
             return
         start, before, shown = time.perf_counter(), meter.samples, 0.0
-        with self._progress() as progress:
-            bar = progress.add_task(what, total=total, completed=done, metrics="")
+        left = self.pace.left if self.pace.running else None
+        with progress_bar(self.console) as progress:
+            bar = progress.add_task(what, total=total, completed=done, left=left)
             for item in items:
                 yield item
                 progress.advance(bar)
@@ -85,39 +109,20 @@ class Display:
                 if now - shown >= REFRESH_SECONDS:
                     shown = now
                     speed = ranks * (meter.samples - before) / (now - start)
-                    text = f"{format_metrics(meter.running())}  {speed:,.0f}/s"
-                    progress.update(bar, metrics=text)
+                    progress.update(bar, metrics=meter.running(), speed=speed)
 
-    def epoch(self, record: Values, epochs: int, is_best: bool, headline: str, unit: str) -> None:
-        """One line for a finished epoch of so many ``epochs``; a new best is marked. ``unit`` is that of the speed."""
-        number = f"{int(record['epoch']):>{len(str(epochs))}}/{epochs}"
-        parts = [f"epoch {number}"]
-        for split in ("train", "val"):
-            values = {key.split("/")[1]: v for key, v in record.items() if key.startswith(f"{split}/")}
-            shown = {key: value for key, value in values.items() if key in ("loss", headline)}
-            if shown:
-                parts.append(f"{split} {format_metrics(shown)}")
-        seconds = record["train_seconds"] + record["eval_seconds"]
-        parts += [f"lr {record['lr']:.3g}", f"{record['samples_per_second']:,.0f} {unit}/s", f"{seconds:.1f} s"]
-        self.line("  ".join(parts), end="  * best" if is_best else "")
-
-    def _progress(self) -> Progress:
-        return Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[metrics]}", markup=False),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
-
-
-def format_metrics(values: dict[str, float]) -> str:
-    """``loss 0.1234  accuracy 97.50 %``."""
-    return "  ".join(f"{name} {format_metric(name, value)}" for name, value in values.items())
+    def epoch(self, record: Values, shown: Shown, is_best: bool) -> None:
+        """A finished epoch; a new best is marked. In a terminal a row of a table, else a line with all it tells."""
+        self.pace.end()
+        if not self.has_width:
+            self.line(labelled(record, shown), end=f"{GAP}* best" if is_best else "")
+            return
+        if self._table is None:
+            self._table = EpochTable(shown)
+        headings, row, mark = self._table.row(record, self.console.width)
+        for heading in headings:
+            self.line("", start=heading)
+        self.line(row, end=f"{GAP}{mark}" if is_best else "")
 
 
 def format_metric(name: str, value: float) -> str:

@@ -17,12 +17,13 @@ from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.curves import Curves, draw_curves
 from cnncli.runs.history import Record
+from cnncli.runs.references import find_resumable
 from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
-from cnncli.runs.run_folder import RunFolder, create_run, find_run, marked_run
+from cnncli.runs.run_folder import RunFolder, create_run, marked_run
 from cnncli.runs.tracking import Tracker
 from cnncli.training.build import Experiment, build_experiment
-from cnncli.training.configs import load_config
+from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
@@ -37,26 +38,27 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def prepare(
-    path: Path | None,
+    source: ConfigSource | None,
     overrides: Sequence[str],
     name: str | None,
     runs_dir: Path,
     resuming: str | None,
     overwrite: bool,
 ) -> tuple[LoadedConfig, NewRun, tuple[RunFolder, Path] | None]:
-    """What the command line of ``train`` means: the config, where a new run goes, or the run to go on with."""
+    """What ``train`` is asked for: the config, where a new run goes, or the run to go on with."""
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
-    loaded = load_config(path, named) if path is not None else None
+    loaded = load_config(source, named, runs_dir=runs_dir) if source is not None else None
     if resuming is None:
         if loaded is None:
-            raise ConfigError("no config given; name a YAML file, for example configs/digits.yaml")
+            raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
         return loaded, new_run(runs_dir, run_id, overwrite), None
-    found = find_run(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
-    if not found[0].config.is_file():
-        load_checkpoint(found[1])  # a damaged file is the more important news
-        raise ConfigError(f"{found[1]}: lies in no run folder; --resume needs the config.yaml beside it")
-    return loaded or load_config(found[0].config, overrides), NewRun(runs_dir), found
+    path = find_resumable(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
+    run = RunFolder(path.parent)
+    if not run.config.is_file():
+        load_checkpoint(path)  # a damaged file is the more important news
+        raise ConfigError(f"{path}: lies in no run folder; --resume needs the config.yaml beside it")
+    return loaded or load_config(run.config, overrides, runs_dir=runs_dir), NewRun(runs_dir), (run, path)
 
 
 @explained()
@@ -179,7 +181,8 @@ def _judge(experiment: Experiment, run: RunFolder, split: Split, display: Displa
         report = report_split(model, data, split, task, experiment.runtime, display, stop)
     if report is None:
         assert stop.signum is not None
-        raise Interrupted(f"stopped in the last evaluation; go on with: cnncli train --resume {run.path}", stop.signum)
+        told = f"stopped in the last evaluation; go on with: cnncli train --resume {run.path}"
+        raise Interrupted(told, stop.signum, str(run.path))
     return report
 
 

@@ -20,13 +20,15 @@ from cnncli.models.pretrained import (
     Transfer,
     expected_by,
     fit_positions,
+    is_published,
     model_of,
     published_weights,
     read_weights,
     transfer,
 )
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.run_folder import checkpoint_path
+from cnncli.runs.references import RUNS, find_checkpoint, run_names
+from cnncli.training.named_runs import settle_run
 from cnncli.training.network import restore
 from cnncli.training.sizes import naming_size
 
@@ -37,7 +39,7 @@ def is_checkpoint(pretrained: str) -> bool:
     return path_like or pretrained.endswith((".pt", ".pth"))
 
 
-def complete(document: Document) -> None:
+def complete(document: Document, runs_dir: Path = RUNS) -> None:
     """Fill in what follows from ``finetune.pretrained``: the model, and the size and statistics of its pictures.
 
     Raises ``ConfigError`` for an unknown network or another model, ``CheckpointError`` for a checkpoint that cannot
@@ -54,7 +56,11 @@ def complete(document: Document) -> None:
     if given is not None and not isinstance(given, dict):
         return  # which is refused with the rest
     try:
-        model, pictures = _from_checkpoint(pretrained) if is_checkpoint(pretrained) else _published(pretrained)
+        if not is_published(pretrained):  # no run of the same name takes the place of a published network
+            settle_run(document, "finetune", "pretrained", runs_dir)
+            pretrained = str(section["pretrained"])
+        own = is_checkpoint(pretrained)
+        model, pictures = _from_checkpoint(pretrained) if own else _published(pretrained, run_names(runs_dir))
     except (ConfigError, OSError) as error:  # a path that is too long, say
         raise ConfigError(document.fault(("finetune", "pretrained"), str(error))) from error
     if isinstance(given, dict) and given.get("name") != model["name"]:
@@ -80,9 +86,9 @@ def _channels_must_fit(document: Document, channels: Any, pretrained: str) -> No
         raise ConfigError(document.fault(("dataset", "channels"), cause))
 
 
-def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The ``model`` section and the ``dataset`` keys for a network of torchvision's or timm's."""
-    model, expected = model_of(name), expected_by(name)
+def _published(name: str, runs: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The ``model`` section and the ``dataset`` keys for a network of torchvision's or timm's; ``runs`` are others."""
+    model, expected = model_of(name, runs), expected_by(name)
     sizes = {"image_size": expected.image_size, "resize": expected.resize, "interpolation": expected.interpolation}
     statistics = {"mean": list(expected.mean), "std": list(expected.std)}
     named = {"imagenet": IMAGENET, "half": ((0.5,) * 3, (0.5,) * 3)}  # by name they are for grey pictures as well
@@ -92,7 +98,7 @@ def _published(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The same for a checkpoint of your own."""
-    path = checkpoint_path(user_path(pretrained))
+    path = find_checkpoint(pretrained)
     checkpoint = load_checkpoint(path)
     restore(checkpoint)  # before its config becomes part of another: what does not go together is the file's fault
     try:
@@ -122,7 +128,7 @@ def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfe
     if is_checkpoint(name):
         if file is not None:
             return transfer(model, read_weights(file), head, str(file))
-        path = checkpoint_path(user_path(name))
+        path = find_checkpoint(name)
         checkpoint = load_checkpoint(path)
         weights = restore(checkpoint).state_dict()
         found = naming_size(lambda own: transfer(own, weights, head, str(path)), model, checkpoint, config, spec)

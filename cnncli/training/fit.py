@@ -20,6 +20,7 @@ from cnncli.training.best import Best
 from cnncli.training.build import Experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import train_one_epoch
+from cnncli.training.epoch_table import Shown
 from cnncli.training.features import whole
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import evaluate_split, ranked_baselines
@@ -144,9 +145,9 @@ class Fit:
         if experiment.strategy is not None:
             state.frozen = experiment.strategy.frozen_at(state.epoch)
         state.parallel = parallel(state.model, experiment.data, experiment.runtime)
-        what = f"epoch {state.epoch + 1}/{self.config.train.epochs}"
-        batches = self.display.batches(
-            loader.epoch(state.epoch, state.batch), len(loader), state.batch, what, self.meter, self.ranks.count
+        number = state.epoch + 1, self.config.train.epochs
+        batches = self.display.train(
+            loader.epoch(state.epoch, state.batch), len(loader), state.batch, number, self.meter, self.ranks.count
         )
         train_one_epoch(
             state, batches, experiment.task, experiment.runtime, self.config.train, self.meter, stop,
@@ -187,8 +188,8 @@ class Fit:
         if tracker is not None:
             self._keep(is_best)
             tracker.epoch(self.record)
-        unit = self.experiment.data.spec.kind.unit
-        self.display.epoch(self.record, self.config.train.epochs, is_best, task.headline, unit)
+        unit, monitor = self.experiment.data.spec.kind.unit, self.config.checkpoint.monitor
+        self.display.epoch(self.record, Shown(self.config.train.epochs, task.headline, monitor, unit), is_best)
 
     def _calibrate(self, evaluated: Meter, is_best: bool) -> None:
         """Choose what answers need on validation where the weights are kept for answering; else nothing is chosen."""
@@ -266,6 +267,7 @@ class Fit:
             f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
             f"go on with: cnncli train --resume {self.run.path}",
             signum,
+            str(self.run.path),
         )
 
     @property

@@ -37,7 +37,7 @@ def evaluate_split(
     loader = loader_of(data, split, runtime.device)
     meter = task.meter(detailed=True)
     with explained(room_to_evaluate(data, loader)):
-        batches = display.batches(loader.epoch(0), len(loader), 0, f"evaluating {split}", meter)
+        batches = display.evaluate(loader.epoch(0), len(loader), f"evaluating {split}", meter)
         evaluate(model, batches, task, runtime, meter, stop)
         wait_for(runtime.device)  # what goes wrong there is heard of here, and clocks are read later
     runtime.ranks.agree(stop)

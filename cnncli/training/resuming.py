@@ -14,6 +14,7 @@ from cnncli.runs.checkpoint import FORMAT, Checkpoint, load_checkpoint
 from cnncli.runs.differences import differences
 from cnncli.runs.run_folder import RunFolder
 from cnncli.training.configs import restore_config
+from cnncli.training.named_runs import as_begun
 from cnncli.training.network import restore
 
 RESUMABLE = ("name", "device", "train.epochs", "train.early_stopping", "checkpoint.every", "logging",
@@ -63,7 +64,7 @@ def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
     """``wanted`` with what the run has chosen by measuring; raises ``ConfigError`` where it is another experiment."""
     plugins = [Path(plugin) for plugin in wanted.config.plugins]
     own = restore_config(checkpoint, plugins=plugins).config
-    chosen = replace(wanted, config=_as_chosen(own, wanted.config))
+    chosen = replace(wanted, config=_as_chosen(own, as_begun(own, wanted)))
     free = {*RESUMABLE, *(f"dataset.{place}" for place in places_of(chosen.config.dataset))}
     if is_smooth(chosen.config.scheduler.name):
         free.remove("train.epochs")  # the schedule was laid out over the run's epochs

@@ -6,6 +6,7 @@ from typing import BinaryIO, Protocol
 
 from cnncli.compute.devices import pick_device
 from cnncli.config.checking import LoadedConfig
+from cnncli.config.shipped import tell_shadowed
 from cnncli.core.errors import ConfigError
 from cnncli.core.files import user_path
 from cnncli.core.spec import Split
@@ -55,4 +56,7 @@ def _load(what: str, augmented: bool) -> LoadedConfig:
     ]  # to look at a few pictures not all of a large set need decoding
     overrides += [] if augmented else ["dataset.augment=[]"]
     path = user_path(what)
-    return load_folder(path, overrides) if path.is_dir() else load_config(path, overrides)
+    if not path.is_dir():
+        return load_config(path, overrides)
+    tell_shadowed(path, f"the folder '{path}'")
+    return load_folder(path, overrides)

@@ -1,5 +1,6 @@
 """What commands write: nothing that is needed is overwritten, and every file name comes through."""
 
+import codecs
 import csv
 import json
 import os
@@ -93,6 +94,40 @@ def test_an_encoding_without_umlauts_keeps_the_bytes_of_names(net: Path) -> None
     assert done.returncode == 0, done.stderr
     assert "new/über.png".encode() in done.stdout
     assert b"new/\xff\xfe.png" in done.stdout
+
+
+def test_a_csv_file_for_excel_begins_with_its_mark(net: Path, cnncli: Cli) -> None:
+    shutil.copy("photos/cat/000.png", "new/昆蟲.png")
+    words = ["predict", "--ckpt", net, "new", "--format", "csv", "--out", "out.csv"]
+    assert cnncli(*words).code == 0
+    plain = Path("out.csv").read_bytes()
+    assert cnncli(*words, "--encoding", "UTF-8-SIG").code == 0
+    assert Path("out.csv").read_bytes() == codecs.BOM_UTF8 + plain
+    assert b"\xff\xfe.png" in plain, "a name that is not UTF-8"
+    answer = cnncli(*words, "--encoding", "cp1252")
+    assert answer.code == 2
+    assert "the encoding cp1252 lacks '" in answer.err
+    assert "set --encoding utf-8-sig" in answer.err
+    assert Path("out.csv").read_bytes() == codecs.BOM_UTF8 + plain, "as it was"
+    picture = Path("new/昆蟲.png")
+    assert cnncli("predict", "--ckpt", net, picture, "--out", "one.csv", "--encoding", "gb18030").code == 0
+    assert "昆蟲" in Path("one.csv").read_text("gb18030")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "a.csv", "--encoding", "utf-8sig"], "--encoding utf-8sig: unknown; did you mean 'utf-8-sig'?"),
+        (["--out", "a.csv", "--encoding", "hex"], "--encoding hex: unknown; known: utf-8, utf-8-sig"),
+        (["--encoding", "utf-8-sig"], "--encoding is for a file; name one with --out"),
+        (["--out", "a", "--json", "--encoding", "utf-8-sig"], "JSON is UTF-8 always; leave out --encoding"),
+    ],
+)
+def test_encodings_that_are_none_are_refused(words: list[str], message: str, net: Path, cnncli: Cli) -> None:
+    answer = cnncli("predict", "--ckpt", net, "new", *words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert not Path("a.csv").exists()
 
 
 def test_class_names_in_tables_and_headers_steer_no_terminal(
@@ -197,6 +232,18 @@ def test_forecast_overwrites_nothing_that_is_needed(option: str, file: str, seri
     good = cnncli("forecast", "--ckpt", series, "--steps", 2, "--csv", "mine.csv", option, "other.png")
     assert good.code == 0, good.err
     assert Path("other.png").stat().st_size > 10
+
+
+def test_forecast_says_where_its_files_are(series: Path, cnncli: Cli) -> None:
+    words = ["forecast", "--ckpt", series, "--steps", 3, "--out", "out.csv", "--plot", "plot.png"]
+    answer = cnncli(*words)
+    assert answer.out == "forecast  out.csv\npicture   plot.png\n"
+    assert Path("out.csv").is_file()
+    assert Path("plot.png").is_file()
+    assert set(cnncli(*words, "--json").json) >= {"rows"}, "JSON alone"
+    shown = cnncli("forecast", "--ckpt", series, "--steps", 3, "--plot", "plot.png").out.splitlines()
+    assert shown[-1] == "picture   plot.png"
+    assert len(shown) == 5
 
 
 def test_the_plot_is_not_the_table(series: Path, cnncli: Cli) -> None:

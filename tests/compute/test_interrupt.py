@@ -2,8 +2,11 @@
 
 import signal
 
+import pytest
+
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.ranks import Ranks
+from cnncli.core.callers import from_program
 
 
 def test_a_signal_counts_from_the_next_question_on() -> None:
@@ -16,6 +19,14 @@ def test_a_signal_counts_from_the_next_question_on() -> None:
         ranks.agree(stop)
         assert stop.signum == signal.SIGTERM
         assert ranks.asked_to_stop(stop)
+
+
+def test_the_second_signal_ends_a_call_and_not_the_program_that_made_it() -> None:
+    with from_program(), StopSignal() as stop:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert stop.received == signal.SIGINT
 
 
 def test_without_a_signal_nothing_stops() -> None:

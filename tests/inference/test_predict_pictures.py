@@ -24,6 +24,7 @@ from cnncli.tasks.calibration import Risk
 from cnncli.tasks.classification import ClassCalibration
 from cnncli.training.display import Display
 from tests.conftest import Answer, make_pictures, make_splits
+from tests.terminal import as_terminal
 
 Cli = Callable[..., Answer]
 CONFIG = """\
@@ -84,13 +85,37 @@ def test_files_globs_and_folders_are_taken_once_in_their_order(trained: Path) ->
     assert asked.missing == {}
 
 
+def test_json_is_an_object_a_line(trained: Path, cnncli: Cli) -> None:
+    answer = cnncli("predict", *CKPT, trained / "test", "nowhere.jpg", "--top-k", 2, "--json")
+    assert answer.code == 3
+    *lines, error = map(json.loads, answer.out.splitlines())
+    document = cnncli("predict", *CKPT, trained / "test", "nowhere.jpg", "--top-k", 2, "--format", "json").json
+    assert lines == document["predictions"]
+    assert [error] == document["errors"] == [{"path": "nowhere.jpg", "error": "no such file or folder"}]
+    answer = cnncli("predict", *CKPT, trained / "test", "--json", "--format", "csv")
+    assert answer.code == 2
+    assert "--json and --format csv exclude each other" in answer.err
+
+
+@pytest.mark.parametrize("width", [45, 80, 200])
+def test_a_terminal_shows_paths_whole(trained: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = trained / "test" / "ants"
+    shown = as_terminal(monkeypatch, width)
+    assert run(["predict", *CKPT, str(folder), "--top-k", "2"]) == 0
+    lines = shown.text.splitlines()
+    for path in folder.iterdir():
+        (line,) = [line for line in lines if line.startswith(str(path))]
+        assert (line == str(path)) == (width < 200), "its answer is below it where it does not fit beside it"
+    assert all(len(line) <= width for line in lines if not line.startswith(str(folder)))
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_top_k_in_every_format(trained: Path, cnncli: Cli, form: str) -> None:
     path = trained / "test" / "ants" / "000.png"
     answer = cnncli("predict", *CKPT, path, "--top-k", 5, "--format", form)
     if form == "table":
         header, line = answer.out.splitlines()
-        assert header.split() == ["path", "prediction", "probability", "top1", "p1", "top2", "p2"]
+        assert header.split() == ["path", "prediction", "probability", "top2", "p2"], "the winner once"
         assert line.split()[0] == str(path)
         return
     top = (
@@ -207,7 +232,7 @@ def test_a_network_of_digits_takes_pictures_from_files(tiny: Path, cnncli: Cli, 
     Image.new("RGB", (40, 30), "white").save(tmp_path / "a.png")
     answer = cnncli("predict", "--ckpt", "runs/tiny/one", "a.png", "--top-k", 3)
     assert answer.code == 0, answer.err
-    assert len(answer.out.splitlines()[1].split()) == 9
+    assert len(answer.out.splitlines()[1].split()) == 7
 
 
 def test_views_are_the_picture_its_mirror_image_and_shifts() -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from cnncli.core.errors import ConfigError
 from cnncli.inference.rows import check_format, format_rows
@@ -49,6 +50,35 @@ def test_json_is_a_list_of_objects_or_one_that_says_what_they_are_about() -> Non
     assert text.endswith("]\n")
     about = {"targets": ("y",), "level": 0.9}
     assert json.loads(format_rows(ROWS, "json", about)) == {"targets": ["y"], "level": 0.9, "rows": ROWS}
+
+
+def test_json_lines_are_an_object_a_line() -> None:
+    text = format_rows(ROWS, "jsonl")
+    assert [json.loads(line) for line in text.splitlines()] == ROWS
+    assert "é" in text
+    assert format_rows([], "jsonl", columns=["path"]) == ""
+
+
+PATH = "/home/somebody/pictures/of all kinds/" + "a-very-long-name-" * 3 + "000.png"
+
+
+@pytest.mark.parametrize("width", [20, 45, 60, 80, 120, 200])
+def test_a_table_keeps_to_a_width_and_names_whole(width: int) -> None:
+    rows = [{"path": PATH, "prediction": "昆蟲", "note": "b" * 30}, {"path": "蜂.png", "prediction": "ant", "note": ""}]
+    text = format_rows(rows, "table", width=width)
+    lines = text.splitlines()
+    assert all(cell_len(line) <= width or line.strip() in (PATH, "b" * 30) or "b" * 30 in line for line in lines)
+    assert any(line.startswith(PATH) for line in lines), "not broken"
+    assert "b" * 30 in text
+    if width >= 45:
+        assert all(cell_len(line) <= width or line == PATH for line in lines)
+    aligned = cell_len(PATH) + 2 + 10 + 2 + 30 <= width
+    assert (lines[0].split() == ["path", "prediction", "note"]) == aligned
+
+
+def test_wide_signs_are_aligned() -> None:
+    lines = format_rows([{"name": "昆蟲🐝", "n": 1}, {"name": "ant", "n": 2}], "table").splitlines()
+    assert [cell_len(line) for line in lines] == [9, 9, 9]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""Text by the columns that it takes in a terminal: CJK signs and emojis take two each."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    """``text`` filled with spaces up to ``width`` columns, on its right side or, for numbers, on its left."""
+    spaces = " " * (width - cell_len(text))
+    return spaces + text if right else text + spaces
+
+
+def fold(text: str, width: int) -> list[str]:
+    """Lines of at most ``width`` columns, broken between words; a word that is wider stays whole."""
+    if cell_len(text) <= width:
+        return [text]
+    first, *words = text.split(" ")
+    lines = [first]
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def widest_word(text: str) -> int:
+    """The columns of the longest word."""
+    return max(map(cell_len, text.split(" ")))
+
+
+def shortened(text: str, width: int) -> str:
+    """``text`` in at most ``width`` columns, the rest an ellipsis."""
+    if cell_len(text) <= width:
+        return text
+    while text and cell_len(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def column_widths(natural: Sequence[int], least: Sequence[int], room: int) -> list[int] | None:
+    """Widths that sum up to ``room`` at most, the widest columns narrowed first; None where ``least`` does not fit."""
+    if sum(least) > room:
+        return None
+    widths = list(natural)
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda number: (widths[number] > least[number], widths[number]))
+        widths[widest] -= 1
+    return widths
+
+
+def stacked(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[tuple[str, list[str]]]:
+    """Rows of a table that is too wide for ``width``: the first cell of each, and below it a line for every other."""
+    label = max((cell_len(heading) for heading in headings[1:]), default=0)
+    beside = label <= width // 2
+    indent = label + 4 if beside else 4
+    for row in rows:
+        lines = []
+        for heading, cell in zip(headings[1:], row[1:], strict=True):
+            if not cell:
+                continue
+            folded = [" " * indent + line for line in fold(cell, max(width - indent, 1))]
+            if beside:
+                folded[0] = f"  {padded(heading, label)}  {folded[0].lstrip()}"
+            else:
+                lines.append(f"  {heading}")
+            lines += folded
+        yield row[0], lines
