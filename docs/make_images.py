@@ -1,6 +1,6 @@
 """Make the pictures of README and docs anew from real runs: ``python -m docs.make_images [NAME …]``.
 
-``train`` records ``cnncli train configs/digits.yaml`` in a terminal of 100 columns (not on Windows) and writes
+``train`` records ``cnncli train digits`` in a terminal of 100 columns (not on Windows) and writes
 ``train.svg``; the others train a config and keep one of its pictures.
 """
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 COLUMNS, LINES = 100, 50
 FIRST, LAST = 20, 16  # lines that are kept
-COMMAND = ("train", "configs/digits.yaml")
+COMMAND = ("train", "digits")
 DRAWN = {  # image: config, what is set in it, picture of the run
     "airline": ("forecasting/airline", ["dataset.file=airline-passengers.csv"], "result.png"),
     "breast-cancer": ("binary/breast-cancer", [], "result.png"),
@@ -104,7 +104,6 @@ def svg(lines: list[str], title: str) -> str:
 def make_train() -> None:
     """A first training as a user sees it."""
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "configs", Path(folder) / "configs")
         text = recorded([sys.executable, "-m", "cnncli", *COMMAND], Path(folder))
     prompt = f"$ cnncli {' '.join(COMMAND)}"
     (IMAGES / "train.svg").write_text(svg([prompt, *screen(text)], "cnncli"))
