@@ -19,7 +19,7 @@ from rich.text import Text
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 COLUMNS, LINES = 100, 50
-FIRST, LAST = 20, 16  # lines that are kept
+FIRST, LAST = 18, 30  # lines that are kept
 COMMAND = ("train", "digits")
 DRAWN = {  # image: config, what is set in it, picture of the run
     "airline": ("forecasting/airline", ["dataset.file=airline-passengers.csv"], "result.png"),
