@@ -159,7 +159,7 @@ class LoggingConfig(Section):
 
     tensorboard: bool = True
     samples: bool = Field(True, description="a picture of nine training samples with their labels")
-    pictures: bool = Field(True, description="curves.png, and result.png where the task has something to draw")
+    pictures: bool = Field(True, description="curves.png and result.png")
 
 
 Compiling = Literal["on", "off", "cuda_graphs"]
