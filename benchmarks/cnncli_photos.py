@@ -72,7 +72,7 @@ def main() -> None:
     what, folder, epochs = sys.argv[1], sys.argv[2], int(sys.argv[3])
     with tempfile.TemporaryDirectory() as place:
         config = Path(place, "photos.yaml")
-        config.write_text(yaml.safe_dump(settings(folder, epochs)))
+        config.write_text(yaml.safe_dump(settings(folder, epochs)), encoding="utf-8")
         taken = learn(config) if what == "train" else feed(config, epochs)
     print(json.dumps(taken))
 

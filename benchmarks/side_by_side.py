@@ -83,7 +83,7 @@ def environment(device: str) -> dict[str, str]:
 def machine(device: str = "cpu") -> str:
     """Processor, cores that may be used, what it has for low precision, torch, and how busy it was before."""
     info = Path("/proc/cpuinfo")
-    pairs = (line.partition(":") for line in (info.read_text() if info.is_file() else "").splitlines())
+    pairs = (line.partition(":") for line in (info.read_text(encoding="utf-8") if info.is_file() else "").splitlines())
     facts = {name.strip(): value.strip() for name, _, value in pairs}
     flags = facts.get("flags", "").split()
     has = {"avx512": "avx512f", "avx512_bf16": "avx512_bf16", "amx": "amx_tile"}
@@ -99,7 +99,7 @@ def measure(contender: Contender, number: int, device: str = "cpu") -> Taken:
     Ends the benchmark with the last lines of what it printed when it fails.
     """
     told = os.environ | environment(device) | {"SEED": str(number)}
-    with tempfile.TemporaryFile("w+") as out:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
         start = time.perf_counter()
         command = [contender.python, *contender.arguments]
         process = subprocess.Popen(command, cwd=ROOT, env=told, stdout=out, stderr=subprocess.STDOUT)

@@ -110,3 +110,14 @@ def test_every_public_name_is_documented() -> None:
         if path.name != "__init__.py" and not ast.get_docstring(tree):
             missing.append(str(path.relative_to(ROOT)))
     assert not missing
+
+
+def test_files_are_read_and_written_in_a_named_encoding() -> None:
+    """What ruff's PLW1514 misses where it does not see that a value is a ``Path``."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                named, where = {keyword.arg for keyword in node.keywords}, f"{path}:{node.lineno}"
+                own = ast.unparse(node.func.value) == "table"  # an Output, which writes UTF-8
+                assert "encoding" in named or own or node.func.attr not in ("read_text", "write_text"), where
+                assert "encoding" in named or not named & {"text", "universal_newlines"}, where

@@ -4,7 +4,6 @@ Exit codes: 0 fine, 2 usage or config, 3 data, 4 checkpoint, 5 training, 6 input
 terminated. A failure is one line on standard error; ``--debug`` adds the traceback.
 """
 
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from cnncli.cli.help import Command, Group, show_overview
 from cnncli.cli.options import expand_paths, is_override
 from cnncli.cli.ranks import one_voice, tell
 from cnncli.cli.status import hide_status, status
+from cnncli.cli.streams import start_in_utf8, take_every_sign, unencodable
 from cnncli.core.errors import CnncliError, ConfigError, StorageError, one_line
 from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line
@@ -119,13 +119,13 @@ def _options(
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
+    if args is None:
+        start_in_utf8()
+    take_every_sign()
     if shells.ASKED in os.environ:
         return complete()
     given = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in given
-    for stream in (sys.stdout, sys.stderr):  # where '×' cannot be shown '?' is; the bytes of file names stay
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="as_stored")
     sys.exit(run([word for word in given if word != "--debug"], debug))
 
 
@@ -171,6 +171,11 @@ def run(args: list[str], debug: bool = False) -> int:
             raise
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {one_line(f'{where}{error.strerror or error}')}; check the disk and the path", file=sys.stderr)
+        return StorageError.exit_code
+    except UnicodeEncodeError as error:
+        if debug or error.encoding != sys.getfilesystemencoding():
+            raise
+        print(f"error: {one_line(unencodable(error))}", file=sys.stderr)
         return StorageError.exit_code
     except Exception as error:  # a plug-in is the user's own code and can raise anything; the rest is a bug of ours
         return _plugin_failed(error, debug)

@@ -5,8 +5,9 @@ from typing import Any
 
 from cnncli.cli.console import print_table, say, tell
 from cnncli.cli.matrix import print_matrix
-from cnncli.core.results import Block, FactsBlock, MatrixBlock, TableBlock
+from cnncli.core.results import Block, FactsBlock, MatrixBlock, MistakesBlock, TableBlock
 
+MAX_MISTAKES = 5  # all that are kept are in --json
 MAX_LABELS = 20  # of a matrix; a larger one fits no screen and is in --json
 
 
@@ -18,7 +19,7 @@ def print_brief(blocks: Sequence[Block]) -> None:
 
 
 def print_blocks(blocks: Sequence[Block]) -> None:
-    """Every part that is for reading; curves are for pictures."""
+    """Every part that is for reading; curves, rates and reliability are for pictures."""
     for block in blocks:
         show = _SHOWN.get(type(block))
         if show is not None:
@@ -49,4 +50,20 @@ def _facts(block: FactsBlock) -> None:
     tell(block.text)
 
 
-_SHOWN: dict[type, Callable[[Any], None]] = {TableBlock: _table, MatrixBlock: _matrix, FactsBlock: _facts}
+def _mistakes(block: MistakesBlock) -> None:
+    if not block.mistakes:
+        return
+    first = "sample" if block.mistakes[0].path is None else "file"
+    rows = [
+        [str(one.sample) if one.path is None else one.path, one.true, one.predicted, f"{100 * one.probability:.1f} %"]
+        for one in block.mistakes[:MAX_MISTAKES]
+    ]
+    print_table(block.title, [first, "true", "predicted", "probability"], rows, left=3)
+
+
+_SHOWN: dict[type, Callable[[Any], None]] = {
+    TableBlock: _table,
+    MatrixBlock: _matrix,
+    FactsBlock: _facts,
+    MistakesBlock: _mistakes,
+}

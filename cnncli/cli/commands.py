@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cnncli.cli.console import print_text, say_first, warn
+from cnncli.cli.console import print_config, say_first, warn
 from cnncli.cli.options import (
     Checkpoint,
     Data,
@@ -103,13 +103,14 @@ def finetune(
     json_: Json = False,
 ) -> None:
     """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
+    from cnncli.config.yaml_source import yaml_text
     from cnncli.training.configs import load_finetune
     from cnncli.training.new_run import new_run, parse_name
     from cnncli.training.start import begin_finetuning
 
     path, overrides = split_words(words)
     run_name, run_id = parse_name(name)
-    named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
+    named = [*overrides, f"name={yaml_text(run_name)}"] if run_name else overrides
     chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
     settings = {key: value for key, value in chosen.items() if value is not None}
     line = begin_finetuning(pretrained, path, data, settings, overrides, name, runs_dir)
@@ -216,4 +217,4 @@ def config(
     path, overrides = split_words(words)
     loaded = load_config(needed(path), overrides, to_build=False)
     print_notices(loaded.notices)
-    print_text(config_yaml(loaded.config))
+    print_config(config_yaml(loaded.config))

@@ -1,6 +1,7 @@
 """Tables for people, tab-separated lines in a pipe, one JSON object for programs."""
 
 import os
+import stat
 import sys
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from cnncli.core.cells import column_widths, fold, stacked, widest_word
-from cnncli.core.printable import json_text, printable
+from cnncli.core.printable import json_on, json_text, printable, shown_on
+
+# rich's SIMPLE_HEAD in ASCII, for encodings without box-drawing characters
+_PLAIN_HEAD = "    \n    \n -- \n    \n    \n    \n    \n    \n"
 
 if TYPE_CHECKING:  # the import takes a third of the time until a command begins
     from rich.console import Console
@@ -52,14 +56,35 @@ def say_first(line: str, quiet: bool = False) -> None:
         sys.stderr.flush()
 
 
-def print_text(text: str, flush: bool = False) -> None:
-    """A text on standard output as it is; what could steer a terminal reaches none."""
+def print_text(text: str, flush: bool = False, json: bool = False) -> None:
+    """A text on standard output as it is; what could steer a terminal reaches none.
+
+    Of a text that is ``json`` no character is lost, whatever the encoding.
+    """
+    if json:
+        text = json_on(sys.stdout, text)
     print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="", flush=flush)
+
+
+def print_config(text: str) -> None:
+    """A config on standard output; in UTF-8 where that is a file, for so configs are read again."""
+    if not _is_file(sys.stdout):
+        print_text(text)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "as_stored"))
+
+
+def _is_file(stream: Any) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):  # a stream in memory, or none at all
+        return False
 
 
 def print_json(value: Any) -> None:
     """One JSON object."""
-    print(json_text(value, indent=2))
+    print(json_on(sys.stdout, json_text(value, indent=2)))
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]], left: int | Collection[int] = 1) -> None:
@@ -68,9 +93,9 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], left: int
     It is folded between words, never inside one; where that does not fit, each row becomes lines of its own.
     """
     console = terminal()
-    cells = [list(map(printable, row)) for row in [columns, *rows]]
+    cells = [list(map(_cell, row)) for row in [columns, *rows]]
     if not console.is_terminal:
-        for row in [*([[printable(title)]] if title else []), *cells]:
+        for row in [*([[_cell(title)]] if title else []), *cells]:
             print("\t".join(row))
         return
     if title:
@@ -90,7 +115,8 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], left: int
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=roomy, pad_edge=roomy, padding=padding)
+    look = box.Box(_PLAIN_HEAD, ascii=True) if console.options.ascii_only else box.SIMPLE_HEAD
+    table = Table(box=look, show_edge=roomy, pad_edge=roomy, padding=padding)
     for number, (column, width) in enumerate(zip(cells[0], widths, strict=True)):
         table.add_column(column, justify="left" if number in words else "right", width=width)
     for row in cells[1:]:
@@ -126,3 +152,8 @@ def print_lines(console: "Console", lines: "Iterable[str | Text]", style: str = 
     """Lines as they are: one that is wider than the terminal stays whole, so that a path can be copied."""
     for line in lines:
         console.print(line, style=style, soft_wrap=True)
+
+
+def _cell(text: str) -> str:
+    """``text`` as the terminal will show it, so that what is aligned has the width that is counted."""
+    return shown_on(sys.stdout, printable(text))

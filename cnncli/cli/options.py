@@ -44,7 +44,11 @@ Plugin = Annotated[
 ]
 Name = Annotated[
     str | None,
-    typer.Option("--name", metavar="NAME[/ID]", help="Write to runs/NAME/…; NAME/ID fixes the folder too."),
+    typer.Option(
+        "--name",
+        metavar="[GROUP/]NAME[/ID]",
+        help="Write to runs/NAME/…; NAME/ID fixes the folder too.",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --name NAME/ID names.")]
 DryRun = Annotated[
@@ -126,7 +130,7 @@ Encoding = Annotated[
     typer.Option(
         "--encoding",
         metavar="NAME",
-        help="Of the file of --out; utf-8-sig is what Excel reads right. [default: utf-8]",
+        help="Of --out; utf-8-sig for Excel. [default: utf-8]",
     ),
 ]
 Workers = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli.console import print_text, say, warn
+from cnncli.cli.console import print_config, say, warn
 from cnncli.cli.help import show_overview
 from cnncli.cli.options import Json
 from cnncli.cli.outputs import Output
@@ -164,4 +164,4 @@ def init(
     """Print a config to begin with: one for a folder of pictures, or a copy of one that comes with cnncli."""
     from cnncli.curate.propose import first_config
 
-    print_text(first_config(what))
+    print_config(first_config(what))

@@ -16,7 +16,7 @@ def one_voice() -> Iterator[None]:
     if not place().rank:
         yield
         return
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         yield
 
 
@@ -42,7 +42,7 @@ def _is_first(outcome: Path, error: CnncliError) -> bool:
     if isinstance(error, RankLost):
         return False
     try:
-        with outcome.open("x") as file:
+        with outcome.open("x", encoding="utf-8") as file:
             file.write(str(error.exit_code))
     except OSError:  # another has told, or the launcher is gone
         return False

@@ -78,11 +78,11 @@ def install(shell: str) -> Path:
     }[shell]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         if start is not None:
-            before = start.read_text() if start.is_file() else ""
+            before = start.read_text(encoding="utf-8", errors="surrogateescape") if start.is_file() else ""
             if lines not in before:
-                start.write_text(f"{before.rstrip()}\n\n{lines}\n".lstrip())
+                start.write_text(f"{before.rstrip()}\n\n{lines}\n".lstrip(), encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise StorageError(
             f"{error.filename or path}: cannot be written ({error.strerror}); use cnncli --show-completion {shell}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnncli.cli.console import print_json, print_table, say, tell, tell_row, terminal, warn
 from cnncli.core.errors import StorageError
+from cnncli.core.printable import shell_word
 
 if TYPE_CHECKING:
     from cnncli.core.results import SplitReport, Values
@@ -44,9 +45,9 @@ def print_result(result: "RunResult", as_json: bool) -> None:
         print()
     say(f"best      {result.best}")
     say(f"last      {result.last}")
-    say(f"look      tensorboard --logdir {result.run_dir}")
+    say(f"look      tensorboard --logdir {shell_word(result.run_dir)}")
     other = "" if result.report.split == "test" else f" --split {result.report.split}"
-    say(f"evaluate  cnncli eval --ckpt {result.best}{other}")
+    say(f"evaluate  cnncli eval --ckpt {shell_word(result.best)}{other}")
 
 
 def _print_curve(result: "RunResult") -> None:
@@ -205,7 +206,7 @@ def print_split(summary: dict[str, Any], as_json: bool) -> None:
     if summary["kept_together"]:
         say(f"{summary['kept_together']} pictures have duplicates or share a group: those of a kind are on one side")
     say(f"listing   {summary['listing']}")
-    say(f"undo      cnncli data undo {summary['destination']}")
+    say(f"undo      cnncli data undo {shell_word(summary['destination'])}")
 
 
 def _counts_table(splits: dict[str, dict[str, int]], totals: dict[str, int]) -> None:

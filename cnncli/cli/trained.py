@@ -128,14 +128,14 @@ def predict(
         raise ConfigError(f"'{asked[1]}' is a second table; give one")
     else:
         parts = rows.answer_rows(predictor, asked[0], form or "csv", width)
-    _write(output, parts)
+    _write(output, parts, json=form in ("json", "jsonl"))
     _end_with(f"{file}: {cause}" for file, cause in errors.items())
 
 
-def _write(output: Output | None, parts: Iterable[str]) -> None:
+def _write(output: Output | None, parts: Iterable[str], json: bool) -> None:
     """Write to the file, or to standard output where none is named."""
     if output is None:
-        print_text("".join(parts))
+        print_text("".join(parts), json=json)
     else:
         output.write_parts(parts)
 
@@ -284,7 +284,7 @@ def forecast(
     if table is not None:
         table.write_text(format_rows(rows, "csv", digits=""))
     if json_:
-        print_text(format_rows(rows, "json", about=forecasting.about(found, errors)))
+        print_text(format_rows(rows, "json", about=forecasting.about(found, errors)), json=True)
     else:
         if out is None:
             print_text(format_rows(rows, "table", width=terminal_width()))

@@ -1,9 +1,11 @@
 """What is said of a command line that the parser refuses."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from cnncli.core.errors import one_line
+from cnncli.core.printable import shell_word
 
 _OF_CONFIGS = ("train", "finetune", "inspect", "config")  # commands in which every key of a config can be set
 _OF_CHECKPOINTS = ("eval", "predict", "generate", "forecast")  # and those in which these can
@@ -21,7 +23,14 @@ def refusal(error: Any, args: Sequence[str]) -> str:
             value = _value_of(option, args)
             return f"{command} has no option {option}; write {key}={f'[{value}]' if key in _LISTS else value}"
     path = context.command_path if context else "cnncli"
-    return f"{one_line(error.format_message())} See '{path} --help'."
+    see = _meant_file(args) or f"See '{path} --help'."
+    return one_line(f"{error.format_message()} {see}")
+
+
+def _meant_file(args: Sequence[str]) -> str | None:
+    """What to type where a word that was taken for an option is the name of a file."""
+    found = next((word for word in args if word.startswith("-") and os.path.lexists(word)), None)
+    return None if found is None else f"The file of that name is written {shell_word(f'./{found}')}."
 
 
 def _key_for(option: str, args: Sequence[str], command: str) -> str | None:

@@ -85,7 +85,7 @@ class Heartbeat:
 
     def _end(self, cause: str) -> None:
         if outcome := os.environ.get(OUTCOME):  # the launcher tells it
-            Path(f"{outcome}.hung").write_text(cause)
+            Path(f"{outcome}.hung").write_text(cause, encoding="utf-8")
         else:
             advice = "start again with --resume, or set compute.rank_timeout higher"
             print(f"error: {cause}; {advice}", file=sys.__stderr__, flush=True)

@@ -40,7 +40,7 @@ def launch(processes: int, restarts: int, args: Sequence[str]) -> int:
             os.environ[RESTART] = str(attempt)
             failure = _attempt(processes, args)
             if outcome.is_file():  # the ranks have told what there is to tell
-                return int(outcome.read_text())
+                return int(outcome.read_text(encoding="utf-8"))
             if failure is None:
                 return 0
             told = _told(*failure, Path(f"{outcome}.hung"))
@@ -70,7 +70,7 @@ def _attempt(processes: int, args: Sequence[str]) -> tuple[int, ProcessFailure] 
 def _told(rank: int, failure: ProcessFailure, hung: Path) -> str:
     """What has happened to a rank; raises ``Interrupted`` where somebody wanted it to end."""
     if hung.is_file():
-        cause = hung.read_text()
+        cause = hung.read_text(encoding="utf-8")
         hung.unlink()
         return cause
     who = f"rank {rank} (process {failure.pid})"

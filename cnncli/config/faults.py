@@ -26,7 +26,6 @@ _ADVICE = {
 }
 _PATTERNS = {
     "device": "is no device; write auto, cpu, cuda, cuda:1 or mps",
-    "name": "is no name for a run; use up to 200 letters, digits, '.', '_' and '-'",
 }
 
 
@@ -95,7 +94,7 @@ def _cause(
         return f"{first['input']!r} {_PATTERNS.get(str(path[-1]), 'has a form that is not allowed')}"
     if first["input"] is None and len(group) == 1:
         return f"is empty; {_ADVICE.get(first['type'], 'give it a value or leave it out')}"
-    if first["type"] == "component":
+    if first["type"] in ("component", "own_words"):
         return first["msg"]
     # strip pydantic's "Input": "Input should be a valid number" reads on after the value
     expected = " or ".join(

@@ -13,6 +13,7 @@ from cnncli.config.yaml_source import COMMAND_LINE, MAX_DEPTH, Document, Origin,
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.files import real_path, user_path
 from cnncli.core.key_paths import KeyPath, dotted, parse_path
+from cnncli.core.run_names import name_of_file
 
 OVERRIDE_LAYER = 1_000
 KEY = r"[A-Za-z_]\w*(\.\w+)*"
@@ -30,7 +31,7 @@ def load_document(source: Path | Mapping[str, Any], overrides: Sequence[str] = (
     else:
         path = find_config(source)
         document = _load_file(path, ())
-        document.data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:200] or "run")
+        document.data.setdefault("name", name_of_file(path.stem))
     apply_overrides(document, overrides)
     return document
 

@@ -2,9 +2,21 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from cnncli.core.numbers import Count, Fraction, Positive
+from cnncli.core.run_names import NAME_PATTERN, checked_name
+
+
+def _run_name(name: str) -> str:
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        raise PydanticCustomError("own_words", "{cause}", {"cause": f"{name!r} {error}"}) from None
+
+
+RunName = Annotated[str, AfterValidator(_run_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 
 
 class Section(BaseModel):
@@ -147,7 +159,7 @@ class LoggingConfig(Section):
 
     tensorboard: bool = True
     samples: bool = Field(True, description="a picture of nine training samples with their labels")
-    pictures: bool = Field(True, description="curves.png, and result.png where the task has something to draw")
+    pictures: bool = Field(True, description="curves.png and result.png")
 
 
 Compiling = Literal["on", "off", "cuda_graphs"]
@@ -182,7 +194,7 @@ class ComputeConfig(Section):
 class Config(Section):
     """One experiment."""
 
-    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$", description="runs/<name>/… is written")
+    name: RunName = Field("run", description="runs/<name>/… is written; '/' in it divides groups of runs")
     seed: int = Field(0, ge=0, lt=2**63)
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto · cpu · cuda · cuda:1 · mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(

@@ -4,6 +4,8 @@
 document is refused. Nothing in a file can run code or take unbounded time.
 """
 
+import codecs
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,8 @@ MAX_BYTES = 2**20
 MAX_NODES = 100_000  # aliases can multiply a small file without end
 MAX_DEPTH = 50
 COMMAND_LINE = "command line"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NOT_PLAIN = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")  # between the quotes of YAML
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class Document:
         return Fault(str(origin), dotted(path), cause)
 
 
+def yaml_text(text: str) -> str:
+    """``text`` in the quotes of YAML, whatever is in it."""
+    return _NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, used for parsing only, with the resolvers of YAML 1.2's core schema."""
 
@@ -94,7 +103,7 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
             content = file.read(MAX_BYTES + 1)  # a device has no end
         if len(content) > MAX_BYTES:
             raise ConfigError(Fault(shown, "", f"is larger than {MAX_BYTES // 2**20} MiB; a config is a page of text"))
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")  # what PowerShell's '>' writes
     except FileNotFoundError:
         raise ConfigError(Fault(shown, "", "no such file; check the path")) from None
     except IsADirectoryError:
@@ -118,6 +127,8 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
 def parse_yaml(text: str, file: str, layer: int = 0) -> tuple[Any, dict[KeyPath, Origin]]:
     """Parse one YAML document into plain values and their origins; raises ``ConfigError``."""
     loader = None
+    if (cause := _half(text)) is not None:
+        raise ConfigError(Fault(file, "", cause))
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -134,6 +145,17 @@ def parse_yaml(text: str, file: str, layer: int = 0) -> tuple[Any, dict[KeyPath,
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _half(text: str) -> str | None:
+    """What is wrong with ``text`` where it holds a lone surrogate: it stands for a byte, or is half of a character."""
+    found = re.search("[\ud800-\udfff]", text)
+    if found is None:
+        return None
+    if "\udc80" <= found[0] <= "\udcff":
+        byte = f"holds the byte 0x{ord(found[0]) - 0xDC00:02x}, which is not UTF-8"
+        return f"{byte}; rename the file, or make a link to it (ln -s) whose name is UTF-8"
+    return "holds half of a Unicode character (a surrogate); write the whole one"
 
 
 def _syntax_help(error: yaml.MarkedYAMLError) -> str:
@@ -212,8 +234,8 @@ class _Builder:
         raise self._error(node.start_mark.line + 1, path, f"the tag '{node.tag}' is not allowed; write plain values")
 
     def _text(self, text: str, line: int, path: KeyPath) -> str:
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise self._error(line, path, "holds half of a Unicode character (a surrogate); write the whole one")
+        if (cause := _half(text)) is not None:
+            raise self._error(line, path, cause)
         if "\0" in text:  # no path can hold it, and nothing else needs it
             raise self._error(line, path, "holds the character NUL; take it out")
         return text

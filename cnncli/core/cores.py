@@ -17,7 +17,7 @@ def usable_cores() -> int:
 def _container_share(limits: Path) -> list[int]:
     """The processors that a container may use, rounded up; empty where nothing limits it."""
     try:
-        quota, period = limits.read_text().split()
+        quota, period = limits.read_text(encoding="utf-8").split()
     except (OSError, ValueError):  # no such file, or none of this form
         return []
     return [] if quota == "max" else [math.ceil(int(quota) / int(period))]

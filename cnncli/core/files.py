@@ -62,7 +62,8 @@ def user_path(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"{path}: there is no such home folder ({error}); write the path in full") from error
+        here = f"; the one of that name here is ./{path}" if os.path.lexists(path) else "; write the path in full"
+        raise ConfigError(f"{path}: there is no such home folder ({error}){here}") from error
 
 
 def real_path(path: Path) -> Path:

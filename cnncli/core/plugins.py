@@ -5,7 +5,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cnncli.core.files import real_path
 PLUGIN_PREFIX = "cnncli_plugin_"
 _FOLDERS: set[str] = set()  # of the plug-ins that were read
 _BEING_READ: list[Path] = []
+_READ: dict[Path, str] = {}  # the plug-ins that were read, in their order, and the names of their modules
 
 
 def loading() -> bool:
@@ -38,6 +39,7 @@ def load_plugin(path: Path) -> None:
         raise ConfigError(f"{path}: is not a Python file; plug-ins end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _READ[path] = name
     _BEING_READ.append(path)
     try:
         with _importable(path.parent):
@@ -53,6 +55,25 @@ def load_plugin(path: Path) -> None:
         raise ConfigError(f"{where}: {_cause(error)}") from error
     finally:
         _BEING_READ.pop()
+
+
+class LoadedPlugins:
+    """The plug-ins of this process: unpickled in another one, they are read there, before what is pickled after them.
+
+    A process that was spawned, as on Windows and macOS, knows only what it imports itself.
+    """
+
+    def __init__(self, paths: Sequence[Path] = ()) -> None:
+        self.paths = tuple(paths) or tuple(path for path, name in _READ.items() if name in sys.modules)
+
+    def __reduce__(self) -> tuple[Callable[..., "LoadedPlugins"], tuple[tuple[Path, ...]]]:
+        return _read_again, (self.paths,)
+
+
+def _read_again(paths: tuple[Path, ...]) -> LoadedPlugins:
+    for path in paths:
+        load_plugin(path)
+    return LoadedPlugins(paths)
 
 
 def _cause(error: BaseException) -> str:

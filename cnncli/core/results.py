@@ -5,6 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from cnncli.core.intervals import wilson
+from cnncli.core.spec import Split
+
 Values = dict[str, float]
 """Metrics by name."""
 
@@ -78,6 +81,7 @@ class CurveBlock:
     x: tuple[float, ...]
     y: tuple[float, ...]
     diagonal: bool = False
+    title: str = ""
     type: Literal["curve"] = "curve"
 
     def to_json(self) -> dict[str, Any]:
@@ -139,9 +143,91 @@ class FactsBlock:
         return {self.key: dict(self.values)} if self.key else dict(self.values)
 
 
+@dataclass(frozen=True, config=_PLAIN)
+class Rate:
+    """Of each label, how often something was counted out of how many; ``key`` in JSON, ``heading`` for people."""
+
+    key: str
+    heading: str
+    hits: tuple[int, ...]
+    of: tuple[int, ...]
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class RatesBlock:
+    """Rates of the same labels, each with its 95 % interval."""
+
+    key: str
+    labels: tuple[str, ...]
+    rates: tuple[Rate, ...]
+    type: Literal["rates"] = "rates"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: {label: {rate: [low, high]}}}``, without what was counted out of nothing."""
+        return {
+            self.key: {
+                label: {rate.key: list(wilson(rate.hits[i], rate.of[i])) for rate in self.rates if rate.of[i]}
+                for i, label in enumerate(self.labels)
+            }
+        }
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class ReliabilityBlock:
+    """Whether probabilities mean what they say: of samples with about the same ``probability``, how many it was true.
+
+    Each entry is a bin: mean probability, true ``hits``, ``samples``. ``event`` says what was true.
+    """
+
+    key: str
+    event: str
+    probability: tuple[float, ...]
+    hits: tuple[int, ...]
+    samples: tuple[int, ...]
+    type: Literal["reliability"] = "reliability"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: {probability: […], frequency: […], samples: […]}}``."""
+        frequency = [hits / samples for hits, samples in zip(self.hits, self.samples, strict=True)]
+        lists = {"probability": list(self.probability), "frequency": frequency, "samples": list(self.samples)}
+        return {self.key: lists}
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class Mistake:
+    """A sample of the split (its number from 0, and its file if it has one) with its true and its predicted class."""
+
+    sample: int
+    true: str
+    predicted: str
+    probability: float  # of the predicted class
+    path: str | None = None
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class MistakesBlock:
+    """Some wrong answers, the most confident first."""
+
+    key: str
+    title: str
+    mistakes: tuple[Mistake, ...]
+    type: Literal["mistakes"] = "mistakes"
+
+    def to_json(self) -> dict[str, Any]:
+        """``{key: [{sample, true, predicted, probability, path}]}``."""
+        found = [
+            {"sample": one.sample, "true": one.true, "predicted": one.predicted, "probability": one.probability}
+            | ({} if one.path is None else {"path": one.path})
+            for one in self.mistakes
+        ]
+        return {self.key: found}
+
+
 Block = Annotated[
-    TableBlock | MatrixBlock | CurveBlock | ScatterBlock | LinesBlock | FactsBlock, Field(discriminator="type")
-]
+    TableBlock | MatrixBlock | CurveBlock | ScatterBlock | LinesBlock | FactsBlock | RatesBlock | ReliabilityBlock
+    | MistakesBlock,
+    Field(discriminator="type"),
+]  # fmt: skip
 
 
 @dataclass(frozen=True, config=_PLAIN)
@@ -167,7 +253,7 @@ class SplitReport:
     ``headline`` is the metric that is compared with the baselines'.
     """
 
-    split: str
+    split: Split
     samples: int
     metrics: Values
     headline: str

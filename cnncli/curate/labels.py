@@ -1,19 +1,19 @@
 """Which class a picture belongs to, by its folder, its name, or a table."""
 
 import re
+import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.core.errors import DataError
+from cnncli.core.printable import JOINERS
 from cnncli.data.folders import find_pictures, ignored
 from cnncli.data.kinds import has_picture_extension
 from cnncli.data.names import compile_pattern, nfc, split_of
 from cnncli.data.picture_table import read_listing
 from cnncli.data.table_file import read_texts
-
-# cat.0.jpg, cat_12.png, cat (3).jpg: everything before the number at the end
-NUMBERED = r"^(?P<label>.*[^\W\d_].*?)[\W_]*\d+\W*$"
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,45 @@ def _by_pattern(source: Path, pattern: str) -> list[Labelled]:
         match = compiled.search(path.relative_to(source).as_posix())
         if match is None or not match[1]:
             raise DataError(f"{path}: --pattern '{pattern}' finds no class in it; change it, or move the file away")
-        found.append(Labelled(path, match[1]))
+        found.append(Labelled(path, nfc(match[1])))
     return found
 
 
 def _by_name(source: Path) -> list[Labelled]:
     found = []
     for path in sorted(find_pictures(source)):
-        match = re.match(NUMBERED, path.stem)
-        if match is None:
+        label = before_number(path.stem)
+        if label is None:
             raise DataError(f"{path}: its name has no class before a number (cat.0.jpg); give --pattern or --labels")
-        found.append(Labelled(path, match["label"]))
+        found.append(Labelled(path, label))
     return found
+
+
+def before_number(stem: str) -> str | None:
+    """The class in ``cat.0``, ``cat_12``, ``cat (3)`` and ``🐈（4）``: all before the number at the end; None without.
+
+    In every script: a mark belongs to the letter before it, and an emoji is a name like any other.
+    """
+    text = nfc(stem)
+    end = _end(text, len(text), _divides)
+    start = _end(text, end, str.isdecimal)
+    label = text[: _end(text, start, _divides)]
+    named = any(not sign.isdecimal() and not _divides(sign) for sign in label)
+    return label if start < end and named else None
+
+
+def _end(text: str, end: int, is_over: Callable[[str], bool]) -> int:
+    """Where ``text[:end]`` ends without the signs at its end that are over."""
+    while end and is_over(text[end - 1]):
+        end -= 1
+    return end
+
+
+def _divides(sign: str) -> bool:
+    """Whether a sign stands between names rather than in them: a space, a bracket, a dash or the like."""
+    if sign.isascii():
+        return not sign.isalnum()
+    return unicodedata.category(sign)[0] in "PZC" and sign not in JOINERS
 
 
 def _by_folder(source: Path) -> list[Labelled]:

@@ -1,12 +1,13 @@
 """A first config for a folder of pictures, with the reasons beside it."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.config.shipped import copy_of, nearest, shipped_configs, tell_shadowed
+from cnncli.config.yaml_source import yaml_text
 from cnncli.core.errors import DataError
+from cnncli.core.printable import printable, shell_word
 from cnncli.curate.check_pictures import list_folder
 from cnncli.curate.findings import UNBALANCED
 
@@ -74,7 +75,7 @@ def look(root: Path) -> Looked:
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue  # 'data check' names it; one broken file does not change what is proposed
     if not sides:
-        raise DataError(f"{root}: none of its pictures can be opened; see 'cnncli data check {root}'")
+        raise DataError(f"{root}: none of its pictures can be opened; see: cnncli data check {shell_word(root)}")
     return Looked(root, counts, sorted(sides)[len(sides) // 2], modes <= {"L", "1", "I;16", "I"})
 
 
@@ -91,8 +92,7 @@ def propose(found: Looked) -> str:
 
 def _head(found: Looked) -> list[str]:
     names = sorted(found.counts["train"])
-    listed = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-    listed = "".join(letter if letter.isprintable() else "?" for letter in listed)
+    listed = printable(", ".join(names[:6]) + (", …" if len(names) > 6 else ""))
     sizes = " + ".join(f"{c.total():,} {split}" for split, c in found.counts.items())
     colour = "grey" if found.grey else "colour"
     return [
@@ -111,7 +111,7 @@ def _dataset(found: Looked, *lines: str) -> list[str]:
     return [
         "dataset:",
         "  name: image_folder",
-        f"  path: {json.dumps(str(found.root), ensure_ascii=False)}",
+        f"  path: {yaml_text(str(found.root))}",
         f"  batch_size: {batch}",
         *kept,
         *lines,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from cnncli.core.errors import ConfigError, DataError, StorageError
 from cnncli.core.files import write_text
+from cnncli.core.printable import shell_word
 from cnncli.curate.labels import Labelled
 from cnncli.data.contract import Track
 from cnncli.data.duplicates import find_duplicates, join
@@ -179,9 +180,8 @@ def write(placed: Sequence[Placed], destination: Path, how: How) -> None:
             else:
                 shutil.copy2(item.source, target)
     except OSError as error:
-        raise StorageError(
-            f"{error.filename or destination}: {error.strerror or error}; then: cnncli data undo {destination}"
-        ) from error
+        undo = f"cnncli data undo {shell_word(destination)}"
+        raise StorageError(f"{error.filename or destination}: {error.strerror or error}; then: {undo}") from error
 
 
 def _move(source: Path, target: Path) -> None:

@@ -22,7 +22,7 @@ from cnncli.data.mixing import Mix
 from cnncli.data.order import Order, Share
 from cnncli.data.places import build, file_of
 from cnncli.data.sources import ArraySource, FileSource, Held, Source
-from cnncli.data.transforms import Augment
+from cnncli.data.transforms import Augment, Built
 
 FEATURES_BATCH = 4096
 
@@ -119,7 +119,7 @@ class DataBundle:
         size, classes = self.picture_size, len(self.spec.classes)
         each = [t for t in self.config.augment if "batches" not in transforms.get(t.name).traits]
         mixers = [transforms.build(t.name, **t.args) for t in self.config.augment if t not in each]
-        augment = Augment([(t.name, transforms.build(t.name, size, **t.args)) for t in each], size, seed)
+        augment = Augment([(t.name, Built(t.name, size, t.args)) for t in each], size, seed)
         augment.check(self.sources["train"].shape)
         own = derive_seed(seed, "share", self.share.index) if self.share.index else seed  # each mixes its own samples
         return augment if each else None, Mix(mixers, classes, own) if mixers else None

@@ -39,7 +39,7 @@ def decoded(source: FileSource, config: DatasetConfig, track: Track) -> Source:
     whole = source.whole or source
     entry = cache.kept(_identity(whole), lambda: _content(whole, config, track)) if config.cache else None
     if entry is not None:
-        return ArraySource(entry.arrays["pictures"].permute(0, 3, 1, 2), source.targets, source.rows)
+        return ArraySource(entry.arrays["pictures"].permute(0, 3, 1, 2), source.targets, source.rows, source.paths)
     return _decode(source, config, track) if in_memory(config, source) else source
 
 
@@ -63,7 +63,7 @@ def _decode(source: FileSource, config: DatasetConfig, track: Track) -> ArraySou
     for part in _parts(source, config, track):
         images[done : done + len(part)] = part
         done += len(part)
-    return ArraySource(images.permute(0, 3, 1, 2), source.targets)
+    return ArraySource(images.permute(0, 3, 1, 2), source.targets, paths=source.paths)
 
 
 def _parts(source: FileSource, config: DatasetConfig, track: Track) -> Iterator[Tensor]:

@@ -153,7 +153,7 @@ def _remembered(identity: list[str], cached: bool, find: Callable[[], dict[str, 
         return find()
     path = cache_folder() / RANGES / f"{sha256(json.dumps([FORMAT, identity]).encode()).hexdigest()}.json"
     with suppress(OSError, ValueError):
-        found: dict[str, Any] = json.loads(path.read_text())
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
     found = find()
     with suppress(OSError, StorageError):  # a cache that cannot be written is told of where pictures are kept

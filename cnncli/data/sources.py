@@ -58,12 +58,13 @@ class ArraySource:
 
     Pictures are uint8 ``[N, C, H, W]``, rows float32 ``[N, F]``, windows of a series float32 ``[N, T, F]``,
     characters int64 ``[N, T]``; windows and blocks may be overlapping views of one tensor. Of inputs that are shared
-    with other splits ``rows`` ``[N]`` are the split's own.
+    with other splits ``rows`` ``[N]`` are the split's own. ``paths`` ``[N]`` are the files that pictures come from.
     """
 
     inputs: Tensor
     targets: Tensor
     rows: Tensor | None = None
+    paths: Paths | None = None
 
     def __len__(self) -> int:
         return len(self.targets)

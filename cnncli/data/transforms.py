@@ -6,7 +6,7 @@ it lies (``geometry``, ``colour``), some picture by picture (``one_by_one``). ``
 """
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -28,6 +28,21 @@ def center(images: Tensor, size: tuple[int, int]) -> Tensor:
     """The middle ``[…, *size]`` of pictures ``[…, H, W]`` that are at least as large."""
     top, left = ((whole - part) // 2 for whole, part in zip(images.shape[-2:], size, strict=True))
     return images[..., top : top + size[0], left : left + size[1]]
+
+
+class Built:
+    """A transform of the registry, which a process that is not forked builds again, whatever it is made of."""
+
+    def __init__(self, name: str, size: tuple[int, int], args: dict[str, Any]) -> None:
+        self.name, self.size, self.args = name, size, args
+        self.transform: Transform = transforms.build(name, size, **args)
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return Built, (self.name, self.size, self.args)
+
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
+        """uint8 ``[B, C, H, W]``, transformed."""
+        return self.transform(images, draws)
 
 
 class Augment:

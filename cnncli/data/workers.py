@@ -1,7 +1,7 @@
 """Reading ahead by worker processes, without a wait that can last for ever.
 
-What a worker has read goes to the main process through shared memory, and where that has no room through a pipe,
-which is slower. Workers that were stopped, or do nothing any more, are ended: whoever waits for them hears of it.
+Workers that were stopped, or do nothing any more, are ended, so that whoever waits for them hears of
+it.
 """
 
 import atexit
@@ -9,18 +9,19 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pickle import PicklingError
+from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cnncli.core.callers import script_advice
 from cnncli.core.errors import TrainingError
 from cnncli.core.notices import notice
+from cnncli.data.sending import SHARED_MEMORY, Sending, received
 
 PREFETCH = 2  # batches that each worker keeps ready
 TICK = 1.0  # seconds between two looks at workers that are waited for
@@ -28,79 +29,7 @@ STOPPED = 8  # looks in a row at a stopped worker; a whole group that is stopped
 SILENT = 300  # looks in a row at workers that together use less processor time than WORKING,
 WORKING = 10  # hundredths of a second,
 UNKNOWN = 1800  # or looks in a row where the system does not say how much they use
-SHARED_MEMORY = "/dev/shm"
 ADVICE = "set dataset.workers: 0 (predict: --workers 0)"
-
-
-class _Sent(NamedTuple):
-    """Tensors on their way through a pipe: in place of each its bytes, type, shape and strides."""
-
-    content: Any
-    tensors: list[tuple[bytes, torch.dtype, tuple[int, ...], tuple[int, ...]]]
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Stands for a tensor of ``_Sent``."""
-
-    number: int
-
-
-class _Sending(Dataset[Any]):
-    """What ``dataset`` gives, in a worker already in shared memory, or as bytes where that has no room.
-
-    Left to itself a worker moves it there in a thread of its own; what fails in that is lost, and the main process
-    would wait for it for ever.
-    """
-
-    def __init__(self, dataset: Dataset[Any]) -> None:
-        self.dataset = dataset
-
-    def __getitem__(self, key: Any) -> Any:
-        read = self.dataset[key]
-        if get_worker_info() is None:
-            return read
-        try:
-            return _mapped(read, lambda tensor: tensor.share_memory_())
-        except (RuntimeError, OSError):  # torch's word for a full /dev/shm, and for too many open files
-            sent: list[Any] = []
-            return _Sent(_mapped(read, lambda tensor: _put_aside(tensor, sent)), sent)
-
-
-def _put_aside(tensor: Tensor, sent: list[Any]) -> _Place:
-    if tensor.numel() != tensor.untyped_storage().nbytes() // tensor.element_size():
-        tensor = tensor.contiguous().clone()
-    flat = tensor.as_strided((tensor.numel(),), (1,), 0)  # in the order of memory, whatever the strides are
-    sent.append((flat.numpy().tobytes(), tensor.dtype, tuple(tensor.shape), tensor.stride()))
-    return _Place(len(sent) - 1)
-
-
-def _received(read: Any) -> Any:
-    """What a worker read, with tensors again."""
-    if not isinstance(read, _Sent):
-        return read
-    notice(
-        "shared_memory",
-        f"{SHARED_MEMORY} has no room for what the workers read, which therefore goes through pipes (slower); enlarge "
-        "it (docker run --shm-size 1g), or use fewer workers",
-    )
-    return _mapped(read.content, lambda place: _taken(*read.tensors[place.number]))
-
-
-def _taken(content: bytes, dtype: torch.dtype, shape: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    if not content:
-        return torch.empty(shape, dtype=dtype)
-    return torch.frombuffer(bytearray(content), dtype=dtype).as_strided(shape, stride)
-
-
-def _mapped(read: Any, change: Any) -> Any:
-    """``read`` with every tensor (or what stands for one) in its tuples changed."""
-    if isinstance(read, Tensor | _Place):
-        return change(read)
-    if isinstance(read, tuple):
-        parts = [_mapped(part, change) for part in read]
-        return type(read)(*parts) if hasattr(read, "_fields") else tuple(parts)
-    return read
 
 
 class ReadAhead:
@@ -113,7 +42,7 @@ class ReadAhead:
     def __init__(
         self, dataset: Dataset[Any], sampler: Sampler[Any], workers: int, *, lasting: bool = False, pin: bool = False
     ) -> None:
-        self.dataset, self.sampler, self.lasting, self.pin = _Sending(dataset), sampler, lasting, pin
+        self.dataset, self.sampler, self.lasting, self.pin = Sending(dataset), sampler, lasting, pin
         self.loader = self._loader(workers)
         self._begun = False
 
@@ -140,7 +69,14 @@ class ReadAhead:
             try:
                 batches = self._started(watch)
             except OSError as error:  # no room for a semaphore, no process or file left
-                self._start_none(error)
+                look = f"look at the room in {SHARED_MEMORY} and the limits of processes and open files, or {ADVICE}"
+                self._start_none(error.strerror or error, look)
+                yield from self.loader
+                return
+            except (PicklingError, AttributeError, TypeError) as error:  # Python's words for what cannot be pickled
+                if multiprocessing.get_start_method() == "fork":  # which pickles nothing
+                    raise
+                self._start_none(error, f"define its parts at the top level of their file, or {ADVICE}")
                 yield from self.loader
                 return
             while True:
@@ -149,7 +85,7 @@ class ReadAhead:
                         read = next(batches)
                     except StopIteration:
                         return
-                yield _received(read)
+                yield received(read)
 
     def _started(self, watch: "_Watch") -> Iterator[Any]:
         """The batches of an iteration, whose workers are watched."""
@@ -159,9 +95,10 @@ class ReadAhead:
             if not (self.lasting and self._begun):
                 _try_queues(self.loader.num_workers)
             self._begun = True
-            with watch.waiting(), _explained(watch), _term_held():
+            with watch.waiting(), _explained(watch), _term_held(), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Got pickle error")  # a notice says it in our words
                 batches = iter(self.loader)
-        except OSError:
+        except (OSError, PicklingError, AttributeError, TypeError):
             for child in set(multiprocessing.active_children()) - before:
                 child.kill()
             raise
@@ -169,12 +106,9 @@ class ReadAhead:
         atexit.register(_go_on, [process.pid for process in watch.processes])
         return batches
 
-    def _start_none(self, error: OSError) -> None:
-        notice(
-            "no_workers",
-            f"no workers can be started ({error.strerror or error}), so pictures are read in the main process; "
-            f"look at the room in {SHARED_MEMORY} and the limits of processes and open files, or {ADVICE}",
-        )
+    def _start_none(self, cause: object, advice: str) -> None:
+        read = f"no workers can be started ({cause}), so pictures are read in the main process"
+        notice("no_workers", f"{read}; {advice}")
         self.loader = self._loader(0)
 
 
@@ -264,7 +198,7 @@ def _explained(watch: _Watch) -> Iterator[None]:
 
 def _go_on(pids: list[int]) -> None:
     """Let stopped workers run, so that they can end with the main process, which waits for them."""
-    for pid in pids:
+    for pid in pids if hasattr(signal, "SIGCONT") else ():  # Windows has none, and stops no process
         with suppress(OSError):
             os.kill(pid, signal.SIGCONT)
 

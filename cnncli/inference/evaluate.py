@@ -11,6 +11,7 @@ from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
+from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.data import DataBundle
@@ -81,7 +82,7 @@ def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor
     try:
         data = open_data(config, display.track, predictor.spec, remembered)
     except SamplesGone as error:
-        others = f"judge others: cnncli eval --ckpt {predictor.path} --data PLACE"
+        others = f"judge others: cnncli eval --ckpt {shell_word(predictor.path)} --data PLACE"
         raise DataError(f"{error}; {where_to_set(config.dataset)}, or {others}") from error
     except PlaceGone as error:
         place = f"cnncli eval --ckpt {predictor.path} dataset.{error.key}=PLACE"

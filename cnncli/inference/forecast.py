@@ -18,7 +18,7 @@ from cnncli.data.series import SeriesData
 from cnncli.data.series_file import Found, Reading, read_series
 from cnncli.data.windows import offsets_at, spec_of, transformed, window_inputs
 from cnncli.inference.predictor import Predictor
-from cnncli.runs.plots import draw_forecast
+from cnncli.runs.forecast_picture import draw_forecast
 
 MAX_STEPS = 100_000
 

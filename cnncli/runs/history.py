@@ -14,7 +14,7 @@ def read_history(run: RunFolder, finished_epochs: int) -> list[Record]:
     if not finished_epochs or not run.metrics.is_file():
         return []
     try:
-        lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+        lines = [json.loads(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         raise StorageError(f"{run.metrics}: cannot be read ({error}); restore it or start a new run") from error
     return [line for line in lines if line["epoch"] <= finished_epochs]

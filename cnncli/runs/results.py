@@ -1,5 +1,6 @@
 """The result of a run: ``result.json`` for its readers, ``report.json`` in the form that is read back."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,7 +68,8 @@ def with_counts(metrics: dict[str, Values], samples: dict[str, int]) -> dict[str
 def read_result(path: Path) -> RunResult:
     """The result in a run's ``report.json``; raises ``StorageError`` when the file is damaged."""
     try:
-        return TypeAdapter(RunResult).validate_json(path.read_bytes())
+        # by way of json: pydantic's own parser refuses names that are not UTF-8
+        return TypeAdapter(RunResult).validate_python(json.loads(path.read_bytes()))
     except (OSError, ValueError) as error:  # pydantic's is a ValueError
         raise StorageError(
             f"{path}: cannot be read ({str(error).splitlines()[0]}); evaluate the run's best.pt"

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, StorageError
 from cnncli.core.files import write_text
+from cnncli.core.printable import json_text, shell_word
 from cnncli.runs.references import BEST, LAST
 
 LAUNCH = ".launch"
@@ -74,7 +75,7 @@ class RunFolder:
     def is_marked(self, launch: str) -> bool:
         """Whether this launch works here."""
         try:
-            return (self.path / LAUNCH).read_text() == launch
+            return (self.path / LAUNCH).read_text(encoding="utf-8") == launch
         except OSError:
             return False
 
@@ -88,7 +89,7 @@ class RunFolder:
 
     def write_json(self, path: Path, value: dict[str, Any]) -> None:
         """One of the run's JSON files."""
-        write_text(path, json.dumps(value, indent=2) + "\n")
+        write_text(path, json_text(value, indent=2) + "\n")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -111,7 +112,7 @@ class RunFolder:
 
     def _owner(self) -> str:
         try:
-            return f" (process {json.loads(self.environment.read_text())['pid']})"
+            return f" (process {json.loads(self.environment.read_text(encoding='utf-8'))['pid']})"
         except (OSError, ValueError, KeyError):
             return ""
 
@@ -128,14 +129,16 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool) -
     Raises ``ConfigError`` when ``run_id`` exists and is not to be overwritten, or is no run of cnncli's.
     """
     parent = runs_dir / name
+    _refuse_inside_run(runs_dir, name)
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if run_id is None:
             return RunFolder(_timestamped(parent))
         folder = parent / run_id
         if folder.exists():
-            if not overwrite:
-                raise ConfigError(f"{folder}: this run exists; add --resume {folder}, or --overwrite to replace it")
+            if not (overwrite or _is_group(folder)):
+                advice = f"add --resume {shell_word(folder)}, or --overwrite to replace it"
+                raise ConfigError(f"{folder}: this run exists; {advice}")
             _clear(RunFolder(folder))
         folder.mkdir(exist_ok=True)
         return RunFolder(folder)
@@ -155,9 +158,29 @@ def _timestamped(parent: Path) -> Path:
             number += 1
 
 
+def _refuse_inside_run(runs_dir: Path, name: str) -> None:
+    """Raise ``ConfigError`` where a group that ``name`` names is a run already: it would be replaced with that run."""
+    folder = runs_dir
+    for part in name.split("/"):
+        folder = folder / part
+        if _is_run(RunFolder(folder)):
+            raise ConfigError(f"{folder}: is a run, and no group that runs can be written to; choose another --name")
+
+
+def _is_run(run: RunFolder) -> bool:
+    return run.environment.is_file() or (run.path / LAUNCH).is_file()
+
+
+def _is_group(folder: Path) -> bool:
+    """Whether there are runs in ``folder``, which is none itself."""
+    return folder.is_dir() and not _is_run(RunFolder(folder)) and any(folder.glob("**/last.pt"))
+
+
 def _clear(run: RunFolder) -> None:
     """Empty the folder of an earlier run, and of nothing else."""
-    if any(run.path.iterdir()) and not (run.environment.is_file() or (run.path / LAUNCH).is_file()):
+    if _is_group(run.path):
+        raise ConfigError(f"{run.path}: is a group of runs, not a run; choose another --name")
+    if any(run.path.iterdir()) and not _is_run(run):
         raise ConfigError(
             f"{run.path}: is not a run of cnncli's, so --overwrite leaves it alone; choose another --name"
         )

@@ -13,6 +13,7 @@ from cnncli.core.numbers import Probability
 from cnncli.core.registry import losses, tasks
 from cnncli.core.results import Baseline, Block, CurveBlock, FactsBlock, Values
 from cnncli.core.spec import DataSpec, Wants
+from cnncli.tasks.calibration import confident_mistakes, reliability
 from cnncli.tasks.losses import check_class_weights, plain_loss
 from cnncli.tasks.metrics import Kept, SummingMeter, class_blocks
 from cnncli.tasks.protocol import Calibration, Naming
@@ -139,7 +140,10 @@ class Binary:
         return [Baseline("commonest class", metrics, always=self.classes[commonest])]
 
     def blocks(self, meter: "BinaryMeter") -> list[Block]:
-        """The threshold, each class and the confusion at it, and, where both classes occur, the ROC curve."""
+        """The threshold, each class, the confusion and the mistakes at it, and what needs none.
+
+        Where only one class occurs there is no ROC curve.
+        """
         from sklearn.metrics import roc_curve
 
         scores, truth = meter.scores()
@@ -153,8 +157,14 @@ class Binary:
         if truth.any() and not truth.all():  # of one class alone there is no curve
             false, true, _ = roc_curve(truth.numpy(), scores.numpy())
             names = ("false_positive_rate", "true_positive_rate")
-            found.append(CurveBlock("roc", *names, tuple(false.tolist()), tuple(true.tolist()), diagonal=True))
-        return found
+            points = tuple(false.tolist()), tuple(true.tolist())
+            found.append(CurveBlock("roc", *names, *points, diagonal=True, title="ROC curve"))
+        of_predicted = torch.where(scores >= threshold, scores, 1 - scores)
+        return [
+            *found,
+            reliability(scores, truth, f"the class is {positive}"),
+            confident_mistakes(self.classes, predicted, of_predicted, actual),
+        ]
 
     def naming(self, outputs: Tensor) -> Naming:
         """The positive class from the threshold on, else the other one, for logits ``[N, 1]``."""

@@ -14,10 +14,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from cnncli.core.numbers import Probability
+from cnncli.core.results import Mistake, MistakesBlock, ReliabilityBlock
 
 BINS = 15  # of the calibration error, as in Guo et al. 2017
 MISTAKES_NEEDED = 5  # on validation: of a network that makes none, confidence cannot be judged
 TEMPERATURES = (0.2, 20.0)
+MISTAKES_SHOWN = 12  # the most confident
 MAX_LEVELS = 1_000  # of confidence, between which a threshold is looked for
 
 
@@ -64,6 +66,35 @@ def calibration_error(probabilities: Tensor, targets: Tensor) -> float:
     surplus = confidence - (predicted == targets).double()
     bins = (confidence * BINS).ceil().long().clamp(1, BINS) - 1
     return torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, surplus).abs().sum().item() / max(len(targets), 1)
+
+
+def reliability(probabilities: Tensor, came_true: Tensor, event: str) -> ReliabilityBlock:
+    """How often what had a probability, float ``[N]``, came true, bool ``[N]``, in the bins of 1/15 that occur."""
+    bins = (probabilities.double() * BINS).ceil().long().clamp(1, BINS) - 1
+    samples = torch.bincount(bins, minlength=BINS)
+    hits = torch.bincount(bins[came_true], minlength=BINS)
+    sums = torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, probabilities.double())
+    occur = samples > 0
+    means = (sums[occur] / samples[occur]).tolist()
+    return ReliabilityBlock(
+        "reliability", event, tuple(means), tuple(hits[occur].tolist()), tuple(samples[occur].tolist())
+    )
+
+
+def confident_mistakes(
+    classes: tuple[str, ...], predicted: Tensor, probabilities: Tensor, targets: Tensor
+) -> MistakesBlock:
+    """The wrong answers with the highest probability of the predicted class.
+
+    ``predicted`` and ``targets`` are class numbers ``[N]``, ``probabilities`` those of the predicted class ``[N]``.
+    """
+    wrong = (predicted != targets).nonzero()[:, 0]
+    order = probabilities[wrong].argsort(descending=True, stable=True)
+    mistakes = tuple(
+        Mistake(i, classes[int(targets[i])], classes[int(predicted[i])], float(probabilities[i]))
+        for i in wrong[order][:MISTAKES_SHOWN].tolist()
+    )
+    return MistakesBlock("mistakes", "Most confident mistakes", mistakes)
 
 
 def risk_levels(probabilities: Tensor, targets: Tensor) -> Risk:

@@ -131,10 +131,17 @@ class Classification:
         return [Baseline("commonest class", {"accuracy": accuracy}, always=self.spec.classes[commonest])]
 
     def blocks(self, meter: ClassificationMeter) -> list[Block]:
-        """Precision, recall and F1 of each class, the confusion matrix, and the calibration."""
-        found = calibration.report(*meter.answers(), self.calibration.temperature)
+        """Each class, the confusion matrix, the calibration, and the most confident mistakes."""
+        logits, targets = meter.answers()
+        found = calibration.report(logits, targets, self.calibration.temperature)
         facts = FactsBlock(found, calibration.in_words(found), key="calibration")
-        return [*class_blocks(self.spec.classes, meter.confusion_matrix()), facts]
+        confidence, predicted = (logits / self.calibration.temperature).softmax(1).max(1)
+        return [
+            *class_blocks(self.spec.classes, meter.confusion_matrix()),
+            facts,
+            calibration.reliability(confidence, predicted == targets, "the predicted class is right"),
+            calibration.confident_mistakes(self.spec.classes, predicted, confidence, targets),
+        ]
 
     def naming(self, outputs: Tensor) -> Naming:
         """The most probable class for logits ``[N, K]``, at the temperature."""

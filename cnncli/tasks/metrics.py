@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cnncli.core.devices import WITHOUT_FLOAT64
-from cnncli.core.results import Block, Column, MatrixBlock, TableBlock, Values
+from cnncli.core.results import Block, Column, MatrixBlock, Rate, RatesBlock, TableBlock, Values
 from cnncli.core.targets import Shares
 from cnncli.tasks.protocol import Targets
 
@@ -185,7 +185,7 @@ def per_class(confusion: Tensor) -> list[Values]:
 
 
 def class_blocks(classes: tuple[str, ...], confusion: Tensor) -> list[Block]:
-    """Precision, recall, F1 and support of each class, and the confusion matrix ``[K, K]``, for a report."""
+    """Precision, recall, F1 and support of each class, the confusion matrix ``[K, K]``, and how sure each recall is."""
     columns = (
         Column("class", "class"),
         Column("precision", "precision", ".4f"),
@@ -199,4 +199,10 @@ def class_blocks(classes: tuple[str, ...], confusion: Tensor) -> list[Block]:
     return [
         TableBlock("per_class", "Per class", columns, rows, shape="by_name"),
         MatrixBlock("confusion", title, classes, counts),
+        RatesBlock("intervals", classes, (Rate("recall", "recall", *_hits_of(confusion)),)),
     ]
+
+
+def _hits_of(confusion: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How many samples of each class were predicted right, and how many it has."""
+    return tuple(confusion.diagonal().tolist()), tuple(confusion.sum(1).tolist())

@@ -10,9 +10,10 @@ from torch import Tensor
 from cnncli.config.sections import LossConfig
 from cnncli.core.numbers import Probability
 from cnncli.core.registry import losses, tasks
-from cnncli.core.results import Baseline, Block, Column, TableBlock, Values
+from cnncli.core.results import Baseline, Block, Column, Rate, RatesBlock, TableBlock, Values
 from cnncli.core.spec import DataSpec, Wants
 from cnncli.core.targets import Shares
+from cnncli.tasks.calibration import reliability
 from cnncli.tasks.losses import check_class_weights, plain_loss
 from cnncli.tasks.metrics import Kept, SummingMeter, wide_type
 from cnncli.tasks.protocol import Calibration, Naming, Targets
@@ -113,7 +114,7 @@ class Multilabel:
         return [Baseline("prevalence of each class", {"loss": loss, **found})]
 
     def blocks(self, meter: "LabelMeter") -> list[Block]:
-        """Precision, recall, F1 and threshold of each class, and, where it occurs, its average precision."""
+        """Each class at its threshold, how sure these rates are, and whether probabilities mean what they say."""
         probabilities, truth = meter.answers()
         precision, recall, f1 = per_label(probabilities, truth, self.thresholds.cpu())
         columns = (Column("class", "class"), Column("precision", "precision", ".4f"), Column("recall", "recall", ".4f"),
@@ -123,7 +124,14 @@ class Multilabel:
             self.classes, precision.tolist(), recall.tolist(), f1.tolist(), average_precisions(probabilities, truth),
             self.calibration.thresholds, truth.sum(0).tolist(), strict=True,
         )  # fmt: skip
-        return [TableBlock("per_class", "Per class", columns, tuple(rows), shape="by_name")]
+        said = probabilities >= self.thresholds.cpu()
+        hits, named, present = (tuple(of.sum(0).tolist()) for of in (said & truth, said, truth))
+        rates = Rate("precision", "precision", hits, named), Rate("recall", "recall", hits, present)
+        return [
+            TableBlock("per_class", "Per class", columns, tuple(rows), shape="by_name"),
+            RatesBlock("intervals", self.classes, rates),
+            reliability(probabilities.flatten(), truth.flatten(), "the class is there"),
+        ]
 
     def naming(self, outputs: Tensor) -> Naming:
         """The classes from their thresholds on, perhaps none, for logits ``[N, K]``."""

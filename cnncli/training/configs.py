@@ -1,6 +1,5 @@
 """From files, overrides and checkpoints to one checked config; what follows from pretrained weights is filled in."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnncli.config.catalog import make_known
 from cnncli.config.checking import LoadedConfig, resolve
 from cnncli.config.merging import apply_overrides, load_document
-from cnncli.config.yaml_source import Document
+from cnncli.config.yaml_source import Document, yaml_text
 from cnncli.core.errors import CheckpointError, ConfigError
 from cnncli.runs.references import RUNS
 from cnncli.training.named_runs import settle_run
@@ -63,7 +62,7 @@ def finetune_document(
     elif path is None and not any(text.startswith(("dataset.path=", "dataset.root=")) for text in overrides):
         raise ConfigError("no pictures given; name their folder with --data, or a config")
     document = load_document(
-        path or RECIPE, [*(f"{key}={json.dumps(value)}" for key, value in given.items()), *overrides]
+        path or RECIPE, [*(f"{key}={yaml_text(value)}" for key, value in given.items()), *overrides]
     )
     if not any(text.startswith("model") for text in overrides):
         document.data.pop("model", None)
@@ -77,7 +76,7 @@ def finetune_document(
 
 def load_folder(folder: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     """The packaged recipe for a folder of pictures."""
-    return load_config(RECIPE, [f"dataset.path={json.dumps(str(folder))}", *overrides])
+    return load_config(RECIPE, [f"dataset.path={yaml_text(str(folder))}", *overrides])
 
 
 def restore_config(

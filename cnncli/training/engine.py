@@ -1,7 +1,7 @@
 """The loop. It knows no file, prints nothing, and waits for no result inside a step."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from cnncli.config.sections import TrainConfig
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.schedulers import Schedule
 from cnncli.tasks.protocol import Meter, Targets, Task
+from cnncli.training.step_losses import StepLosses
 
 Batch = tuple[Tensor, Targets]
 
@@ -35,11 +36,17 @@ class TrainState:
     batch: int = 0  # finished batches of the current epoch
     global_step: int = 0  # finished optimizer steps
     parallel: nn.Module | None = None  # the model as the one that several ranks train
+    losses: StepLosses = field(default_factory=StepLosses)  # of the first epoch
 
     @property
     def network(self) -> nn.Module:
         """What training asks: the model, or its gradients exchanged between ranks."""
         return self.model if self.parallel is None else self.parallel
+
+    def keep_loss(self, loss: Tensor) -> None:
+        """Remember the loss of a step of the first epoch."""
+        if self.epoch == 0 and self.losses.wants(self.global_step):
+            self.losses.add(self.global_step, loss.clone(), self.schedule.lr)
 
     @property
     def eval_model(self) -> nn.Module:
@@ -105,6 +112,7 @@ def _step(
                 with runtime.phase("metrics"):
                     meter.update(loss, weight, outputs, batch[1])
         _clip(state, settings)
+        state.keep_loss(total)
         if isinstance(state.optimizer, LBFGS):  # the one that reads the loss: all ranks must decide alike
             runtime.ranks.mean(total)
         return total  # type: ignore[return-value]  # optimizers pass it through; a float would wait for the device

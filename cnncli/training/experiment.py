@@ -1,6 +1,5 @@
 """The only composer: a config becomes a run, and a run a result."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,12 +10,16 @@ from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.ranks import join
 from cnncli.compute.runtime import environment
 from cnncli.config.checking import LoadedConfig
+from cnncli.config.yaml_source import yaml_text
 from cnncli.core.errors import ConfigError, Interrupted
+from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
-from cnncli.core.spec import PICTURES, Split
+from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
-from cnncli.runs.plots import draw_curves, draw_result
+from cnncli.runs.curves import Curves, draw_curves
+from cnncli.runs.history import Record
 from cnncli.runs.references import find_resumable
+from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, marked_run
 from cnncli.runs.tracking import Tracker
@@ -27,7 +30,7 @@ from cnncli.training.features import whole
 from cnncli.training.fit import Fit
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
-from cnncli.training.pictures import GRID, training_samples
+from cnncli.training.pictures import SHOWN, are_pictures, mistaken_pictures, training_samples
 from cnncli.training.plan import describe
 from cnncli.training.report import report_split
 from cnncli.training.resuming import as_resumed, offering_new_run, resumable
@@ -45,7 +48,7 @@ def prepare(
 ) -> tuple[LoadedConfig, NewRun, tuple[RunFolder, Path] | None]:
     """What ``train`` is asked for: the config, where a new run goes, or the run to go on with."""
     run_name, run_id = parse_name(name)
-    named = [*overrides, f"name={json.dumps(run_name)}"] if run_name else overrides
+    named = [*overrides, f"name={yaml_text(run_name)}"] if run_name else overrides
     loaded = load_config(source, named, runs_dir=runs_dir) if source is not None else None
     if resuming is None:
         if loaded is None:
@@ -142,8 +145,8 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
     finally:
         tracker.close()
     if experiment.config.logging.pictures:
-        _drawn(run.curves, display, lambda: draw_curves(tracker.lines, run.curves))
-        _drawn(run.picture, display, lambda: draw_result(result.report.blocks, run.picture))
+        _drawn(run.curves, display, lambda: draw_curves(_curves(fit, result, tracker.lines), run.curves))
+        _drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
     return result
 
 
@@ -179,7 +182,7 @@ def _judge(experiment: Experiment, run: RunFolder, split: Split, display: Displa
         report = report_split(model, data, split, task, experiment.runtime, display, stop)
     if report is None:
         assert stop.signum is not None
-        told = f"stopped in the last evaluation; go on with: cnncli train --resume {run.path}"
+        told = f"stopped in the last evaluation; go on with: cnncli train --resume {shell_word(run.path)}"
         raise Interrupted(told, stop.signum, str(run.path))
     return report
 
@@ -190,14 +193,24 @@ def of_split(record: Values, split: str) -> Values:
 
 
 def _has_samples(experiment: Experiment) -> bool:
-    return experiment.config.logging.samples and experiment.data.spec.kind is PICTURES
+    return experiment.config.logging.samples and are_pictures(experiment.data)
 
 
 def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> None:
     """Nine samples of the first batch, from the very tensors that training sees, un-normalised."""
-    image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, GRID * GRID)
+    image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, SHOWN)
     image.save(run.samples)
     tracker.samples(image)
+
+
+def _curves(fit: Fit, result: RunResult, history: list[Record]) -> Curves:
+    monitored = result.monitored.metric.rpartition("/")[2]
+    shown = result.report.headline if monitored == "loss" else monitored
+    return Curves(history, result.best_epoch, shown, fit.state.losses.records())
+
+
+def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:
+    draw_result(report, path, mistaken_pictures(experiment.data, report))
 
 
 def _drawn(path: Path, display: Display, draw: Callable[[], Any]) -> None:

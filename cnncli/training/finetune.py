@@ -119,7 +119,6 @@ def _from_checkpoint(pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
 def find_weights(config: Config) -> None:
     """Have the files that a new run begins with, downloaded if need be, before anything else takes its time.
 
-
     Raises ``StorageError`` when it cannot be had, ``CheckpointError`` when there is no such file.
     """
     settings = config.finetune

@@ -10,6 +10,7 @@ from functools import cache
 from cnncli.compute.failures import explained, fewer_steps
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import CheckpointError, DataError, Interrupted, TrainingError
+from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 from cnncli.runs.history import Record
@@ -265,7 +266,7 @@ class Fit:
         self.ranks.wait()  # nobody ends before the checkpoint is there
         raise Interrupted(
             f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
-            f"go on with: cnncli train --resume {self.run.path}",
+            f"go on with: cnncli train --resume {shell_word(self.run.path)}",
             signum,
             str(self.run.path),
         )

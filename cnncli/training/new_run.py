@@ -1,12 +1,10 @@
 """The name of a run, and where it is written."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.core.errors import ConfigError
-
-SAFE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+from cnncli.core.run_names import checked_name
 
 
 @dataclass(frozen=True)
@@ -19,10 +17,19 @@ class NewRun:
 
 
 def parse_name(name: str | None) -> tuple[str, str]:
-    """``--name NAME/ID`` as name and id, empty where not given; raises ``ConfigError`` for what is no name."""
-    if name is not None and not re.fullmatch(rf"{SAFE_NAME}(/{SAFE_NAME})?", name):
-        raise ConfigError(f"--name '{name}': write NAME or NAME/ID of letters, digits, '.', '_' and '-'")
-    run_name, _, run_id = (name or "").partition("/")
+    """``--name NAME/ID`` as name and id, empty where not given; raises ``ConfigError`` for what is no name.
+
+    The id is what follows the last ``/``: ``group/first/`` with nothing after it names a run in a group.
+    """
+    if name is None:
+        return "", ""
+    try:
+        whole = checked_name(name.removesuffix("/") if name != "/" else name)
+    except ValueError as error:
+        raise ConfigError(f"--name '{name}': {error}") from None
+    if name.endswith("/") or "/" not in whole:
+        return whole, ""
+    run_name, _, run_id = whole.rpartition("/")
     return run_name, run_id
 
 

@@ -1,22 +1,23 @@
 """A picture of what the network sees."""
 
-import math
 from itertools import compress
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from cnncli.core.spec import Pictures, Split
+from cnncli.core.results import MistakesBlock, SplitReport
+from cnncli.core.spec import PICTURES, Pictures, Split
 from cnncli.core.targets import Shares
 from cnncli.data.bundle import DataBundle
 from cnncli.data.loaders import Targets
+from cnncli.runs.sample_picture import Pixels, sample_sheet
 from cnncli.training.loading import loader_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-GRID, TILE, CAPTION = 3, 96, 14  # tiles a side, pixels of the smallest tile, pixels of its caption
+SHOWN = 9  # samples in a run's picture of them
 
 
 def training_samples(
@@ -38,6 +39,20 @@ def training_samples(
         if len(images) >= count:
             break
     return sample_grid(images[:count], labels[:count])
+
+
+def are_pictures(data: DataBundle) -> bool:
+    """Whether samples can be looked at."""
+    return data.spec.kind is PICTURES
+
+
+def mistaken_pictures(data: DataBundle, report: SplitReport) -> dict[int, Pixels]:
+    """The pictures that a report names as mistakes, by their numbers in its split; none where data are not pictures."""
+    if not are_pictures(data):
+        return {}
+    source = data.sources[report.split]
+    found = [one.sample for block in report.blocks if isinstance(block, MistakesBlock) for one in block.mistakes]
+    return {sample: pixels(source[sample]) for sample in found}
 
 
 def _labels(targets: Targets, classes: tuple[str, ...]) -> list[str]:
@@ -62,20 +77,11 @@ def _shares(values: Tensor, classes: tuple[str, ...]) -> str:
 
 
 def sample_grid(images: list[Tensor], labels: list[str]) -> "Image":
-    """Samples, uint8 ``[C, H, W]`` each, in a square grid with their labels above them."""
-    from PIL import Image, ImageDraw
+    """Samples, uint8 ``[C, H, W]`` each, in a grid with their labels above them."""
+    return sample_sheet([pixels(image) for image in images], labels)
 
-    side = max(GRID, math.isqrt(len(images) - 1) + 1)
-    tile = max(TILE, *(max(image.shape[-2:]) for image in images)) + 4
-    canvas = Image.new("RGB", (side * tile, -(-len(images) // side) * (tile + CAPTION)), "white")
-    draw = ImageDraw.Draw(canvas)
-    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        row, column = divmod(number, side)
-        left, top = column * tile, row * (tile + CAPTION)
-        pixels = (image[:3] if len(image) > 2 else image[:1]).expand(3, -1, -1).permute(1, 2, 0).numpy()
-        height, width = image.shape[-2:]
-        factor = max((tile - 4) // max(height, width), 1)
-        shown = Image.fromarray(pixels).resize((width * factor, height * factor), Image.Resampling.NEAREST)
-        canvas.paste(shown, (left + 2, top + CAPTION))
-        draw.text((left + 4, top + 1), label.encode("latin-1", "replace").decode("latin-1")[: tile // 6], fill="black")
-    return canvas
+
+def pixels(image: Tensor) -> Pixels:
+    """A sample, uint8 ``[C, H, W]``, as three colours ``[H, W, 3]``: its first three channels, or its first one."""
+    coloured = image[:3] if len(image) > 2 else image[:1].expand(3, -1, -1)
+    return coloured.permute(1, 2, 0).numpy()

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.machine import wait_for
 from cnncli.compute.runtime import Runtime
-from cnncli.core.results import Baseline, Block, Column, SplitReport, TableBlock
+from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
 from cnncli.data.sources import ArraySource, Source
@@ -59,13 +60,21 @@ def report_split(
     meter = evaluate_split(model, data, split, task, runtime, display, stop)
     if meter is None:
         return None
-    blocks = (*task.blocks(meter), *coefficients(model, data.spec, task))
-    metrics = meter.compute()
     source = data.sources[split]
+    blocks = (*(with_files(block, source) for block in task.blocks(meter)), *coefficients(model, data.spec, task))
+    metrics = meter.compute()
     baselines = ranked_baselines(task, source)
     headline = _headline(task, baselines)
     lower = headline in task.lower_is_better
     return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks)
+
+
+def with_files(block: Block, source: Source) -> Block:
+    """``block`` in which mistakes say which files they are."""
+    if not isinstance(block, MistakesBlock) or source.paths is None:
+        return block
+    named = tuple(replace(one, path=source.paths.texts[one.sample]) for one in block.mistakes)
+    return replace(block, mistakes=named)
 
 
 def ranked_baselines(task: Task, source: Source) -> list[Baseline]:

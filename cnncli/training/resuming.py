@@ -1,6 +1,5 @@
 """Going on with a run: which checkpoint can be gone on with, and whether it is the same experiment still."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import Config
 from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.core.printable import shell_word
 from cnncli.data.places import places_of
 from cnncli.optim.schedulers import is_smooth
 from cnncli.runs.checkpoint import FORMAT, Checkpoint, load_checkpoint
@@ -64,7 +64,7 @@ def _new_run(path: Path) -> str:
 def _start(run: RunFolder, config: Config) -> str:
     """The command for a new run of the config of ``run`` from its best weights; of a fine-tuned one with its head."""
     key = "train.start_from" if config.finetune is None else "finetune.pretrained"
-    return shlex.join(["cnncli", "train", str(run.config), f"{key}={run.best}"])
+    return f"cnncli train {shell_word(run.config)} {shell_word(f'{key}={run.best}')}"
 
 
 def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:

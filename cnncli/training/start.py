@@ -1,7 +1,6 @@
 """The beginning of a command, before torch is imported: what it refuses, and the line that says what it does."""
 
 import importlib
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from cnncli.config.catalog import fill_registries
 from cnncli.config.early import check_early
 from cnncli.config.merging import load_document
 from cnncli.config.recall import remember_new
+from cnncli.config.yaml_source import yaml_text
 from cnncli.core.waiting import waiting
 from cnncli.runs.references import find_resumable
 from cnncli.training.configs import finetune_document
@@ -54,7 +54,7 @@ def begin_finetuning(
 
 
 def _named(overrides: Sequence[str], run_name: str) -> list[str]:
-    return [*overrides, f"name={json.dumps(run_name)}"] if run_name else list(overrides)
+    return [*overrides, f"name={yaml_text(run_name)}"] if run_name else list(overrides)
 
 
 def _line(path: Path | None, *parts: str) -> str:

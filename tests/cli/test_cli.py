@@ -81,7 +81,8 @@ def test_json_has_its_documented_keys(tiny: Path, cnncli: Cli) -> None:
     assert answer.err == ""
     result = answer.json
     assert set(result) == {"run_dir", "best", "last", "best_epoch", "epochs", "monitor", "metrics", "split",
-                           "per_class", "confusion", "calibration", "baseline", "baselines", "headline"}  # fmt: skip
+                           "per_class", "confusion", "calibration", "baseline", "baselines", "headline",
+                           "intervals", "reliability", "mistakes"}  # fmt: skip
     assert set(result["metrics"]) == {"train", "val", "test"}
     assert result["metrics"]["test"]["n"] == 359
     assert set(result["metrics"]["test"]) == {"n", "loss", "accuracy", "balanced_accuracy", "macro_f1"}

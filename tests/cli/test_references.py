@@ -121,7 +121,7 @@ def test_where_only_a_config_can_be_meant_a_checkpoint_is_told_apart(cnncli: Cli
 
 def test_a_start_that_is_not_there_is_told_before_the_data_are_read(cnncli: Cli) -> None:
     answer = cnncli("train", "tiny.yaml", "train.start_from=tinny")
-    assert (answer.code, answer.err) == (4, "error: tinny: no such checkpoint or run; did you mean 'tiny'?\n")
+    assert (answer.code, answer.complaint) == (4, "error: tinny: no such checkpoint or run; did you mean 'tiny'?\n")
 
 
 def test_finetune_begins_from_a_run_by_its_name(cnncli: Cli) -> None:

@@ -89,7 +89,8 @@ def test_malformed_overrides_are_usage_errors(write_config: Write, override: str
 @pytest.mark.parametrize(
     "line",
     [
-        "seed: -1", "seed: true", "device: gpu", "precision: fp64", "name: ../up", "name: a/b", "name: ''",
+        "seed: -1", "seed: true", "device: gpu", "precision: fp64", "name: ../up", "name: a//b", "name: 'a:b'",
+            "name: ''",
         "train: {epochs: 0}", "optimizer: {lr: .nan}", "train: {clip_grad_norm: .inf}",
         "train: {clip_grad_norm: 0}", "train: {ema_decay: 1}", "loss: {label_smoothing: often}",
         "dataset: {name: digits, val_fraction: 1.0}", "train: {epochs: no}", "plugins: x", "extends: [a]",

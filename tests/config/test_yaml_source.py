@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cnncli.config.yaml_source import parse_yaml, read_yaml_file
+from cnncli.config.yaml_source import parse_yaml, read_yaml_file, yaml_text
 from cnncli.core.errors import ConfigError
 
 
@@ -95,3 +95,23 @@ def test_merge_keys_are_refused_with_advice() -> None:
 def test_half_a_unicode_character_is_refused() -> None:
     with pytest.raises(ConfigError, match="surrogate"):
         parse_yaml('a: "\\ud800"\n', "m.yaml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_config_may_be_in_either_unicode_encoding(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes("name: 昆蟲 🐜\nmodel: mlp\n".encode(encoding))
+    assert read_yaml_file(path).data == {"name": "昆蟲 🐜", "model": "mlp"}
+
+
+@pytest.mark.parametrize(
+    "text", ["昆蟲", "🐜", 'a"b\\c', "a\nb\tc", "\x7f\x85\u2028", "#: {x}, [y]", "", "~", "1e3", "\ufeff"]
+)
+def test_any_text_comes_through_the_quotes_of_yaml(text: str) -> None:
+    assert parse_yaml(f"key: {yaml_text(text)}", "x")[0] == {"key": text}
+
+
+def test_a_byte_that_is_not_utf_8_is_named() -> None:
+    for text in ("key: a\udcffb", 'key: "a\\udcffb"', f"key: {yaml_text(chr(0xDCFF))}"):
+        with pytest.raises(ConfigError, match="holds the byte 0xff, which is not UTF-8"):
+            parse_yaml(text, "command line")

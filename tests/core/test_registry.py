@@ -90,6 +90,7 @@ TRAITS = {
         "pos_weight": "bce_with_logits",
         "signed": "soft_margin",
     },
+    "datasets": {"one_file": "csv image_csv series_csv"},
     "schedulers": {"smooth": "cosine cyclic linear one_cycle polynomial"},
     "tasks": {"mixes": "classification multilabel", "sigmoids": "multilabel"},
     "transforms": {

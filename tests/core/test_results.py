@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from cnncli.core.intervals import wilson
 from cnncli.core.results import (
     Baseline,
     Block,
@@ -15,6 +16,11 @@ from cnncli.core.results import (
     Line,
     LinesBlock,
     MatrixBlock,
+    Mistake,
+    MistakesBlock,
+    Rate,
+    RatesBlock,
+    ReliabilityBlock,
     ScatterBlock,
     SplitReport,
     TableBlock,
@@ -44,6 +50,11 @@ SCATTER = ScatterBlock("points", "price", (1.0, 2.0), (1.5, 1.75))
 LINES = LinesBlock("forecasts", "load", "hour", (Line("true", "true", (1.0, 2.0)), Line("last", "last", (2.5,), 2)))
 FACTS = FactsBlock({"threshold": 0.25, "positive": "bees"}, "bees from a probability of 0.25 on")
 KEYED = FactsBlock({"temperature": 1.5}, "calibration error 0.1", key="calibration")
+RATES = RatesBlock("intervals", ("ants", "bees"), (Rate("recall", "recall", (7, 0), (8, 0)),))
+RELIABILITY = ReliabilityBlock("reliability", "the predicted class is right", (0.55, 0.97), (3, 22), (6, 22))
+MISTAKES = MistakesBlock(
+    "mistakes", "Mistakes", (Mistake(3, "ants", "bees", 0.9, "a.png"), Mistake(0, "bees", "ants", 0.5))
+)
 EVERY: list[tuple[Block, dict[str, Any]]] = [
     (
         RECORDS,
@@ -57,6 +68,20 @@ EVERY: list[tuple[Block, dict[str, Any]]] = [
     (LINES, {"forecasts": {"target": "load", "true": [1.0, 2.0], "last": [2.5]}}),
     (FACTS, {"threshold": 0.25, "positive": "bees"}),
     (KEYED, {"calibration": {"temperature": 1.5}}),
+    (RATES, {"intervals": {"ants": {"recall": list(wilson(7, 8))}, "bees": {}}}),
+    (
+        RELIABILITY,
+        {"reliability": {"probability": [0.55, 0.97], "frequency": [0.5, 1.0], "samples": [6, 22]}},
+    ),
+    (
+        MISTAKES,
+        {
+            "mistakes": [
+                {"sample": 3, "true": "ants", "predicted": "bees", "probability": 0.9, "path": "a.png"},
+                {"sample": 0, "true": "bees", "predicted": "ants", "probability": 0.5},
+            ]
+        },
+    ),
 ]
 COMMONEST = Baseline("commonest class", {"accuracy": 0.5}, always="ants")
 OTHER = Baseline("guessing", {"accuracy": 0.25})

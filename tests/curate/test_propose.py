@@ -185,7 +185,7 @@ def test_broken_pictures_do_not_matter_unless_all_are(cnncli: Cli, tmp_path: Pat
         path.write_bytes(b"")
     answer = cnncli("init", root)
     assert answer.code == 3
-    assert f"none of its pictures can be opened; see 'cnncli data check {root}'" in answer.err
+    assert f"none of its pictures can be opened; see: cnncli data check {root}" in answer.err
 
 
 def test_what_cannot_be_learned_from_is_refused(cnncli: Cli, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_every_row_of_the_table_is_scikit_learns(seed: int) -> None:
     logits, targets = random_answers(seed)
     meter = filled(task, logits, targets)
     task.calibrate(meter)
-    (block,) = task.blocks(meter)
+    block = task.blocks(meter)[0]
     assert isinstance(block, TableBlock)
     rows = block.to_json()["per_class"]
     truth, said = targets.numpy().astype(int), named(task, logits)
@@ -109,7 +109,7 @@ def test_means_over_classes_are_over_those_that_occur_and_the_others_keep_an_eve
     )
     wanted = sk.f1_score(truth[:, occur], named(task, logits)[:, occur], average="macro")
     assert found["macro_f1"] == pytest.approx(wanted)
-    (block,) = task.blocks(meter)
+    block = task.blocks(meter)[0]
     row = block.to_json()["per_class"]["bee"]
     assert "average_precision" not in row
     assert (row["recall"], row["support"]) == (0, 0)

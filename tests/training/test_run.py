@@ -170,12 +170,11 @@ def test_an_existing_run_is_replaced_only_when_asked_for(tiny: Path, cnncli: Cli
     assert cnncli("train", tiny, "--overwrite").code == 2
 
 
-@pytest.mark.parametrize("name", ["../up", "a/../b", "/abs", "a/b/c", ".hidden", "a/..", ""])
+@pytest.mark.parametrize("name", ["../up", "a/../b", "/abs", "a/./c", "a//b", "a/..", ""])
 def test_run_names_do_not_leave_the_runs_folder(tiny: Path, cnncli: Cli, name: str, tmp_path: Path) -> None:
     before = set(tmp_path.parent.iterdir())
     answer = cnncli("train", tiny, "--name", name)
-    if name:
-        assert answer.code == 2
+    assert answer.code == 2
     assert set(tmp_path.parent.iterdir()) == before
 
 
