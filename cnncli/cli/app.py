@@ -16,10 +16,11 @@ from cnncli.cli import commands, pages, pictures, shells, trained
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
 from cnncli.cli.help import Command, Group, show_overview
-from cnncli.cli.options import expand_paths, is_override
+from cnncli.cli.options import expand_paths
 from cnncli.cli.ranks import one_voice, tell
 from cnncli.cli.status import hide_status, status
 from cnncli.cli.streams import start_in_utf8, take_every_sign, unencodable
+from cnncli.cli.words import is_override
 from cnncli.core.errors import CnncliError, ConfigError, StorageError, one_line
 from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line

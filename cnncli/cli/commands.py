@@ -27,11 +27,8 @@ from cnncli.cli.options import (
     Weights,
     Words,
     in_ranks,
-    needed,
-    print_notices,
-    split_either,
-    split_words,
 )  # fmt: skip
+from cnncli.cli.words import needed, print_notices, split_either, split_words
 from cnncli.core.errors import ConfigError
 
 TIMM = "timm/"

@@ -38,10 +38,9 @@ from cnncli.cli.options import (
     What,
     Workers,
     in_ranks,
-    split_asked,
-    split_trained,
 )  # fmt: skip
 from cnncli.cli.outputs import Output, named_files, set_encoding, trained_on
+from cnncli.cli.words import split_asked, split_trained
 from cnncli.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def test_the_first_line_comes_before_torch_on_the_first_run_too(tmp_path: Path) 
         "import sys\n"
         "from cnncli.cli import app, commands\n"
         "def first(line, quiet):\n"
-        "    print(line, 'torch' in sys.modules, 'rich' in sys.modules, sep='|')\n"
+        "    print(line, 'torch' in sys.modules, 'rich.console' in sys.modules, sep='|')\n"
         "    raise KeyboardInterrupt\n"
         "commands.say_first = first\n"
         "app.run(['train', 'digits', '--name', 'a/b'])\n"

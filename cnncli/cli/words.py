@@ -1,0 +1,89 @@
+"""How the words of a command line are told apart: configs, checkpoints and runs, paths, and keys that are set anew."""
+
+import re
+from pathlib import Path
+
+from cnncli.cli.console import warn
+from cnncli.config.shipped import own_config, shipped_configs
+from cnncli.core.errors import ConfigError, one_line
+from cnncli.core.files import user_path
+from cnncli.runs.references import CONFIGS, find_checkpoint, means_checkpoint, unknown
+
+_SETTING = re.compile(r"(device|precision|(dataset|compute|task)\.\w+)=")  # other words with a '=' are paths
+
+
+def is_override(word: str) -> bool:
+    """Whether a word of the command line is ``key=value`` rather than a path that has a '=' in it."""
+    try:
+        return "=" in word and not user_path(word).exists()
+    except (OSError, ConfigError):  # a network written as an override is too long for a path
+        return True
+
+
+def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:
+    """The config's path, if there is one, and the overrides."""
+    overrides = [word for word in words or [] if is_override(word)]
+    others = [word for word in words or [] if not is_override(word)]
+    if len(others) > 1:
+        raise ConfigError(f"'{others[1]}' is a second config; overrides are written key=value")
+    return (user_path(others[0]) if others else None), overrides
+
+
+def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, list[str]]:
+    """The checkpoint that the option or the first word means, and the overrides; raises ``ConfigError`` without one."""
+    overrides = [word for word in words or [] if is_override(word)]
+    others = [word for word in words or [] if not is_override(word)]
+    named = [*([] if ckpt is None else [ckpt]), *others]
+    if not named:
+        raise ConfigError("no checkpoint given; name a checkpoint, a run's folder or name, or latest")
+    if len(named) > 1:
+        raise ConfigError(f"'{named[1]}' is a second checkpoint; what is set anew is written key=value")
+    return find_checkpoint(named[0], runs_dir), overrides
+
+
+def split_asked(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, list[str], list[str]]:
+    """The checkpoint, the paths to answer for, and the overrides; without the option the first word is the checkpoint.
+
+    Raises ``ConfigError`` where one of them is missing.
+    """
+    overrides = [word for word in words or [] if is_override(word) and _SETTING.match(word)]
+    paths = [word for word in words or [] if word not in overrides]
+    if ckpt is None and len(paths) == 1:
+        example = f"cnncli predict latest {paths[0]}"
+        raise ConfigError(
+            f"'{paths[0]}' alone is not enough; name a checkpoint or run, then what to predict: {example}"
+        )
+    if not paths:
+        raise ConfigError("no path given; name pictures, folders, or a table")
+    if ckpt is None:
+        ckpt, *paths = paths
+    return find_checkpoint(ckpt, runs_dir), paths, overrides
+
+
+def split_either(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, bool, list[str]]:
+    """A config or a checkpoint, whether it is a checkpoint, and the overrides; see ``means_checkpoint``."""
+    path, overrides = split_words(words)
+    if ckpt is not None and path is not None:
+        raise ConfigError(f"'{path}' and '{ckpt}' are two networks; name one")
+    if ckpt is not None:
+        return find_checkpoint(ckpt, runs_dir), True, overrides
+    path = needed(path)
+    if means_checkpoint(path, runs_dir):
+        return find_checkpoint(path, runs_dir), True, overrides
+    # a config that is named without being a file would be looked up here: a run of that name wins
+    if path.suffix not in CONFIGS and own_config(path) is None and path.as_posix() not in shipped_configs():
+        raise unknown(path, runs_dir, what="config, checkpoint or run")
+    return path, False, overrides
+
+
+def needed(path: Path | None) -> Path:
+    """``path``, or a ``ConfigError`` where none was given."""
+    if path is None:
+        raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
+    return path
+
+
+def print_notices(notices: list[str]) -> None:
+    """What loading left out or doubts, a line each on standard error."""
+    for notice in notices:
+        warn(f"note: {one_line(notice)}")
