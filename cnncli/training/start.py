@@ -67,6 +67,9 @@ def _to(runs_dir: Path, name: str, run_id: str) -> str:
 
 def import_torch(module: str = EXPERIMENT) -> None:
     """Import ``module`` and with it torch; on the first time what components take is kept for the next commands."""
+    if module in sys.modules:
+        fill_registries()
+        return
     is_first = "torch" not in sys.modules  # in a program that uses cnncli it may be there
     with waiting("importing PyTorch"):
         fill_registries()  # before anything else imports a room: what was only recalled makes way

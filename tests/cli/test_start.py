@@ -14,6 +14,7 @@ import pytest
 from cnncli.cli import status as showing_status
 from cnncli.cli.status import hide_status, status
 from cnncli.config import early, recall
+from cnncli.config.catalog import fill_registries
 from cnncli.config.early import check_early
 from cnncli.config.merging import load_document
 from cnncli.core.errors import ConfigError
@@ -22,6 +23,7 @@ from cnncli.training.start import begin, begin_finetuning, begin_training
 from tests.conftest import ROOT, Answer
 
 Cli = Callable[..., Answer]
+fill_registries()  # in this process names are known for sure
 
 
 def python(code: str, folder: Path) -> list[str]:
