@@ -4,6 +4,7 @@ import csv
 import io
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -109,8 +110,10 @@ def cut(line: str, cells: int) -> str:
 MIXED = ["ant", "昆蟲與蛾", "حشرات", "насекомые", "虫の種類", "🐜", "👨‍👩‍👧", "한국어", "é"]
 
 
-@pytest.mark.parametrize("width", [45, 80, 120])
-@pytest.mark.parametrize("encoding", ["utf-8", "cp936", "cp1252", "ascii"])
+# at 45 columns the escapes of other encodings are wider than a line, so that each row becomes lines of its own
+@pytest.mark.parametrize(
+    ("encoding", "width"), [("utf-8", 45), *product(["utf-8", "cp936", "cp1252", "ascii"], [80, 120])]
+)
 def test_a_table_is_aligned_by_the_width_of_its_characters(
     encoding: str, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,7 +169,7 @@ def test_a_failed_download_says_what_to_place_where_and_what_runs_at_once(
     assert answer.code == 6
     errors = [line for line in answer.err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
-    for part in ("MNIST/raw/", "train-images-idx3-ubyte", "CNNCLI_DATA", "configs/digits.yaml"):
+    for part in ("MNIST/raw/", "train-images-idx3-ubyte", "CNNCLI_DATA", "cnncli train digits"):
         assert part in errors[0]
     gc.collect()  # here, not in the middle of another test, which would fail
 

@@ -233,8 +233,9 @@ def test_networks_that_cannot_continue_a_text_are_refused(trained: Callable[...,
 
 
 @pytest.fixture
-def loads(trained: Callable[..., Predictor], monkeypatch: pytest.MonkeyPatch) -> None:
+def loads(trained: Callable[..., Predictor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The command finds a trained network without a run before it."""
+    (tmp_path / "best.pt").touch()
     monkeypatch.setattr("cnncli.inference.predictor.load_predictor", lambda *_, **__: trained())
 
 
