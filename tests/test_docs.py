@@ -37,6 +37,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_commands_of_other_nets_run_in_a_row(place: Path, cnncli: Callable[..., Answer]) -> None:
     lines = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
     assert len(lines) > 12
@@ -54,6 +55,7 @@ def test_the_commands_of_other_nets_run_in_a_row(place: Path, cnncli: Callable[.
 PHOTOS = (ROOT / "docs" / "your-own-photos.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_commands_for_ones_own_photos_run_in_a_row(pets: Path, cnncli: Callable[..., Answer]) -> None:
     lines = [line for block in re.findall(r"```sh\n(.*?)```", PHOTOS, re.DOTALL) for line in block.splitlines()]
     assert len(lines) > 12

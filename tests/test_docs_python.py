@@ -39,6 +39,7 @@ def check(printed: str) -> None:
 
 
 @pytest.mark.usefixtures("_no_part_stays")
+@pytest.mark.slow
 def test_the_code_of_the_page_runs_in_a_row() -> None:
     assert len(BLOCKS) >= 9
     names: dict[str, Any] = {"__name__": "__main__"}

@@ -38,6 +38,7 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("pets")
+@pytest.mark.slow
 def test_its_commands_run_in_a_row(place: Path, cnncli: Cli) -> None:
     found = commands()
     assert len(found) > 12

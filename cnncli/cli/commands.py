@@ -50,12 +50,12 @@ def train(
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
     from cnncli.training.start import begin_training
 
+    if profile and (dry_run or resume is not None):
+        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
     path, overrides = split_words(words)
     path = needed(path) if resume is None else path
     line = begin_training(path, overrides, name, runs_dir, resume)
     in_ranks(ctx, nproc, max_restarts, dry_run or profile)
-    if profile and (dry_run or resume is not None):
-        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
     _start(line, json_)
     from cnncli.cli import tables
     from cnncli.training import experiment, plan

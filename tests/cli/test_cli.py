@@ -247,6 +247,7 @@ def test_resume_alone_means_the_latest() -> None:
     assert expand_optional(["train", "--resume", "runs/a"]) == ["train", "--resume", "runs/a"]
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_gets_question_marks() -> None:
     command = [sys.executable, "-m", "cnncli", "list", "optimizers"]
     environment = {**PROCESS, "PYTHONIOENCODING": "ascii"}

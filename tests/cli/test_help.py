@@ -128,6 +128,7 @@ def typed(example: str) -> list[str]:
     return shlex.split(example.partition(" > ")[0])[1:]
 
 
+@pytest.mark.slow
 def test_every_example_runs(place: Path, cnncli: Cli) -> None:
     for config, *words in (
         ["classification/iris"],

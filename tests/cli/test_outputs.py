@@ -45,6 +45,7 @@ EXPECTED = sorted([*(f"new/{name}" for name in ODD), os.fsdecode(b"new/\xff\xfe.
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
 @pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.slow
 def test_every_file_name_comes_back(form: str, through: str, net: Path) -> None:
     words = ["predict", "--ckpt", str(net), "new", "--format", form]
     if through == "file":
@@ -87,6 +88,7 @@ def test_a_name_in_an_error_steers_no_terminal(name: str, net: Path, cnncli: Cli
     assert "cat" in answer.out
 
 
+@pytest.mark.slow
 def test_an_encoding_without_umlauts_keeps_the_bytes_of_names(net: Path) -> None:
     environment = process_env() | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     words = [sys.executable, "-m", "cnncli", "predict", "--ckpt", str(net), "new", "--format", "csv"]

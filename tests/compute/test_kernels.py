@@ -80,6 +80,7 @@ for _ in range(30):
         ("AVX512_CORE", 12, 112, 1, "bf16"),
     ],
 )
+@pytest.mark.slow
 def test_strided_pointwise_convolutions_of_few_channels_neither_crash_nor_hang(
     instructions: str, channels: int, size: int, threads: int, precision: str
 ) -> None:
@@ -137,6 +138,7 @@ assert "LSTM in fp32" in runtime.settings(net, torch.optim.SGD(net.parameters())
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only on x86 can oneDNN be held back")
+@pytest.mark.slow
 def test_an_lstm_stays_in_float32_where_the_processor_has_none_of_bf16() -> None:
     run(HALF_LSTM, "AVX2")
 

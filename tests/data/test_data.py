@@ -256,6 +256,7 @@ def test_a_missing_split_says_how_to_get_it(pictures: Path) -> None:
         bundle(val_fraction=0.0).loader("val", CPU)
 
 
+@pytest.mark.slow
 def test_digits_need_no_torchvision() -> None:
     code = (
         "import sys, torch\n"
@@ -276,6 +277,7 @@ def test_an_evaluation_folder_without_a_training_folder_is_refused(tmp_path: Pat
         )
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_process_even_in_the_middle_of_an_epoch(pictures: Path, tmp_path: Path) -> None:
     code = (
         "import torch\n"

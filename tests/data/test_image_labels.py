@@ -155,7 +155,7 @@ def test_a_task_for_one_class_is_told_which_task_is_for_labels(
     assert answer.code in (2, 3)
     assert "labels" in answer.err
     assert "to learn, the task wants classes; set task: multilabel" in answer.err
-    assert answer.err.removeprefix("reading list.csv …\n").count("\n") == 1
+    assert answer.complaint.removeprefix("reading list.csv …\n").count("\n") == 1
     checked = cnncli("data", "check", config)
     assert checked.code == 3
     assert "the task wants classes; set " in checked.out

@@ -121,7 +121,7 @@ def test_measurements_are_no_classes(
     )
     assert answer.code in (2, 3)
     assert said in answer.err
-    assert answer.err.removeprefix("reading list.csv …\n").count("\n") == 1
+    assert answer.complaint.removeprefix("reading list.csv …\n").count("\n") == 1
 
 
 def test_few_whole_numbers_are_classes_or_numbers_as_the_task_wants(listed: list[str]) -> None:

@@ -157,6 +157,7 @@ def test_a_worker_that_is_stopped_for_a_moment_is_no_error(monkeypatch: pytest.M
     assert [int(targets) for _, targets in ReadAhead(Pausing(), Keys(1, -2, 3), 2)] == [1, -2, 3]
 
 
+@pytest.mark.slow
 def test_a_process_ends_although_its_worker_was_stopped(tmp_path: Path) -> None:
     code = (
         "from tests.data.test_workers import *\n"
@@ -220,7 +221,7 @@ def in_small_shm(size: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize("size", ["64k", *(pytest.param(size, marks=SLOW) for size in ("200k", "4k", "8m", "64m"))])
+@pytest.mark.parametrize("size", [pytest.param(size, marks=SLOW) for size in ("64k", "200k", "4k", "8m", "64m")])
 def test_every_run_ends_however_small_shared_memory_is(size: str, photos: Path) -> None:
     done = in_small_shm(size, photos)
     ended = [line for line in done.stdout.splitlines() if line.startswith(("train ", "predict ", "answers "))]

@@ -229,6 +229,7 @@ def resnet18(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch
     return state
 
 
+@pytest.mark.slow
 def test_finetune_works_as_typed(resnet18: dict[str, torch.Tensor], pictures: Path, cnncli: Cli) -> None:
     answer = cnncli("finetune", "--from", "resnet18", "--data", pictures, "--strategy", "head", "train.epochs=1",
                     "dataset.image_size=32", "--name", "photos/one")  # fmt: skip

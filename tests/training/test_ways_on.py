@@ -139,7 +139,7 @@ def test_without_a_network_fine_tuning_says_at_once_and_in_one_line_which_file_g
     words = ["finetune", "--from", network, "--data", "photos", "train.epochs=1", "dataset.image_size=32"]
     answer = cnncli(*words, "--dry-run")
     assert answer.code == 6
-    assert len(answer.err.splitlines()) == 1  # nothing of reading or decoding pictures, and no tries
+    assert len(answer.complaint.splitlines()) == 1  # nothing of reading or decoding pictures, and no tries
     assert "error: the weights cannot be downloaded from http" in answer.err
     assert f"place {file} in '{offline}' (which has other.pth)" in answer.err
     assert "or name a file with finetune.weights=FILE or --weights FILE" in answer.err
@@ -160,4 +160,4 @@ def test_without_a_network_fine_tuning_says_at_once_and_in_one_line_which_file_g
 def test_a_file_of_weights_that_is_not_there_is_told_before_pictures_are_read(cnncli: Cli) -> None:
     make_pictures(Path("photos"), {"a": 4, "b": 4})
     answer = cnncli("finetune", "--from", "resnet18", "--data", "photos", "--weights", "gone.pth")
-    assert (answer.code, answer.err) == (4, "error: gone.pth: no such file of weights; check the path\n")
+    assert (answer.code, answer.complaint) == (4, "error: gone.pth: no such file of weights; check the path\n")
