@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
+from cnncli.core.graphemes import clusters
+
 
 def padded(text: str, width: int, right: bool = False) -> str:
     """``text`` filled with spaces up to ``width`` columns, on its right side or, for numbers, on its left."""
@@ -32,12 +34,13 @@ def widest_word(text: str) -> int:
 
 
 def shortened(text: str, width: int) -> str:
-    """``text`` in at most ``width`` columns, the rest an ellipsis."""
+    """``text`` in at most ``width`` columns, the rest an ellipsis; no sign is cut through."""
     if cell_len(text) <= width:
         return text
-    while text and cell_len(text) > width - 1:
-        text = text[:-1]
-    return f"{text}…"
+    signs = clusters(text)
+    while signs and cell_len("".join(signs)) > width - 1:
+        signs.pop()
+    return f"{''.join(signs)}…"
 
 
 def column_widths(natural: Sequence[int], least: Sequence[int], room: int) -> list[int] | None:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from cnncli.core.results import Block, FactsBlock, MatrixBlock, SplitReport, TableBlock, Values
+from cnncli.core.results import Block, FactsBlock, MatrixBlock, SplitReport, TableBlock, Values, format_metric
 
 MAX_LABELS = 20  # of a matrix; a larger one fits no page
-_PERCENT = ("accuracy", "balanced_accuracy")
 _CELL = 'style="text-align: {}; padding: 0.15em 0.6em"'
 
 
@@ -28,18 +27,11 @@ def _text(cell: Any) -> str:
     return escape("" if cell is None else f"{cell:,}" if type(cell) is int else str(cell))
 
 
-def metric(name: str, value: float) -> str:
-    """A fraction as per cent, anything else with four decimals, or five digits where it is large."""
-    if name in _PERCENT:
-        return f"{100 * value:.2f} %"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
-
-
 def metrics_table(metrics: Mapping[str, Values], samples: Mapping[str, int], caption: str = "") -> str:
     """A row for each split."""
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
     rows = [
-        [split, samples[split], *(metric(name, values[name]) if name in values else None for name in names)]
+        [split, samples[split], *(format_metric(name, values[name]) if name in values else None for name in names)]
         for split, values in metrics.items()
     ]
     return table(["split", "samples", *names], rows, caption)
@@ -47,7 +39,7 @@ def metrics_table(metrics: Mapping[str, Values], samples: Mapping[str, int], cap
 
 def report_html(report: SplitReport) -> str:
     """The baselines of a report and all its parts that are for reading."""
-    rows = [[str(each), metric(report.headline, each.metrics[report.headline])] for each in report.baselines]
+    rows = [[str(each), format_metric(report.headline, each.metrics[report.headline])] for each in report.baselines]
     baselines = table([f"baseline on {report.split}", report.headline], rows)
     return baselines + "".join(map(_block, report.blocks))
 

@@ -123,10 +123,3 @@ class Display:
         for heading in headings:
             self.line("", start=heading)
         self.line(row, end=f"{GAP}{mark}" if is_best else "")
-
-
-def format_metric(name: str, value: float) -> str:
-    """A fraction as per cent, anything else with four decimals, or five digits where it is large."""
-    if name in ("accuracy", "balanced_accuracy"):
-        return f"{100 * value:.2f} %"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"

@@ -209,5 +209,7 @@ def test_cells_are_counted_by_the_columns_that_they_take() -> None:
     assert fold("a-long-word b", 3) == ["a-long-word", "b"]
     assert shortened("昆蟲昆蟲", 6) == "昆蟲…"
     assert shortened("ant", 3) == "ant"
+    assert shortened("e\u0301e\u0301e\u0301e\u0301", 3) == "e\u0301e\u0301…", "accents stay with their letters"
+    assert shortened("👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧", 4) == "👨‍👩‍👧…", "what is joined is not cut through"
     assert column_widths([10, 30, 5], [5, 8, 5], 30) == [10, 15, 5]
     assert column_widths([10, 30], [9, 9], 17) is None
