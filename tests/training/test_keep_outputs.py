@@ -26,8 +26,8 @@ CONFIGS = {
     "regression": CSV.format(target="a", ignore="y, who", more="") + "task: regression\n",
     "several numbers": CSV.format(target="[a, b]", ignore="y, who", more="") + "task: regression\n",
     "groups": CSV.format(target="c", ignore="y", more=", group: who"),
-    "forecasting": "dataset: {name: series_csv, path: series.csv, window: 12, horizon: 3, val_fraction: 0.2}\nmodel: mlp\n"
-    "task: forecasting\n",
+    "forecasting": "dataset: {name: series_csv, path: series.csv, window: 12, horizon: 3, val_fraction: 0.2}\n"
+    "model: mlp\ntask: forecasting\n",
     "text": "dataset: {name: text, path: text.txt, block: 16}\nmodel: {name: gru, hidden: 8}\n",
 }  # fmt: skip
 
