@@ -6,22 +6,15 @@ from typing import Any
 
 import yaml
 
+from cnncli.core.run_ids import is_operational
+
 Settings = dict[str, Any]
 """``{"optimizer.lr": 0.01, …}``: every value of a config by its dotted key; lists are values."""
 
 MAX_VALUES = 10_000  # of a config; YAML that refers to itself can stand for any number
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-OPERATIONAL = ("name", "device", "plugins", "logging", "compute", "dataset.workers", "dataset.memory", "dataset.cache",
-               "dataset.eval_batch_size")  # fmt: skip
-"""Keys and sections that say how and where a run is done, not what it is."""
-
 SEED = "seed"
-
-
-def is_operational(key: str) -> bool:
-    """Whether a key changes how a run is done, and at most the last digits of its result."""
-    return any(key == each or key.startswith(f"{each}.") for each in OPERATIONAL)
 
 
 class SettingsReader:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.config.catalog import fill_registries
 from cnncli.core.better import LOWER_IS_BETTER
 from cnncli.core.registry import REGISTRIES
 from cnncli.runs.listing import ListedRun, list_runs
@@ -173,8 +174,9 @@ def test_in_what_runs_differ() -> None:
 
 
 def test_errors_are_what_the_tasks_call_better_when_lower() -> None:
+    fill_registries()
     tasks = [REGISTRIES["tasks"].get(name).factory for name in REGISTRIES["tasks"]]
-    assert frozenset().union(*(task.lower_is_better for task in tasks)) == LOWER_IS_BETTER  # type: ignore[attr-defined]
+    assert frozenset().union(*(task.lower_is_better for task in tasks)) == LOWER_IS_BETTER
 
 
 def test_listing_runs_needs_neither_torch_nor_models_of_configs() -> None:
