@@ -36,27 +36,39 @@ def id_suffix(overrides: Sequence[str], components: Iterable[str] = ()) -> str:
         if not is_operational(key):
             values.pop(key, None)  # what is set last stands last
             values[key] = value
-    short = {key: _short(key, components) for key in values}
-    while doubled := [key for key, words in short.items() if words and _ends_alike(words, short.values())]:
-        longer = {key: _longer(key, short[key]) for key in doubled}
-        if longer == {key: short[key] for key in doubled}:
-            break
-        short |= longer
+    short = _told_apart({key: _short(key, components) for key in values})
     words = [word for key, value in values.items() if (word := _word(short[key], value))]
     return "".join(f"-{word}" for word in _fitted(words))
 
 
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """What keys are called where there is little room: the last part, or more where two keys end alike."""
+    return _told_apart({key: _tail(key.removesuffix(".name")) for key in keys})
+
+
+def _told_apart(short: dict[str, str]) -> dict[str, str]:
+    """Keys by their short names, of which those that are the same get one more part, as long as there is one."""
+    while doubled := [key for key, words in short.items() if words and Counter(short.values())[words] > 1]:
+        longer = {key: _longer(key, short[key]) for key in doubled}
+        if longer == {key: short[key] for key in doubled}:
+            break
+        short |= longer
+    return short
+
+
 def _short(key: str, components: Iterable[str]) -> str:
-    """The last part of a key, with the one before it where it is a number; nothing for the name of a component."""
+    """The last part of a key; nothing for the name of a component."""
     parts = key.split(".")
     if key in components or (len(parts) > 1 and parts[-1] == "name"):
         return ""
+    return _tail(key)
+
+
+def _tail(key: str) -> str:
+    """The last part of a key, with the one before it where it is a number."""
+    parts = key.split(".")
     count = next((n for n in range(1, len(parts)) if not parts[-n].isdigit()), len(parts))
     return ".".join(parts[-count:])
-
-
-def _ends_alike(words: str, all_words: Iterable[str]) -> bool:
-    return Counter(all_words)[words] > 1
 
 
 def _longer(key: str, words: str) -> str:

@@ -16,9 +16,11 @@ from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, StorageError
 from cnncli.core.files import write_text
 from cnncli.core.printable import json_text, shell_word
+from cnncli.runs.lock import LOCK
 from cnncli.runs.references import BEST, LAST
 
 LAUNCH = ".launch"
+LOOKED_AT = 0.2  # seconds: who only looks whether a process works in a run has gone by then
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,9 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out; the lock dies with this one. Raises ``ConfigError`` naming the owner."""
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / LOCK)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOKED_AT)
         except Timeout:
             raise ConfigError(
                 f"{self.path}: another process works in this run{self._owner()}; wait, or use --name"
@@ -186,7 +188,7 @@ def _clear(run: RunFolder) -> None:
         )
     with run.locked():
         for item in run.path.iterdir():
-            if item.name == ".lock":
+            if item.name == LOCK:
                 continue
             if item.is_dir():
                 shutil.rmtree(item)

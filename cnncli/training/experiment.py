@@ -17,6 +17,7 @@ from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.curves import Curves, draw_curves
+from cnncli.runs.ending import keeping_end
 from cnncli.runs.history import Record
 from cnncli.runs.references import find_resumable
 from cnncli.runs.result_picture import draw_result
@@ -119,7 +120,8 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
             fit.run_to_end(None)
             result = _result(experiment, run, fit, display)
         else:
-            result = _written(experiment, run, fit, display, new=checkpoint is None)
+            with keeping_end(run.path):
+                result = _written(experiment, run, fit, display, new=checkpoint is None)
         ranks.wait()  # nobody ends before everything is written
         return result
 
