@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from cnncli.cli.console import print_json, print_table, say, tell, terminal_width
 from cnncli.core.cells import shortened
-from cnncli.core.results import format_metric
+from cnncli.core.metrics import format_metric
 from cnncli.core.run_ids import short_keys
 from cnncli.runs.listing import ListedRun
 from cnncli.runs.rows import Row, Spread

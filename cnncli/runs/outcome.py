@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cnncli.core.better import LOWER_IS_BETTER
+from cnncli.core.metrics import LOWER_IS_BETTER
 from cnncli.runs.settings import Settings
 
 _SECONDS = re.compile(rb'"(?:train|eval)_seconds": ([-+0-9.eE]+)')

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnncli.core.better import LOWER_IS_BETTER
 from cnncli.core.errors import ConfigError, did_you_mean
+from cnncli.core.metrics import LOWER_IS_BETTER
 from cnncli.runs.listing import ListedRun
 from cnncli.runs.rows import Row
 from cnncli.runs.settings import written

@@ -25,7 +25,7 @@ class Shown:
 
 
 def shown_runs(name: str | None, runs_dir: Path, sort: str, filters: Sequence[str], best: bool, merge: bool) -> Shown:
-    """The runs called ``name``, in that group or folder, or all; raises ``CnncliError`` where there is no such thing."""
+    """The runs called ``name``, in that group or folder, or all; raises ``CnncliError`` where there is none."""
     folder, found = _found(name, runs_dir)
     runs = kept(found, conditions(filters, found))
     backwards = sort.startswith("-")
