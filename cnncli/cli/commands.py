@@ -23,11 +23,13 @@ from cnncli.cli.options import (
     Profile,
     Resume,
     RunsDir,
+    Seeds,
     StrategyName,
     Weights,
     Words,
     in_ranks,
 )  # fmt: skip
+from cnncli.cli.seeds import check_seeds, train_seeds
 from cnncli.cli.words import needed, print_notices, split_either, split_words
 from cnncli.core.errors import ConfigError
 
@@ -43,6 +45,7 @@ def train(
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     profile: Profile = False,
+    seeds: Seeds = None,
     nproc: Nproc = 1,
     max_restarts: MaxRestarts = 0,
     json_: Json = False,
@@ -53,6 +56,19 @@ def train(
     if profile and (dry_run or resume is not None):
         raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
     path, overrides = split_words(words)
+    if seeds is not None:
+        check_seeds(
+            seeds,
+            overrides,
+            name,
+            {
+                "--resume": resume,
+                "--overwrite": overwrite,
+                "--dry-run": dry_run,
+                "--profile": profile,
+                "--nproc": nproc > 1,
+            },
+        )
     path = needed(path) if resume is None else path
     line = begin_training(path, overrides, name, runs_dir, resume)
     in_ranks(ctx, nproc, max_restarts, dry_run or profile)
@@ -70,6 +86,8 @@ def train(
         tables.print_profile(take_profile(loaded, new, display), json_)
     elif dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display, found[1] if found else None), json_)
+    elif seeds is not None:
+        train_seeds(loaded, seeds, new, json_)
     elif found is None:
         tables.print_result(experiment.train(loaded, new, display), json_)
     else:

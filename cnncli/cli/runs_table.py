@@ -9,7 +9,7 @@ from cnncli.cli.console import print_json, print_table, say, tell, terminal_widt
 from cnncli.core.cells import shortened
 from cnncli.core.metrics import format_metric
 from cnncli.core.run_ids import short_keys
-from cnncli.runs.listing import ListedRun
+from cnncli.runs.listing import STAMP, ListedRun
 from cnncli.runs.rows import Row, Spread
 from cnncli.runs.settings import SEED, written
 from cnncli.runs.shown import Shown
@@ -49,15 +49,15 @@ def _before(shown: Shown, in_full: bool) -> Cells:
     """Which run it is, how it stands, and when it began, where its id does not say so."""
     names = {row.first.name for row in shown.rows}
     columns = {"run": [_called(row, len(names) > 1) for row in shown.rows], "state": list(map(_state, shown.rows))}
-    if in_full or any(not row.first.path.name.startswith(f"{row.first.began:%Y%m%d-%H%M%S}") for row in shown.rows):
+    if in_full or any(not row.first.path.name.startswith(f"{row.first.began:{STAMP}}") for row in shown.rows):
         columns["date"] = [f"{row.began:%Y-%m-%d %H:%M}" for row in shown.rows]
     return columns
 
 
 def _called(row: Row, with_name: bool) -> str:
-    """The name of a run as it can be typed; of several what their ids have in common."""
+    """The name of a run as it can be typed; of several with a ``*`` for their seeds."""
     run = row.first
-    called = run.path.name if not row.is_set else run.path.name.removesuffix(f"-seed{run.seed}")
+    called = run.path.name if not row.is_set else f"{run.path.name.removesuffix(str(run.seed))}*"
     if run.path.name == run.name.rpartition("/")[2]:  # without an id
         return run.name
     return f"{run.name}/{called}" if with_name else called
@@ -72,9 +72,13 @@ def _state(row: Row) -> str:
 
 
 def _settings(shown: Shown) -> Cells:
-    """A column for each key in which the configs differ."""
+    """A column for each key in which the configs differ; the monitored metric is shown anyway."""
     labels = short_keys(shown.differing)
-    return {labels[key]: [_setting(row, key) for row in shown.rows] for key in shown.differing}
+    return {
+        labels[key]: [_setting(row, key) for row in shown.rows]
+        for key in shown.differing
+        if not key.startswith("checkpoint.")
+    }
 
 
 def _setting(row: Row, key: str) -> str:

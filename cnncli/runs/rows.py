@@ -10,6 +10,8 @@ from typing import Any
 from cnncli.runs.listing import ListedRun
 from cnncli.runs.settings import same_but_for_seed
 
+CHOSEN = "precision"  # what can be measured by each run of a set for itself
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -92,9 +94,11 @@ def as_rows(runs: Sequence[ListedRun], merge: bool = True) -> list[Row]:
     """A row for every run, in their order; ``merge`` those that one command made for several seeds."""
     groups: dict[Any, list[ListedRun]] = {}
     for run in runs:
-        alone = not merge or run.seeds is None or not run.settings
-        key = run.path if alone or run.seeds is None else (
-            run.path.parent, run.seeds.id, same_but_for_seed(run.settings)
-        )  # fmt: skip
+        key: Any = run.path
+        if merge and run.seeds is not None and run.settings:
+            settings = {name: value for name, value in run.settings.items() if name != CHOSEN}
+            key = (run.path.parent, run.seeds.id, same_but_for_seed(settings))
+        if any(other.seed == run.seed for other in groups.get(key, [])):
+            key = run.path  # an earlier trial of this seed
         groups.setdefault(key, []).append(run)
     return [Row(tuple(sorted(group, key=lambda run: run.seed or 0))) for group in groups.values()]

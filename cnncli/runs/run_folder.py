@@ -125,8 +125,8 @@ def config_yaml(config: Config) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 
 
-def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, suffix: str = "") -> RunFolder:
-    """A new folder for a run; without ``run_id`` its id is the time and ``suffix``.
+def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, free_id: str) -> RunFolder:
+    """A new folder for a run; without ``run_id`` it is called ``free_id``, with a number where there is such a run.
 
     Raises ``ConfigError`` when ``run_id`` exists and is not to be overwritten, or is no run of cnncli's.
     """
@@ -135,7 +135,7 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, s
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if run_id is None:
-            return RunFolder(_timestamped(parent, suffix))
+            return RunFolder(_numbered(parent, free_id))
         folder = parent / run_id
         if folder.exists():
             if not (overwrite or _is_group(folder)):
@@ -148,11 +148,15 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, s
         raise StorageError(f"{parent}: cannot be created ({error.strerror}); choose another --runs-dir") from error
 
 
-def _timestamped(parent: Path, suffix: str) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S") + suffix
+def now() -> str:
+    """The time as the ids of runs have it."""
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
+def _numbered(parent: Path, free_id: str) -> Path:
     number = 1
     while True:
-        folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        folder = parent / (free_id if number == 1 else f"{free_id}-{number}")
         try:
             folder.mkdir()
             return folder

@@ -22,7 +22,8 @@ from cnncli.runs.history import Record
 from cnncli.runs.references import find_resumable
 from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
-from cnncli.runs.run_folder import RunFolder, create_run, marked_run
+from cnncli.runs.run_folder import RunFolder, create_run, marked_run, now
+from cnncli.runs.seed_sets import write_seed_set
 from cnncli.runs.tracking import Tracker
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import ConfigSource, load_config
@@ -78,8 +79,10 @@ def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
 
     def create() -> RunFolder:
         run_id, overwrite = (new.run_id, new.overwrite) if begun is None else (begun.path.name, True)
-        run = create_run(new.runs_dir, name, run_id, overwrite, new.suffix)
+        run = create_run(new.runs_dir, name, run_id, overwrite, f"{new.stamp or now()}{new.suffix}")
         run.mark(place.launch)
+        if new.seeds is not None:
+            write_seed_set(run.path, new.seeds)
         return run
 
     return _run(experiment, ranks.from_zero(create), display, None)
