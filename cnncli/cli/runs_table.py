@@ -6,7 +6,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from cnncli.cli.console import print_json, print_table, say, tell, terminal_width
-from cnncli.core.cells import shortened
+from cnncli.core.cells import shortened, widest_word
 from cnncli.core.metrics import format_metric
 from cnncli.core.run_ids import short_keys
 from cnncli.runs.listing import STAMP, ListedRun
@@ -32,17 +32,36 @@ def print_runs(shown: Shown, as_json: bool) -> None:
         tell(f"{shown.folder}: {few}" if not shown.total else few)
         return
     width = terminal_width()
-    before, after = _before(shown, in_full=width is None), _after(shown.rows)
-    settings = _settings(shown)
-    if width is not None and (len(settings) > MANY or _width([before, settings, after]) > width):
-        settings = _in_one(settings)
-    columns = before | settings | after
+    before, settings, after = _before(shown, in_full=width is None), _settings(shown), _after(shown.rows)
     if width is None:
-        columns["cause"] = [_cause(row) for row in shown.rows]
+        columns = before | settings | after | {"cause": [_cause(row) for row in shown.rows]}
+    else:
+        columns = _in_terminal(before, settings, _spaced(after), width)
     words = [number for number, heading in enumerate(columns) if heading in (*before, "differs", "cause")]
     print_table("", list(columns), [list(row) for row in zip(*columns.values(), strict=True)], left=words)
     if width is not None:
         _tell_causes(shown.rows)
+
+
+def _in_terminal(before: Cells, settings: Cells, after: Cells, width: int) -> Cells:
+    """The columns of a table that a terminal has room for, if there is such a table."""
+    whole = before | settings | after
+    if len(settings) <= MANY and sum(max(map(cell_len, (head, *cells))) + 3 for head, cells in whole.items()) < width:
+        return whole
+    folded = before | _in_one(settings) | after
+    brief = before | _in_one(settings, told=before["run"]) | after  # without what the runs are called by
+    return brief if not _has_room(folded, width) and _has_room(brief, width) else folded
+
+
+def _has_room(columns: Cells, width: int) -> bool:
+    """Whether a table fits whose cells are folded between words."""
+    least = [max(map(widest_word, (heading, *cells))) for heading, cells in columns.items()]
+    return sum(least) + 2 * (len(least) - 1) <= width
+
+
+def _spaced(columns: Cells) -> Cells:
+    """Headings that can be folded: ``val accuracy``."""
+    return {heading.replace("/", " ").replace("_", " "): cells for heading, cells in columns.items()}
 
 
 def _before(shown: Shown, in_full: bool) -> Cells:
@@ -74,11 +93,8 @@ def _state(row: Row) -> str:
 def _settings(shown: Shown) -> Cells:
     """A column for each key in which the configs differ; the monitored metric is shown anyway."""
     labels = short_keys(shown.differing)
-    return {
-        labels[key]: [_setting(row, key) for row in shown.rows]
-        for key in shown.differing
-        if not key.startswith("checkpoint.")
-    }
+    keys = [key for key in shown.differing if not key.startswith("checkpoint.")]
+    return {labels[key]: [_setting(row, key) for row in shown.rows] for key in keys}
 
 
 def _setting(row: Row, key: str) -> str:
@@ -94,12 +110,13 @@ def seeds_text(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def _in_one(settings: Cells) -> Cells:
-    """All keys in one column, as words that can be folded."""
-    rows = list(zip(*settings.values(), strict=True))
+def _in_one(settings: Cells, told: Sequence[str] = ()) -> Cells:
+    """All keys in one column, as words that can be folded; those left out that are ``told`` in a run's id."""
     cells = []
-    for row in rows:
-        words = [f"{label}={value}" for label, value in zip(settings, row, strict=True) if value]
+    for number, row in enumerate(zip(*settings.values(), strict=True)):
+        parts = set(told[number].split("-")) if told else set()
+        pairs = [(label, value) for label, value in zip(settings, row, strict=True) if value]
+        words = [f"{label}={value}" for label, value in pairs if not {value, f"{label}{value}", f"{label}*"} & parts]
         cells.append(" ".join([*words[:MANY], *(["…"] * (len(words) > MANY))]))
     return {"differs": cells} if any(cells) else {}
 
@@ -170,11 +187,6 @@ def _tell_causes(rows: Sequence[Row]) -> None:
         tell(f"{run.path}: {run.cause}")
     if len(told) > MAX_CAUSES:
         say(f"… and {len(told) - MAX_CAUSES:,} more (--json has all)")
-
-
-def _width(parts: Sequence[Cells]) -> int:
-    columns = [(heading, *cells) for part in parts for heading, cells in part.items()]
-    return sum(max(map(cell_len, column)) + 3 for column in columns) + 1
 
 
 def _json(shown: Shown) -> dict[str, Any]:
