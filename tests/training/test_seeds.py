@@ -70,6 +70,7 @@ def test_the_same_command_trains_what_is_missing(trained: Path, monkeypatch: pyt
     assert len({run.path.name[:15] for run in list_runs(RUNS / "tiny", RUNS)}) == 1
 
 
+@pytest.mark.slow
 def test_another_config_is_another_set(tiny: Path, cnncli: Cli) -> None:
     short = ("train.epochs=1", "--seeds")
     assert cnncli("train", tiny, *short, "1").code == 0
@@ -104,6 +105,7 @@ def test_an_interrupted_seed_goes_on(tiny: Path, cnncli: Cli, monkeypatch: pytes
     assert {run.seed: run.state for run in list_runs(RUNS, RUNS)} == dict.fromkeys(range(3), "finished")
 
 
+@pytest.mark.slow
 def test_a_seed_that_fails_does_not_stop_the_others(tiny: Path, cnncli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     finish = experiment.Fit._finish_epoch
 
