@@ -56,19 +56,7 @@ def train(
     if profile and (dry_run or resume is not None):
         raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
     path, overrides = split_words(words)
-    if seeds is not None:
-        check_seeds(
-            seeds,
-            overrides,
-            name,
-            {
-                "--resume": resume,
-                "--overwrite": overwrite,
-                "--dry-run": dry_run,
-                "--profile": profile,
-                "--nproc": nproc > 1,
-            },
-        )
+    check_seeds(ctx.params, overrides)
     path = needed(path) if resume is None else path
     line = begin_training(path, overrides, name, runs_dir, resume)
     in_ranks(ctx, nproc, max_restarts, dry_run or profile)
@@ -76,14 +64,13 @@ def train(
     from cnncli.cli import tables
     from cnncli.training import experiment, plan
     from cnncli.training.display import Display
+    from cnncli.training.profile import profile as profile_run
 
     display = Display(quiet=json_)
     loaded, new, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)
     print_notices(loaded.notices)
     if profile:
-        from cnncli.training.profile import profile as take_profile
-
-        tables.print_profile(take_profile(loaded, new, display), json_)
+        tables.print_profile(profile_run(loaded, new, display), json_)
     elif dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display, found[1] if found else None), json_)
     elif seeds is not None:

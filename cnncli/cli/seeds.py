@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     from cnncli.training.seeds import SeedResults
 
 
-def check_seeds(text: str, overrides: Sequence[str], name: str | None, others: Mapping[str, Any]) -> None:
-    """Raise ``ConfigError`` for what cannot go together with ``--seeds``."""
+_EXCLUDED = {"resume": None, "overwrite": False, "dry_run": False, "profile": False, "nproc": 1}
+
+
+def check_seeds(given: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Raise ``ConfigError`` for what is ``given`` to ``train`` and cannot go together with ``--seeds``."""
+    text, name = given["seeds"], given["name"]
+    if text is None:
+        return
     parse_seeds(text, first=0)
-    if (option := next((option for option, given in others.items() if given), None)) is not None:
-        raise ConfigError(f"--seeds and {option} exclude each other; leave one of them out")
+    if (option := next((option for option, unset in _EXCLUDED.items() if given[option] != unset), None)) is not None:
+        raise ConfigError(f"--seeds and --{option.replace('_', '-')} exclude each other; leave one of them out")
     if (override := next((word for word in overrides if word.startswith("seed=")), None)) is not None:
         raise ConfigError(f"--seeds and {override} exclude each other; leave one of them out")
     if name is not None and "/" in name and not name.endswith("/"):

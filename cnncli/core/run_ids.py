@@ -5,7 +5,7 @@ written. A component is called by its name: ``model.name=mlp`` is ``mlp``.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from cnncli.core.cells import column_widths
 from cnncli.core.graphemes import clusters
@@ -25,7 +25,7 @@ def is_operational(key: str) -> bool:
     return any(key == each or key.startswith(f"{each}.") for each in OPERATIONAL)
 
 
-def id_suffix(overrides: Sequence[str], components: Iterable[str] = ()) -> str:
+def id_suffix(overrides: Sequence[str], components: Collection[str] = ()) -> str:
     """``-lr0.002-seed1`` for ``["optimizer.lr=0.002", "seed=1"]``; empty where nothing was set that matters.
 
     ``components`` are the sections that can be written ``model=mlp``.
@@ -37,7 +37,11 @@ def id_suffix(overrides: Sequence[str], components: Iterable[str] = ()) -> str:
             values.pop(key, None)  # what is set last stands last
             values[key] = value
     short = _told_apart({key: _short(key, components) for key in values})
-    words = [word for key, value in values.items() if (word := _word(short[key], value))]
+    words = []
+    for key, value in values.items():
+        word = _word(short[key], value)
+        words.append(word.removeprefix("name-") if key in components else word)  # model={name: mlp}
+    words = [word for word in words if word]
     return "".join(f"-{word}" for word in _fitted(words))
 
 
@@ -56,7 +60,7 @@ def _told_apart(short: dict[str, str]) -> dict[str, str]:
     return short
 
 
-def _short(key: str, components: Iterable[str]) -> str:
+def _short(key: str, components: Collection[str]) -> str:
     """The last part of a key; nothing for the name of a component."""
     parts = key.split(".")
     if key in components or (len(parts) > 1 and parts[-1] == "name"):
