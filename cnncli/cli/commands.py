@@ -53,10 +53,8 @@ def train(
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
     from cnncli.training.start import begin_training
 
-    if profile and (dry_run or resume is not None):
-        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
     path, overrides = split_words(words)
-    check_seeds(ctx.params, overrides)
+    _refuse_together(ctx.params, overrides)
     path = needed(path) if resume is None else path
     line = begin_training(path, overrides, name, runs_dir, resume)
     in_ranks(ctx, nproc, max_restarts, dry_run or profile)
@@ -75,10 +73,16 @@ def train(
         tables.print_plan(plan.dry_run(loaded, new, display, found[1] if found else None), json_)
     elif seeds is not None:
         train_seeds(loaded, seeds, new, json_)
-    elif found is None:
-        tables.print_result(experiment.train(loaded, new, display), json_)
     else:
-        tables.print_result(experiment.resume(*found, loaded, display), json_)
+        result = experiment.train(loaded, new, display) if found is None else experiment.resume(*found, loaded, display)
+        tables.print_result(result, json_)
+
+
+def _refuse_together(given: dict[str, Any], overrides: list[str]) -> None:
+    """Raise ``ConfigError`` where options of ``train`` exclude each other."""
+    if given["profile"] and (given["dry_run"] or given["resume"] is not None):
+        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
+    check_seeds(given, overrides)
 
 
 def _start(line: str, quiet: bool) -> None:
