@@ -53,9 +53,7 @@ def train(
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
     from cnncli.training.start import begin_training
 
-    path, overrides = split_words(words)
-    _refuse_together(ctx.params, overrides)
-    path = needed(path) if resume is None else path
+    path, overrides = _to_train(ctx.params, words)
     line = begin_training(path, overrides, name, runs_dir, resume)
     in_ranks(ctx, nproc, max_restarts, dry_run or profile)
     _start(line, json_)
@@ -78,11 +76,13 @@ def train(
         tables.print_result(result, json_)
 
 
-def _refuse_together(given: dict[str, Any], overrides: list[str]) -> None:
-    """Raise ``ConfigError`` where options of ``train`` exclude each other."""
+def _to_train(given: dict[str, Any], words: list[str] | None) -> tuple[Path | None, list[str]]:
+    """The config and what is set anew; raises ``ConfigError`` where options of ``train`` exclude each other."""
     if given["profile"] and (given["dry_run"] or given["resume"] is not None):
         raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
+    path, overrides = split_words(words)
     check_seeds(given, overrides)
+    return (needed(path) if given["resume"] is None else path), overrides
 
 
 def _start(line: str, quiet: bool) -> None:
