@@ -13,6 +13,7 @@ import typer
 
 from cnncli import __version__
 from cnncli.cli import commands, pages, pictures, shells, trained
+from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
 from cnncli.cli.help import Command, Group, show_overview
@@ -53,6 +54,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "list": commands.list_components,
     "config": commands.config,
     "inspect": commands.inspect,
+    "runs": listing.runs,
     "docs": pages.docs,
     "init": pictures.init,
     "data check": pictures.check,
