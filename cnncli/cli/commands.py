@@ -102,7 +102,7 @@ def finetune(
     """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
     from cnncli.config.yaml_source import yaml_text
     from cnncli.training.configs import load_finetune
-    from cnncli.training.new_run import new_run, parse_name
+    from cnncli.training.new_run import begun_with, new_run, parse_name
     from cnncli.training.start import begin_finetuning
 
     path, overrides = split_words(words)
@@ -118,7 +118,10 @@ def finetune(
     from cnncli.training.display import Display
 
     loaded = load_finetune(pretrained, path, data, settings, named, runs_dir)
-    new, display = new_run(runs_dir, run_id, overwrite), Display(quiet=json_)
+    new, display = (
+        new_run(runs_dir, run_id, overwrite, begun_with(pretrained, settings, overrides)),
+        Display(quiet=json_),
+    )
     print_notices(loaded.notices)
     if dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display), json_)

@@ -123,8 +123,8 @@ def config_yaml(config: Config) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 
 
-def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool) -> RunFolder:
-    """A new folder for a run; without ``run_id`` its id is the time.
+def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, suffix: str = "") -> RunFolder:
+    """A new folder for a run; without ``run_id`` its id is the time and ``suffix``.
 
     Raises ``ConfigError`` when ``run_id`` exists and is not to be overwritten, or is no run of cnncli's.
     """
@@ -133,7 +133,7 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool) -
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if run_id is None:
-            return RunFolder(_timestamped(parent))
+            return RunFolder(_timestamped(parent, suffix))
         folder = parent / run_id
         if folder.exists():
             if not (overwrite or _is_group(folder)):
@@ -146,8 +146,8 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool) -
         raise StorageError(f"{parent}: cannot be created ({error.strerror}); choose another --runs-dir") from error
 
 
-def _timestamped(parent: Path) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
+def _timestamped(parent: Path, suffix: str) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S") + suffix
     number = 1
     while True:
         folder = parent / (stamp if number == 1 else f"{stamp}-{number}")

@@ -53,7 +53,7 @@ def prepare(
     if resuming is None:
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
-        return loaded, new_run(runs_dir, run_id, overwrite), None
+        return loaded, new_run(runs_dir, run_id, overwrite, overrides), None
     path = find_resumable(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
     run = RunFolder(path.parent)
     if not run.config.is_file():
@@ -77,7 +77,7 @@ def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
 
     def create() -> RunFolder:
         run_id, overwrite = (new.run_id, new.overwrite) if begun is None else (begun.path.name, True)
-        run = create_run(new.runs_dir, name, run_id, overwrite)
+        run = create_run(new.runs_dir, name, run_id, overwrite, new.suffix)
         run.mark(place.launch)
         return run
 
