@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, pages, pictures, shells, trained
+from cnncli.cli import commands, comparing, pages, pictures, shells, trained
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
 from cnncli.cli.help import Command, Group, show_overview
@@ -54,6 +54,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "config": commands.config,
     "inspect": commands.inspect,
     "docs": pages.docs,
+    "compare": comparing.compare,
     "init": pictures.init,
     "data check": pictures.check,
     "data split": pictures.split,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.insight.statistics import FEWEST_UNITS, Array
+from cnncli.runs.outputs import Outputs
 
 FEWEST_BLOCKS = 8
 Kind = Literal["samples", "groups", "blocks"]
@@ -55,3 +56,29 @@ def block_length(values: Array, at_least: int = 1) -> int:
     correlation = min(max(correlation, 0.0), 0.99)
     wanted = math.ceil(2 * (2 * correlation / (1 - correlation**2)) ** (2 / 3) * count ** (1 / 3))
     return max(min(max(wanted, at_least, 1), count // FEWEST_BLOCKS), 1)
+
+
+def units_of(outputs: Outputs, values: Array) -> Units:
+    """What is resampled together of these samples; ``values`` ``[N]`` are what each of them adds to a difference."""
+    count = len(outputs.ids)
+    if not outputs.order:
+        if not len(outputs.groups):
+            return Units("samples", np.arange(count))
+        return Units("groups", np.unique(outputs.groups, return_inverse=True)[1].astype(np.int64))
+    ahead = outputs.target.shape[1] if outputs.target.ndim == 3 else 1
+    length = block_length(values, 2 * ahead if ahead > 1 else 1)  # windows of neighbours share their targets
+    index = np.zeros(count, dtype=np.int64)
+    begin = 0
+    for part in _parts(outputs):
+        index[part] = blocks(len(part), length) + begin
+        begin = int(index[part].max()) + 1
+    return Units("blocks", index)
+
+
+def _parts(outputs: Outputs) -> list[NDArray[np.int64]]:
+    """The samples of each series, by their positions; all together where there is one."""
+    names = outputs.groups
+    if not len(names):
+        names = np.array([name.rpartition("@")[0] for name in outputs.ids.tolist()])
+    numbers = np.unique(names, return_inverse=True)[1]
+    return [np.flatnonzero(numbers == number) for number in range(int(numbers.max()) + 1)] if len(names) else []
