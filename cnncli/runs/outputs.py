@@ -109,7 +109,7 @@ def write_outputs(path: Path, outputs: Outputs) -> None:
                 record = zipfile.ZipInfo(f"{name}.npy")  # dated 1980: the bytes tell nothing of when
                 record.compress_type = zipfile.ZIP_DEFLATED if name in _TEXTS else zipfile.ZIP_STORED
                 with archive.open(record, "w", force_zip64=True) as stream:
-                    npy.write_array(cast(Any, stream), np.ascontiguousarray(array), allow_pickle=False)
+                    npy.write_array(cast(Any, stream), np.asarray(array, order="C"), allow_pickle=False)
 
     try:
         path.parent.mkdir(exist_ok=True)
