@@ -1,8 +1,8 @@
-"""How often ``compare`` calls equal networks different, and finds those that are: ``python -m benchmarks.false_alarms``.
+"""How often ``compare`` takes equal networks for different ones: ``python -m benchmarks.false_alarms``.
 
 Answers are drawn, no network is trained: 5,000 pairs for each row (``--pairs``). A false alarm is p < 0.05 of two that
-are equally good. Planted differences are those for which ``compare`` says how many samples or seeds find them in 80 % of
-all cases. The same resamples serve all pairs of a row.
+are equally good. Planted differences have as many samples or seeds as ``compare`` says that they take to be found in
+80 % of all cases. The same resamples serve all pairs of a row.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def alarms(p: Array) -> float:
 
 
 def judged(totals: Array, sizes: Array) -> Array:
-    """The p-values of mean differences: ``totals`` ``[units, pairs]``, ``sizes`` ``[units]``, as ``compare`` has them."""
+    """The p-values of mean differences: ``totals`` ``[units, pairs]``, ``sizes`` ``[units]``, as in ``compare``."""
     value = totals.sum(0) / sizes.sum()
     influence = (totals - sizes[:, None] * value) / sizes.sum()
     if len(sizes) < st.FEWEST_UNITS:
@@ -57,8 +57,16 @@ def equal(random: np.random.Generator, pairs: int) -> Iterator[Row]:
             yield what, "accuracy, bootstrap", alarms(judged(found, np.ones(samples)))
     for samples in (200, 1000):
         losses = random.lognormal(-2, 1.5, (2, samples, pairs))
-        yield f"{samples:,} samples, skewed losses", "loss, bootstrap", alarms(judged(losses[1] - losses[0], np.ones(samples)))
-        yield f"{samples:,} samples, a class of 10 %", "balanced accuracy, bootstrap", alarms(balanced(random, samples, pairs))
+        yield (
+            f"{samples:,} samples, skewed losses",
+            "loss, bootstrap",
+            alarms(judged(losses[1] - losses[0], np.ones(samples))),
+        )
+        yield (
+            f"{samples:,} samples, a class of 10 %",
+            "balanced accuracy, bootstrap",
+            alarms(balanced(random, samples, pairs)),
+        )
 
 
 def balanced(random: np.random.Generator, samples: int, pairs: int) -> Array:
@@ -86,7 +94,11 @@ def planted(random: np.random.Generator, pairs: int) -> Iterator[Row]:
         pilot = 500
         samples = st.units_for(better, 1 / pilot**0.5, pilot, pilot - 1)
         found = random.gamma(4.0, 0.5, (samples, pairs)) - 2 + better
-        yield f"{better} planted in losses, {samples:,} samples", "loss, bootstrap", alarms(judged(found, np.ones(samples)))
+        yield (
+            f"{better} planted in losses, {samples:,} samples",
+            "loss, bootstrap",
+            alarms(judged(found, np.ones(samples))),
+        )
     for better in (2.0, 1.0, 0.5):
         seeds = st.seeds_for(better, (1.0, 0.5))
         found = random.standard_normal((2, pairs, seeds)) * np.array([1.0, 0.5])[:, None, None]

@@ -17,8 +17,8 @@ Runs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN RUN...",
-        help="RUN\tA run's name, folder or pattern ('runs/digits/*'), or latest. Each is a row, in which runs that differ "
-        "only in the seed are one; the first is what the others are measured against.",
+        help="RUN\tA run's name, folder or pattern ('runs/digits/*'), or latest. Each is a row, in which runs that "
+        "differ only in the seed are one; the first is what the others are measured against.",
         show_default=False,
     ),
 ]
@@ -80,7 +80,11 @@ def _print(found: "Comparison") -> None:
     from cnncli.insight.figures import shown, verdict
 
     rows = [
-        [row.argument, str(len(row.runs)), *(shown(m, row.metrics[m]) if m in row.metrics else "" for m in found.metrics)]
+        [
+            row.argument,
+            str(len(row.runs)),
+            *(shown(m, row.metrics[m]) if m in row.metrics else "" for m in found.metrics),
+        ]
         for row in found.rows
     ]
     for name, value in found.rows[0].baselines:
@@ -88,7 +92,9 @@ def _print(found: "Comparison") -> None:
         rows.append([told, "", format_metric(found.headline, value), *[""] * (len(found.metrics) - 1)])
     title = f"On the {'validation' if found.split == 'val' else found.split} split"
     title += f", {found.samples:,} samples" if found.samples else ""
-    title += " (compare on validation while you choose; each look at the test split makes it less unseen)" * (found.split == "test")
+    title += " (compare on validation while you choose; each look at the test split makes it less unseen)" * (
+        found.split == "test"
+    )
     print_table(title, ["run", "runs", *(name.replace("_", " ") for name in found.metrics)], rows)
     if found.differs:
         settings = [[key, *values] for key, values in found.differs.items()]

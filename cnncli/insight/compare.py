@@ -123,7 +123,9 @@ def _compared(first: Row, row: Row, headline: str, lower: bool, difference: floa
         return Compared(row.argument, first.argument, None, (len(first.runs), len(row.runs)), {}, why_none=why)
     missing = [each.runs[0].path for each in (first, row) if not has_outputs(each.runs[0], row.split)]
     if missing:
-        why = f"{missing[0]} has kept no outputs; to have them: cnncli eval {shell_word(missing[0])} --split {row.split}"
+        why = (
+            f"{missing[0]} has kept no outputs; to have them: cnncli eval {shell_word(missing[0])} --split {row.split}"
+        )
         return Compared(row.argument, first.argument, None, (1, 1), {}, why_none=why)
     return _by_samples(first, row, pair(first.runs[0], row.runs[0], row.split), headline, wanted)
 
@@ -182,9 +184,7 @@ def _drawn(both: Pair, summed: tuple[object, object], names: list[str]) -> Value
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def _estimate(
-    name: str, difference: float, change: st.Array, both: Pair, drawn: Values
-) -> tuple[st.Estimate, str]:
+def _estimate(name: str, difference: float, change: st.Array, both: Pair, drawn: Values) -> tuple[st.Estimate, str]:
     """The difference of one metric with its interval and p-value, and how they were found."""
     units, hits = both.units, (both.first.hits, both.second.hits)
     if units.few:

@@ -12,7 +12,7 @@ from cnncli.insight.units import Units, units_of
 from cnncli.runs.listing import ListedRun
 from cnncli.runs.outputs import Outputs, read_outputs
 from cnncli.runs.run_folder import RunFolder
-from cnncli.runs.settings import is_operational
+from cnncli.core.run_ids import is_operational
 
 _BY_SAMPLE = ("groups", "target", "answer", "loss", "weight", "correct", "embedding")
 
@@ -67,7 +67,10 @@ def _metrics(run: ListedRun, split: Split) -> dict[str, float]:
 def _different(ours: Outputs, theirs: Outputs) -> str:
     """In what the samples or the classes differ; nothing where they are the same."""
     if ours.classes != theirs.classes:
-        other = next((name for name in (*ours.classes, *theirs.classes) if (name in ours.classes) != (name in theirs.classes)), None)
+        other = next(
+            (name for name in (*ours.classes, *theirs.classes) if (name in ours.classes) != (name in theirs.classes)),
+            None,
+        )
         return "their classes are in another order" if other is None else f"'{other}' is a class of one of them only"
     if ours.positive != theirs.positive:
         return f"the positive class is '{ours.positive}' and '{theirs.positive}'"
@@ -77,9 +80,7 @@ def _different(ours: Outputs, theirs: Outputs) -> str:
     if len(only_ours) or len(only_theirs) or len(ours.ids) != len(theirs.ids):
         missing = only_ours if len(only_ours) else only_theirs
         named = f" ({missing[0]}, for example)" if len(missing) else ""
-        return (
-            f"of {len(ours.ids):,} and {len(theirs.ids):,} samples {len(ours.ids) - len(only_ours):,} are the same{named}"
-        )
+        return f"of {len(ours.ids):,} and {len(theirs.ids):,} samples {len(ours.ids) - len(only_ours):,} are the same{named}"
     return ""
 
 

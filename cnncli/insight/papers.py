@@ -3,7 +3,7 @@
 import re
 
 from cnncli.core.results import format_metric
-from cnncli.insight.comparison import Comparison, Judged
+from cnncli.insight.comparison import Comparison, Judged, Test
 from cnncli.insight.figures import PERCENT, shown
 
 DIFFERS = "*"
@@ -39,10 +39,19 @@ def latex(found: Comparison) -> str:
 def _table(found: Comparison) -> tuple[list[str], list[list[str]]]:
     """The head and the rows: each argument, then what needs no network."""
     head = ["", "runs", *(_heading(name) for name in found.metrics)]
-    rows = [[row.argument, str(len(row.runs)), *(_cell(found, row, name) for name in found.metrics)] for row in found.rows]
+    rows = [
+        [row.argument, str(len(row.runs)), *(_cell(found, row, name) for name in found.metrics)] for row in found.rows
+    ]
     for name, value in found.rows[0].baselines:
         rest = [""] * (len(found.metrics) - 1)
-        rows.append([f"baseline: {name}" if name != "baseline" else name, "", _bare(found.headline, format_metric(found.headline, value)), *rest])
+        rows.append(
+            [
+                f"baseline: {name}" if name != "baseline" else name,
+                "",
+                _bare(found.headline, format_metric(found.headline, value)),
+                *rest,
+            ]
+        )
     return head, rows
 
 
@@ -57,8 +66,8 @@ def _cell(found: Comparison, row: Judged, name: str) -> str:
     return _bare(name, shown(name, row.metrics[name])) + mark
 
 
-def _found(tests: dict[str, object], name: str) -> bool:
-    return getattr(tests.get(name), "answer", None) in ("better", "worse")
+def _found(tests: dict[str, Test], name: str) -> bool:
+    return name in tests and tests[name].answer in ("better", "worse")
 
 
 def _bare(name: str, text: str) -> str:
@@ -69,7 +78,9 @@ def _legend(found: Comparison) -> str:
     several = any(len(row.runs) > 1 for row in found.rows)
     spread = " Mean ± standard deviation over seeds." if several else ""
     methods = dict.fromkeys(test.method for each in found.compared for test in each.tests.values())
-    told = f" {DIFFERS}: differs from {found.rows[0].argument}, p < 0.05 ({', '.join(methods)}; Holm)." if methods else ""
+    told = (
+        f" {DIFFERS}: differs from {found.rows[0].argument}, p < 0.05 ({', '.join(methods)}; Holm)." if methods else ""
+    )
     what = {"val": "Validation", "test": "Test"}.get(found.split, found.split)
     return f"{what} split.{spread}{told}"
 

@@ -27,7 +27,9 @@ class Ranked:
 
     def _areas(self, weights: Array) -> Array:
         """``[names, B]``."""
-        by_label = np.stack([_area(weights, *pair, self.names) for pair in zip(self.scores.T, self.truth.T, strict=True)])
+        by_label = np.stack(
+            [_area(weights, *pair, self.names) for pair in zip(self.scores.T, self.truth.T, strict=True)]
+        )
         known = np.isfinite(by_label)
         counted = known.sum(0)
         empty = np.nan if self.scores.shape[1] == 1 else 0.0
@@ -42,7 +44,8 @@ class Ranked:
         is taken for each label: what counts is how few samples decide.
         """
         labels = [_placements(*pair) for pair in zip(self.scores.T, self.truth.T, strict=True)]
-        return dict.fromkeys(self.names, np.mean(labels, axis=0))
+        mean: Array = np.mean(labels, axis=0)
+        return dict.fromkeys(self.names, mean)
 
 
 def ranked_positive(scores: Array, truth: NDArray[np.bool_]) -> tuple[Ranked, ...]:

@@ -133,7 +133,7 @@ def _unfinished(run: ListedRun) -> CheckpointError | StorageError:
 
 
 def _same(word: str, runs: list[ListedRun]) -> tuple[ListedRun, ...]:
-    """The runs that differ from the newest in nothing but the seed; raises ``ConfigError`` where a pattern has others."""
+    """The runs that differ from the newest in nothing but the seed; ``ConfigError`` where a pattern has others."""
     newest = same_but_for_seed(runs[0].settings)
     same = [run for run in runs if same_but_for_seed(run.settings) == newest]
     if others := [run for run in runs if run not in same]:
@@ -151,4 +151,3 @@ def _same(word: str, runs: list[ListedRun]) -> tuple[ListedRun, ...]:
             notice("compare", f"{word}: seed {run.seed} was trained more than once, the newest counts")
         by_seed.setdefault(run.seed, run)
     return tuple(sorted(by_seed.values(), key=lambda run: (run.seed is None, run.seed)))
-

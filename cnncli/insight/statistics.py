@@ -46,12 +46,12 @@ def mid_p(only_first: ArrayLike, only_second: ArrayLike) -> Array:
     fewer, of = np.minimum(first, second), first + second
     found = np.exp(special.gammaln(of + 1) - special.gammaln(fewer + 1) - special.gammaln(of - fewer + 1)
                    - of * math.log(2))  # fmt: skip
-    result: Array = np.clip(2 * special.bdtr(fewer, of, 0.5) - found, 0.0, 1.0)
-    return result
+    at_most = special.betainc(np.maximum(of - fewer, 1), fewer + 1, 0.5)  # the binomial distribution up to fewer
+    return np.where(of == 0, 1.0, np.clip(2 * at_most - found, 0.0, 1.0))
 
 
 def resamples(units: int, seed: int = 0, draws: int | None = None) -> Iterator[Array]:
-    """Weights float64 ``[B, units]`` in chunks: how often each unit is drawn when as many are drawn with replacement."""
+    """Weights float64 ``[B, units]`` in chunks: how often each unit is drawn, of as many draws with replacement."""
     generator = np.random.default_rng(seed)
     if draws is None:
         draws = int(np.clip(MOST_WEIGHTS // units, FEWEST_DRAWS, DRAWS))
@@ -62,7 +62,9 @@ def resamples(units: int, seed: int = 0, draws: int | None = None) -> Iterator[A
         draws -= rows
 
 
-def bootstrap(value: ArrayLike, influence: Array, replicates: Array, level: float = LEVEL) -> tuple[Array, Array, Array]:
+def bootstrap(
+    value: ArrayLike, influence: Array, replicates: Array, level: float = LEVEL
+) -> tuple[Array, Array, Array]:
     """The ends of the percentile interval and the p-value of 0, for replicates ``[B, …]``, influences ``[units, …]``.
 
     The percentiles are those of Student's t with the degrees of freedom that the influences give ("expanded

@@ -33,7 +33,8 @@ class Units:
 
     def sums(self, values: Array) -> Array:
         """The sums over each unit's samples, ``[units]``, of values ``[N]``."""
-        return np.bincount(self.index, values, minlength=self.count)
+        found: Array = np.bincount(self.index, values, minlength=self.count).astype(np.float64)
+        return found
 
 
 def blocks(samples: int, length: int) -> NDArray[np.int64]:
@@ -55,7 +56,7 @@ def block_length(values: Array, at_least: int = 1) -> int:
     correlation += (1 + 4 * correlation) / count if squares > 0 else 0.0  # the estimate of few neighbours is too low
     correlation = min(max(correlation, 0.0), 0.99)
     wanted = math.ceil(2 * (2 * correlation / (1 - correlation**2)) ** (2 / 3) * count ** (1 / 3))
-    return max(min(max(wanted, at_least, 1), count // FEWEST_BLOCKS), 1)
+    return int(max(min(max(wanted, at_least, 1), count // FEWEST_BLOCKS), 1))
 
 
 def units_of(outputs: Outputs, values: Array) -> Units:

@@ -131,8 +131,18 @@ def read_outputs(path: Path) -> Outputs:
     except FileNotFoundError as error:
         raise StorageError(f"{path}: is not there; {again}") from error
     except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror or error}); {again} where there is none") from error
-    except (ValueError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise StorageError(
+            f"{path}: cannot be read ({error.strerror or error}); {again} where there is none"
+        ) from error
+    except (
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         cause = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise StorageError(f"{path}: holds no outputs, or is damaged ({cause}); remove it, then {again}") from error
 

@@ -21,7 +21,8 @@ def made_outputs(**given: Any) -> Outputs:
     count = len(given["loss"])
     known: dict[str, Any] = {
         "split": "val", "task": "classification", "classes": CLASSES, "positive": None,
-        "ids": np.array([f"photos/{n}.png" for n in range(count)]), "groups": np.zeros(0, dtype=np.str_), "order": False,
+        "ids": np.array([f"photos/{n}.png" for n in range(count)]),
+        "groups": np.zeros(0, dtype=np.str_), "order": False,
         "thresholds": NONE, "weight": np.ones(count), "correct": NONE,
         "embedding": np.zeros((0, 0), dtype=np.float16), "target": NONE, "answer": np.zeros(0, dtype=np.float32),
     }  # fmt: skip

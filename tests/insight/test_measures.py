@@ -1,4 +1,4 @@
-"""The metrics from kept outputs are those that the tasks report, for the samples as they are and drawn several times."""
+"""The metrics from kept outputs are those that the tasks report, of the samples as they are and drawn anew."""
 
 from typing import Any
 
@@ -24,8 +24,7 @@ Drawn = tuple[Outputs, dict[str, float]]
 
 
 def _task(name: str, spec: DataSpec, loss: str) -> Any:
-    made = tasks.get(name).factory(spec, LossConfig.model_validate({"name": loss}), CPU)
-    return made
+    return tasks.get(name).factory(spec, LossConfig.model_validate({"name": loss}), CPU)
 
 
 def _told(task: Any, outputs: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
@@ -102,9 +101,13 @@ def language(rows: np.ndarray) -> Drawn:
     spec = DataSpec((5,), (), Text(tuple("abcdef")), (5, 6))
     task = _task("language_modeling", spec, "cross_entropy")
     generator = torch.Generator().manual_seed(4)
-    logits, targets = torch.randn(N, 5, 6, generator=generator)[rows], torch.randint(6, (N, 5), generator=generator)[rows]
+    logits, targets = (
+        torch.randn(N, 5, 6, generator=generator)[rows],
+        torch.randint(6, (N, 5), generator=generator)[rows],
+    )
+    correct = (logits.argmax(2) == targets).sum(1).double().numpy()
     found = made_outputs(task="language_modeling", order=True, loss=_each(task, logits, targets),
-                         weight=np.full(len(rows), 5.0), correct=(logits.argmax(2) == targets).sum(1).double().numpy())  # fmt: skip
+                         weight=np.full(len(rows), 5.0), correct=correct)  # fmt: skip
     return found, _told(task, logits, targets)
 
 
