@@ -77,7 +77,7 @@ def compare(
 def _print(found: "Comparison") -> None:
     """Tables for people: results, settings, differences, and the answers."""
     from cnncli.core.results import format_metric
-    from cnncli.insight.figures import shown, verdict
+    from cnncli.insight.figures import shown, verdicts
 
     rows = [
         [
@@ -103,10 +103,8 @@ def _print(found: "Comparison") -> None:
     _print_tests(found)
     if terminal().is_terminal:
         say("")
-    for each in found.compared:
-        tell(verdict(found, each))
-    for note in found.notes:
-        tell(note)
+    for sentence in (*verdicts(found), *found.notes):
+        tell(sentence)
 
 
 def _print_tests(found: "Comparison") -> None:

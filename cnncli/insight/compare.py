@@ -15,7 +15,7 @@ from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
 from cnncli.insight import statistics as st
 from cnncli.insight.comparison import Answer, Compared, Comparison, Interval, Judged, Needed, Summary, Test
-from cnncli.insight.measures import FRACTIONS, POINTS, Values
+from cnncli.insight.measures import FRACTIONS, POINTS, Parts, Values
 from cnncli.insight.pairs import Pair, alone, has_outputs, judged_alike, kept, pair
 from cnncli.insight.rows import Row, find_rows
 from cnncli.runs.settings import SEED, differing_keys, written
@@ -40,7 +40,7 @@ def compare(words: Sequence[str], runs_dir: Path, split: Split = "val", differen
     headline, lower = str(outcome.headline), outcome.lower_is_better
     _check_difference(difference, headline)
     judged = [_judged(row, headline) for row in rows]
-    compared = _corrected([_compared(rows[0], row, headline, lower, difference) for row in rows[1:]], headline)
+    compared = _corrected([_compared(rows[0], row, headline, difference) for row in rows[1:]], headline)
     return Comparison(
         split=split,
         samples=_samples(rows, split),
@@ -111,11 +111,11 @@ def _interval(row: Row, name: str) -> Interval | None:
     return Interval(found.low, found.high)
 
 
-def _compared(first: Row, row: Row, headline: str, lower: bool, difference: float | None) -> Compared:
+def _compared(first: Row, row: Row, headline: str, difference: float | None) -> Compared:
     """A row against the first, by what there is of both."""
     wanted = difference or _default_difference(first, headline)
     if first.enough and row.enough:
-        return _by_seeds(first, row, headline, lower, wanted)
+        return _by_seeds(first, row, headline, wanted)
     if not (first.single and row.single):
         few = row if not row.enough else first
         why = (f"settings are compared from three seeds each, {few.argument} has {len(few.runs)}; train more with: "
@@ -137,7 +137,7 @@ def _default_difference(first: Row, headline: str) -> float:
     return abs(fmean(first.metrics(run)[headline] for run in first.runs)) / 100 or POINT
 
 
-def _by_seeds(first: Row, row: Row, headline: str, lower: bool, wanted: float) -> Compared:
+def _by_seeds(first: Row, row: Row, headline: str, wanted: float) -> Compared:
     """Settings, by Welch's test: a run is a unit."""
     told = [[row.metrics(run) for run in row.runs] for row in (first, row)]
     names = [name for name in told[0][0] if all(name in metrics for of in told for metrics in of)]
@@ -146,12 +146,12 @@ def _by_seeds(first: Row, row: Row, headline: str, lower: bool, wanted: float) -
     deviations = tuple(float(np.std(of, ddof=1)) for of in values[headline])
     needed = st.seeds_for(wanted, (deviations[0], deviations[1]))
     counts = len(first.runs), len(row.runs)
-    found = st.found_with(st.welch(*values[headline]).error, sum(counts) - 2)
+    found = st.found_with(st.welch(*values[headline]).error, st.welch_degrees(*values[headline]))
     return Compared(row.argument, first.argument, "seeds", counts, tests, Needed(wanted, "seeds", needed), found)
 
 
 def _by_samples(first: Row, row: Row, both: Pair, headline: str, wanted: float) -> Compared:
-    """Two checkpoints, by the samples that both have answered."""
+    """Two checkpoints, by the samples that both have answered; settings with one seed each are no more."""
     units, names = both.units, [name for name in both.first.values() if name in both.second.values()]
     counts = (units.count, units.count)
     if units.count < 2:
@@ -173,7 +173,7 @@ def _by_samples(first: Row, row: Row, both: Pair, headline: str, wanted: float) 
     return Compared(row.argument, first.argument, units.kind, counts, tests, needed, found)
 
 
-def _drawn(both: Pair, summed: tuple[object, object], names: list[str]) -> Values:
+def _drawn(both: Pair, summed: tuple[Parts, Parts], names: list[str]) -> Values:
     """The differences of all metrics for the same resamples of both runs, ``[B]`` each."""
     asked, found = frozenset(names), {name: list[st.Array]() for name in names}
     for weights in st.resamples(both.units.count):

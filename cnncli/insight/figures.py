@@ -45,11 +45,15 @@ def p_value(p: float | None) -> str:
     return f"{p:.4f}" if p < 0.01 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def verdict(found: Comparison, compared: Compared) -> str:
-    """The answer to one comparison, by the headline."""
+def verdicts(found: Comparison) -> list[str]:
+    """The answer to each comparison, by the headline; why there is no test is told once."""
+    whys = dict.fromkeys(each.why_none for each in found.compared if each.why_none)
+    told = [f"No test against {found.rows[0].argument}: {why}." for why in whys]
+    return [*(_verdict(found, each) for each in found.compared if not each.why_none), *told]
+
+
+def _verdict(found: Comparison, compared: Compared) -> str:
     name, test = found.headline.replace("_", " "), compared.tests.get(found.headline)
-    if compared.why_none:
-        return f"{compared.argument} against {compared.against}: no test; {compared.why_none}."
     if test is None or test.p is None:
         return f"{compared.argument} against {compared.against}: no test of {name}; the other metrics have one."
     told = (f"{name} {difference(found.headline, test.difference)}, 95 % interval "

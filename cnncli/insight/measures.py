@@ -19,6 +19,7 @@ from cnncli.insight.units import Units
 from cnncli.runs.outputs import Outputs
 
 Values = dict[str, Array]
+Parts = sparse.csr_array
 FRACTIONS = frozenset({"accuracy", "exact_match"})  # plain fractions of the samples
 POINTS = FRACTIONS | {"balanced_accuracy", "macro_f1", "micro_f1", "f1", "precision", "recall", "roc_auc",
                       "average_precision", "mean_average_precision"}  # fmt: skip

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.errors import DataError
+from cnncli.core.run_ids import is_operational
 from cnncli.core.spec import Split
 from cnncli.insight.measures import Measures, measures
 from cnncli.insight.units import Units, units_of
 from cnncli.runs.listing import ListedRun
 from cnncli.runs.outputs import Outputs, read_outputs
 from cnncli.runs.run_folder import RunFolder
-from cnncli.core.run_ids import is_operational
 
 _BY_SAMPLE = ("groups", "target", "answer", "loss", "weight", "correct", "embedding")
 
@@ -80,7 +80,8 @@ def _different(ours: Outputs, theirs: Outputs) -> str:
     if len(only_ours) or len(only_theirs) or len(ours.ids) != len(theirs.ids):
         missing = only_ours if len(only_ours) else only_theirs
         named = f" ({missing[0]}, for example)" if len(missing) else ""
-        return f"of {len(ours.ids):,} and {len(theirs.ids):,} samples {len(ours.ids) - len(only_ours):,} are the same{named}"
+        same = len(ours.ids) - len(only_ours)
+        return f"of {len(ours.ids):,} and {len(theirs.ids):,} samples {same:,} are the same{named}"
     return ""
 
 

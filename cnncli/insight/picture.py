@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.core.errors import ConfigError
-from cnncli.insight.comparison import Comparison
+from cnncli.insight.comparison import Comparison, Summary
 from cnncli.insight.measures import POINTS
 from cnncli.runs.fonts import lettering, shorten
 from cnncli.runs.panels import ACCENT, INK, LABEL, MUTED
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROOM = 150.0  # points of a name
+NEAR = 2.0  # times as far as the runs reach
 FORMS = ("png", "svg", "pdf")
 
 
@@ -32,7 +33,7 @@ def drawn(found: Comparison, form: str) -> bytes:
 
     with lettering():
         tests = any(found.headline in each.tests for each in found.compared)
-        height = 1.3 + 0.42 * (len(found.rows) + bool(found.rows[0].baselines))
+        height = 1.3 + 0.42 * (len(found.rows) + len(_near(found)))
         figure = Figure(figsize=(9.0 if tests else 5.5, height), layout="constrained")
         FigureCanvasAgg(figure)
         left, *right = figure.subplots(1, 1 + tests, squeeze=False, sharey=True)[0]
@@ -61,7 +62,7 @@ def _values(found: Comparison, axes: "Axes") -> None:
             ends = summary.interval.low, summary.interval.high
             reach = [[max(factor * (summary.mean - ends[0]), 0.0)], [max(factor * (ends[1] - summary.mean), 0.0)]]
         axes.errorbar([factor * summary.mean], [place], xerr=reach, fmt="o", markersize=5, color=INK, capsize=3)
-    for name, value in found.rows[0].baselines[:1]:
+    for name, value in _near(found):
         axes.plot([factor * value], [len(names)], "D", color=MUTED, markersize=4)
         names.append(shorten(name if name == "baseline" else f"baseline: {name}", ROOM, LABEL))
     axes.set_yticks(range(len(names)), names, fontsize=LABEL)
@@ -69,6 +70,19 @@ def _values(found: Comparison, axes: "Axes") -> None:
     unit = ", %" if factor == 100 else ""
     where = {"val": "validation", "test": "test"}.get(found.split, found.split)
     _plain(axes, f"{found.headline.replace('_', ' ')} on {where}{unit}, with 95 % intervals")
+
+
+def _near(found: Comparison) -> list[tuple[str, float]]:
+    """The baseline to beat, unless it is so far off that nothing could be told of the runs beside it."""
+    summaries = [row.metrics[found.headline] for row in found.rows if found.headline in row.metrics]
+    ends = [end for each in summaries for end in (*each.values, *_ends(each))]
+    low, high = min(ends), max(ends)
+    reach = NEAR * (high - low)
+    return [(name, value) for name, value in found.rows[0].baselines[:1] if low - reach <= value <= high + reach]
+
+
+def _ends(summary: Summary) -> tuple[float, ...]:
+    return () if summary.interval is None else (summary.interval.low, summary.interval.high)
 
 
 def _differences(found: Comparison, axes: "Axes") -> None:

@@ -73,11 +73,11 @@ def find_rows(words: Sequence[str], runs_dir: Path, split: Split) -> list[Row]:
                 f"{row.argument} is judged by {other.headline}, {rows[0].argument} by {first.headline}; "
                 "compare runs of the same task"
             )
-    seen: dict[Path, str] = {}
+    seen: dict[Path, Row] = {}
     for row in rows:
         for run in row.runs:
-            if (before := seen.setdefault(run.path.resolve(), row.argument)) != row.argument:
-                raise ConfigError(f"{row.argument} and {before} are the same run ({run.path}); name another one")
+            if (before := seen.setdefault(run.path.resolve(), row)) is not row:
+                raise ConfigError(f"{before.argument} and {row.argument} are the same run ({run.path}); name another")
     return rows
 
 

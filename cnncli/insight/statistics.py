@@ -148,11 +148,17 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Estimate:
     difference, variance = means[1] - means[0], variances[0] + variances[1]
     if variance == 0:
         return Estimate(difference, difference, difference, 0.0, None if difference else 1.0)
-    parts = [v**2 / (len(values) - 1) for v, values in zip(variances, (first, second), strict=True)]
-    freedom, error = variance**2 / sum(parts), math.sqrt(variance)
+    freedom, error = welch_degrees(first, second), math.sqrt(variance)
     half = -special.stdtrit(freedom, LEVEL / 2) * error
     p = float(2 * special.stdtr(freedom, -abs(difference) / error))
     return Estimate(difference, float(difference - half), float(difference + half), error, p)
+
+
+def welch_degrees(first: Sequence[float], second: Sequence[float]) -> float:
+    """The degrees of freedom of Welch's test; those of equal spreads where no value differs."""
+    variances = [_moments(values)[1] for values in (first, second)]
+    parts = [v**2 / (len(values) - 1) for v, values in zip(variances, (first, second), strict=True)]
+    return sum(variances) ** 2 / sum(parts) if sum(parts) else float(len(first) + len(second) - 2)
 
 
 def of_seeds(values: Sequence[float]) -> Estimate:

@@ -78,7 +78,7 @@ class Outputs:
         require(not numbers or self.target.shape == self.answer.shape, "answer: has another shape than target")
         if self.target.dtype.kind == "i" and self.target.size:
             most = len(self.classes) - 1
-            require(0 <= self.target.min() and self.target.max() <= most, "target: names a class that is none")
+            require(self.target.min() >= 0 and self.target.max() <= most, "target: names a class that is none")
 
 
 @dataclass(frozen=True)
