@@ -22,7 +22,7 @@ from cnncli.runs.settings import SEED, differing_keys, written
 
 POINT = 0.01
 CHECKPOINTS = (
-    "This speaks of these two checkpoints only: another seed of the same settings can differ significantly, too. "
+    "This speaks of these {} checkpoints only: another seed of the same settings can differ significantly, too. "
     "Settings are compared from three seeds each."
 )
 
@@ -255,7 +255,8 @@ def _differs(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
 
 def _notes(rows: Sequence[Row], compared: Sequence[Compared], split: Split) -> list[str]:
     """What must be known to read the answers right."""
-    notes = [CHECKPOINTS] if any(each.tests and each.unit != "seeds" for each in compared) else []
+    pairs = sum(bool(each.tests) and each.unit != "seeds" for each in compared)
+    notes = [CHECKPOINTS.format("two" if pairs == 1 else pairs + 1)] if pairs else []
     seeds = [row for row in rows if row.enough]
     if any(each.unit == "seeds" for each in compared) and _several_parts(seeds, split):
         notes.append("Not all of these runs were judged on the same samples: a part of the spread over seeds is the "
