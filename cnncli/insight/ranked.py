@@ -1,6 +1,7 @@
 """Areas under curves for any weights of the samples: they need the samples in the order of their scores."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +38,15 @@ class Ranked:
         result: Array = np.where(counted > 0, total / np.maximum(counted, 1), empty)
         return result
 
+    @cached_property
     def influences(self) -> dict[str, Array]:
-        """About by how much each sample's weight changes the areas, ``[N]`` each.
-
-        Of the area under the ROC curve exactly (DeLong, DeLong & Clarke-Pearson 1988). Of average precision the same
-        is taken for each label: what counts is how few samples decide.
-        """
-        labels = [_placements(*pair) for pair in zip(self.scores.T, self.truth.T, strict=True)]
-        mean: Array = np.mean(labels, axis=0)
-        return dict.fromkeys(self.names, mean)
+        """By how much each sample's weight changes the areas, ``[N]`` each; they add up to 0."""
+        by_label = [_slopes(*pair, self.names) for pair in zip(self.scores.T, self.truth.T, strict=True)]
+        known = [slopes for slopes in by_label if slopes is not None]
+        if not known:
+            return {name: np.zeros(len(self.scores)) for name in self.names}
+        mean: Array = np.mean(known, axis=0)
+        return dict(zip(self.names, mean, strict=True))
 
 
 def ranked_positive(scores: Array, truth: NDArray[np.bool_]) -> tuple[Ranked, ...]:
@@ -80,11 +81,35 @@ def _area(weights: Array, scores: Array, truth: NDArray[np.bool_], names: tuple[
     return np.stack(found)
 
 
+def _slopes(scores: Array, truth: NDArray[np.bool_], names: tuple[str, ...]) -> Array | None:
+    """The influences ``[names, N]`` of one label; None where the areas are not known.
+
+    That of the area under the ROC curve is DeLong's (DeLong, DeLong & Clarke-Pearson 1988). Average precision is the
+    mean over positive samples of the precision ``hits / said`` from their score on; its slope has what a sample adds itself,
+    and what it changes in the precision of all that have the same or a lower score.
+    """
+    positive = int(truth.sum())
+    if positive == 0 or ("roc_auc" in names and positive == len(truth)):
+        return None
+    found = []
+    for name in names:
+        if name == "roc_auc":
+            found.append(_placements(scores, truth))
+            continue
+        ordered, own = np.sort(scores), np.sort(scores[truth])
+        said = len(scores) - np.searchsorted(ordered, scores, "left")
+        hits = positive - np.searchsorted(own, scores, "left")
+        precision, order = hits / said, np.argsort(scores, kind="stable")
+        last = np.searchsorted(ordered, scores, "right") - 1  # of equal scores all count
+        below = [np.cumsum((truth * part)[order])[last] for part in (1 / said, hits / said**2)]
+        mean = precision[truth].mean()
+        found.append((truth * (precision - mean + below[0]) - below[1]) / positive)
+    return np.stack(found)
+
+
 def _placements(scores: Array, truth: NDArray[np.bool_]) -> Array:
     """DeLong's components ``[N]``, centred and divided by how many samples of their side there are."""
     found = np.zeros(len(scores))
-    if not truth.any() or truth.all():
-        return found
     for side in (truth, ~truth):
         others, own = np.sort(scores[~side]), scores[side]
         below = (np.searchsorted(others, own, "left") + np.searchsorted(others, own, "right")) / 2 / len(others)

@@ -18,8 +18,8 @@ POWER = 0.8
 FEWEST_UNITS = 50  # below, groups and blocks are not resampled
 FEWEST_SEEDS = 3  # of each of two settings that are compared
 DRAWS, FEWEST_DRAWS = 10_000, 2_000
-AT_ONCE = 4_000_000  # weights in memory
-MOST_WEIGHTS = 200_000_000  # in all; of more units fewer resamples are drawn
+AT_ONCE, MOST_ROWS = 4_000_000, 1_000  # weights in memory, and of how many resamples: of many classes sums are long
+MOST_WEIGHTS = 50_000_000  # in all; of more units fewer resamples are drawn
 MOST_NEEDED = 1_000_000_000
 MANY_SEEDS = 500  # from which on Student's t is the normal distribution
 Array = NDArray[np.float64]
@@ -56,7 +56,7 @@ def resamples(units: int, seed: int = 0, draws: int | None = None) -> Iterator[A
     if draws is None:
         draws = int(np.clip(MOST_WEIGHTS // units, FEWEST_DRAWS, DRAWS))
     while draws > 0:
-        rows = min(draws, max(AT_ONCE // units, 1))
+        rows = min(draws, MOST_ROWS, max(AT_ONCE // units, 1))
         drawn = generator.integers(units, size=(rows, units)) + units * np.arange(rows)[:, None]
         yield np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units).astype(np.float64)
         draws -= rows

@@ -12,6 +12,7 @@ from cnncli.config.sections import LossConfig
 from cnncli.core.registry import tasks
 from cnncli.core.spec import Column, DataSpec, Numbers, Pictures, Table, Text
 from cnncli.insight.measures import measures
+from cnncli.insight.statistics import resamples
 from cnncli.insight.units import Units
 from cnncli.runs.outputs import Outputs
 from tests.insight.made_runs import made_outputs
@@ -149,9 +150,23 @@ def test_influences_are_slopes_and_belong_to_the_units(kind: Any) -> None:
     for name, influence in by_sample.items():
         assert np.abs(influence.sum()) < 1e-6 * max(np.abs(influence).max(), 1)
         assert by_group[name] == pytest.approx(np.add.reduceat(influence, np.arange(0, count, 4)), abs=1e-9)
-        if name not in ("average_precision", "mean_average_precision"):  # for which that of the ROC curve stands
-            slope = (moved[name][1:] - moved[name][0]) / little
-            assert influence == pytest.approx(slope, rel=2e-3, abs=2e-3 * np.abs(slope).max()), name
+        slope = (moved[name][1:] - moved[name][0]) / little
+        assert influence == pytest.approx(slope, rel=2e-3, abs=2e-3 * np.abs(slope).max()), name
+
+
+def test_areas_of_many_samples_by_their_influences_spread_as_those_in_order() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random(1500) < 0.2
+    scores = (1 / (1 + np.exp(1 - 2 * truth - random.normal(size=1500)))).astype(np.float32)
+    outputs = made_outputs(classes=("no", "yes"), positive="yes", target=truth.astype(np.int64), answer=scores,
+                           thresholds=np.array([0.5]), loss=np.zeros(1500))  # fmt: skip
+    measured, units = measures(outputs, {}), Units("samples", np.arange(1500))
+    weights = np.concatenate(list(resamples(1500, draws=400)))
+    fast = measured.replicates(weights, measured.by_unit(units), units, frozenset({"roc_auc"}))
+    slow = measured.ranked[0].values(weights)
+    for name in ("roc_auc", "average_precision"):
+        assert np.corrcoef(fast[name], slow[name])[0, 1] > 0.995
+        assert fast[name].std() == pytest.approx(slow[name].std(), rel=0.05)
 
 
 def test_mase_of_several_targets_is_left_out_as_it_is_not_one_number_times_mae() -> None:
