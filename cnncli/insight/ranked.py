@@ -85,8 +85,8 @@ def _slopes(scores: Array, truth: NDArray[np.bool_], names: tuple[str, ...]) -> 
     """The influences ``[names, N]`` of one label; None where the areas are not known.
 
     That of the area under the ROC curve is DeLong's (DeLong, DeLong & Clarke-Pearson 1988). Average precision is the
-    mean over positive samples of the precision ``hits / said`` from their score on; its slope has what a sample adds itself,
-    and what it changes in the precision of all that have the same or a lower score.
+    mean over positive samples of the precision ``hits / said`` from their score on; its slope has what a sample adds
+    itself, and what it changes in the precision of all that have the same or a lower score.
     """
     positive = int(truth.sum())
     if positive == 0 or ("roc_auc" in names and positive == len(truth)):
