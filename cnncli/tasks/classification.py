@@ -20,6 +20,7 @@ from cnncli.tasks.calibration import Risk
 from cnncli.tasks.losses import check_class_weights, form_of
 from cnncli.tasks.metrics import ClassificationMeter, class_blocks
 from cnncli.tasks.protocol import Calibration, Naming, Targets
+from cnncli.tasks.scores import further
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
@@ -135,10 +136,12 @@ class Classification:
         logits, targets = meter.answers()
         found = calibration.report(logits, targets, self.calibration.temperature)
         facts = FactsBlock(found, calibration.in_words(found), key="calibration")
-        confidence, predicted = (logits / self.calibration.temperature).softmax(1).max(1)
+        probabilities, confusion = (logits / self.calibration.temperature).softmax(1), meter.confusion_matrix()
+        confidence, predicted = probabilities.max(1)
         return [
-            *class_blocks(self.spec.classes, meter.confusion_matrix()),
+            *class_blocks(self.spec.classes, confusion),
             facts,
+            *([further(probabilities, targets, predicted, confusion)] if len(targets) else []),
             calibration.reliability(confidence, predicted == targets, "the predicted class is right"),
             calibration.confident_mistakes(self.spec.classes, predicted, confidence, targets),
         ]

@@ -11,6 +11,7 @@ from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.machine import wait_for
 from cnncli.compute.runtime import Runtime
+from cnncli.core.intervals import wilson
 from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
@@ -66,7 +67,8 @@ def report_split(
     baselines = ranked_baselines(task, source)
     headline = _headline(task, baselines)
     lower = headline in task.lower_is_better
-    return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks)
+    interval = wilson(round(metrics[headline] * meter.samples), meter.samples) if headline == "accuracy" else None
+    return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks, interval)
 
 
 def with_files(block: Block, source: Source) -> Block:

@@ -3,11 +3,8 @@
 import gc
 import gzip
 import hashlib
-import http.server
 import pickle
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from cnncli.config.catalog import fill_registries
 from cnncli.core.errors import DataError, StorageError
 from cnncli.core.registry import datasets
 from tests.conftest import Answer
+from tests.served import served
 
 fill_registries()
 TRAIN, TEST = 60, 20
@@ -121,27 +119,17 @@ def test_pictures_are_not_turned_or_mixed_up(placed: Path) -> None:
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """MNIST's mirror on this machine; the folder whose files it serves."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
     folder = tmp_path / "mirror"
     folder.mkdir()
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    monkeypatch.setattr(tv.MNIST, "mirrors", [f"http://127.0.0.1:{httpd.server_port}/"])
     resources = []
     for name, content in mnist_files().items():
         packed = gzip.compress(content)
         (folder / f"{name}.gz").write_bytes(packed)
         resources.append((f"{name}.gz", hashlib.md5(packed).hexdigest()))
     monkeypatch.setattr(tv.MNIST, "resources", resources)
-    yield folder
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with served(folder) as address:
+        monkeypatch.setattr(tv.MNIST, "mirrors", [f"{address}/"])
+        yield folder
 
 
 def test_a_set_is_downloaded_once_into_the_data_folder(server: Path) -> None:

@@ -1,12 +1,9 @@
 """Weights that others have trained: found, read, and put into a network without its head."""
 
 import gc
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from hashlib import sha256
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +18,7 @@ from cnncli.models import pretrained
 from cnncli.models.blocks import find_blocks, find_head
 from cnncli.models.downloads import fetch
 from cnncli.models.pretrained import expected_by, model_of, published_weights, read_weights, transfer
+from tests.served import served
 
 fill_registries()
 FAMILIES = {
@@ -153,16 +151,8 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     folder = tmp_path / "served"
     folder.mkdir()
 
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as http:
-        thread = threading.Thread(target=http.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{http.server_port}", folder
-        http.shutdown()
-        thread.join()
+    with served(folder) as address:
+        yield address, folder
 
 
 def test_a_download_is_checked_kept_and_not_repeated(server: tuple[str, Path], hub: Path) -> None:
