@@ -75,6 +75,15 @@ ABOUT = {
         ),
         "compare",
     ),
+    "runs": About(
+        "Look",
+        "list runs: in what they differ, and what they reached",
+        (
+            ("cnncli runs digits --sort metric", "the runs called digits, the best first"),
+            ("cnncli runs --filter state=finished --best", "of all that are finished the best of each name"),
+        ),
+        "runs",
+    ),
     "docs": About(
         "Look",
         "read the pages that come with cnncli",

@@ -13,6 +13,7 @@ import typer
 
 from cnncli import __version__
 from cnncli.cli import commands, comparing, pages, pictures, shells, trained
+from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
 from cnncli.cli.help import Command, Group, show_overview
@@ -53,8 +54,9 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "list": commands.list_components,
     "config": commands.config,
     "inspect": commands.inspect,
-    "docs": pages.docs,
+    "runs": listing.runs,
     "compare": comparing.compare,
+    "docs": pages.docs,
     "init": pictures.init,
     "data check": pictures.check,
     "data split": pictures.split,

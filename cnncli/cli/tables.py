@@ -107,7 +107,7 @@ def _metrics_table(
     title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport"
 ) -> None:
     """The metrics of every split, and of the baselines on the one that the report is about."""
-    from cnncli.core.results import format_metric
+    from cnncli.core.metrics import format_metric
 
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
 

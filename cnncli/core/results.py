@@ -12,13 +12,6 @@ Values = dict[str, float]
 """Metrics by name."""
 
 
-def format_metric(name: str, value: float) -> str:
-    """A fraction as per cent, anything else with four decimals, or five digits where it is large."""
-    if name in ("accuracy", "balanced_accuracy"):
-        return f"{100 * value:.2f} %"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
-
-
 _PLAIN = ConfigDict(extra="forbid")
 
 

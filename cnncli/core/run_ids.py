@@ -5,7 +5,7 @@ written. A component is called by its name: ``model.name=mlp`` is ``mlp``.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from cnncli.core.cells import column_widths
 from cnncli.core.graphemes import clusters
@@ -25,7 +25,7 @@ def is_operational(key: str) -> bool:
     return any(key == each or key.startswith(f"{each}.") for each in OPERATIONAL)
 
 
-def id_suffix(overrides: Sequence[str], components: Iterable[str] = ()) -> str:
+def id_suffix(overrides: Sequence[str], components: Collection[str] = ()) -> str:
     """``-lr0.002-seed1`` for ``["optimizer.lr=0.002", "seed=1"]``; empty where nothing was set that matters.
 
     ``components`` are the sections that can be written ``model=mlp``.
@@ -36,27 +36,43 @@ def id_suffix(overrides: Sequence[str], components: Iterable[str] = ()) -> str:
         if not is_operational(key):
             values.pop(key, None)  # what is set last stands last
             values[key] = value
-    short = {key: _short(key, components) for key in values}
-    while doubled := [key for key, words in short.items() if words and _ends_alike(words, short.values())]:
+    short = _told_apart({key: _short(key, components) for key in values})
+    words = []
+    for key, value in values.items():
+        word = _word(short[key], value)
+        words.append(word.removeprefix("name-") if key in components else word)  # model={name: mlp}
+    words = [word for word in words if word]
+    return "".join(f"-{word}" for word in _fitted(words))
+
+
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """What keys are called where there is little room: the last part, or more where two keys end alike."""
+    return _told_apart({key: _tail(key.removesuffix(".name")) for key in keys})
+
+
+def _told_apart(short: dict[str, str]) -> dict[str, str]:
+    """Keys by their short names, of which those that are the same get one more part, as long as there is one."""
+    while doubled := [key for key, words in short.items() if words and Counter(short.values())[words] > 1]:
         longer = {key: _longer(key, short[key]) for key in doubled}
         if longer == {key: short[key] for key in doubled}:
             break
         short |= longer
-    words = [word for key, value in values.items() if (word := _word(short[key], value))]
-    return "".join(f"-{word}" for word in _fitted(words))
+    return short
 
 
-def _short(key: str, components: Iterable[str]) -> str:
-    """The last part of a key, with the one before it where it is a number; nothing for the name of a component."""
+def _short(key: str, components: Collection[str]) -> str:
+    """The last part of a key; nothing for the name of a component."""
     parts = key.split(".")
     if key in components or (len(parts) > 1 and parts[-1] == "name"):
         return ""
+    return _tail(key)
+
+
+def _tail(key: str) -> str:
+    """The last part of a key, with the one before it where it is a number."""
+    parts = key.split(".")
     count = next((n for n in range(1, len(parts)) if not parts[-n].isdigit()), len(parts))
     return ".".join(parts[-count:])
-
-
-def _ends_alike(words: str, all_words: Iterable[str]) -> bool:
-    return Counter(all_words)[words] > 1
 
 
 def _longer(key: str, words: str) -> str:

@@ -23,6 +23,7 @@ from cnncli.runs.settings import SEED, Settings, SettingsReader
 State = Literal["finished", "interrupted", "running", "failed", "damaged"]
 
 CONFIG, REPORT, RESULT, HISTORY = "config.yaml", "report.json", "result.json", "metrics.jsonl"
+STAMP = "%Y%m%d-%H%M%S"
 _MARKS = frozenset({CONFIG, "environment.json", ".launch", LOCK, BEST, LAST})
 _STAMP = re.compile(r"(\d{8}-\d{6})(?!\d)")
 
@@ -144,7 +145,7 @@ def _began(path: Path, files: frozenset[str]) -> datetime:
     """When a run began: its id says so, else what was written first."""
     if stamp := _STAMP.match(path.name):
         try:
-            return datetime.strptime(stamp[1], "%Y%m%d-%H%M%S")
+            return datetime.strptime(stamp[1], STAMP)
         except ValueError:  # digits that are no time
             pass
     times = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cnncli.core.better import LOWER_IS_BETTER
+from cnncli.core.metrics import LOWER_IS_BETTER
 from cnncli.runs.settings import Settings
 
 _SECONDS = re.compile(rb'"(?:train|eval)_seconds": ([-+0-9.eE]+)')
@@ -98,9 +98,10 @@ def read_outcome(path: Path) -> Outcome:
     monitored = _mapping(found.get("monitored", found.get("monitor", {})))
     by_split = _mapping(found.get("metrics"))
     metrics = {f"{split}/{name}": value for split, of in by_split.items() for name, value in _numbers(of).items()}
-    headline, lower = report.get("headline"), report.get("lower_is_better", False)
+    headline, lower = report.get("headline"), report.get("lower_is_better")
     if isinstance(headline, dict):  # the form of result.json
-        headline, lower = headline.get("metric"), headline.get("lower_is_better", False)
+        lower = headline.get("lower_is_better")
+        headline = headline.get("metric")
     baselines = report.get("baselines", [report["baseline"]] if "baseline" in report else [])
     return Outcome(
         metrics=metrics,

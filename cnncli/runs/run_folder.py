@@ -17,9 +17,11 @@ from cnncli.core.errors import ConfigError, StorageError
 from cnncli.core.files import write_text
 from cnncli.core.printable import json_text, shell_word
 from cnncli.core.spec import Split
+from cnncli.runs.lock import LOCK
 from cnncli.runs.references import BEST, LAST
 
 LAUNCH = ".launch"
+LOOKED_AT = 0.2  # seconds: who only looks whether a process works in a run has gone by then
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,9 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out; the lock dies with this one. Raises ``ConfigError`` naming the owner."""
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / LOCK)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOKED_AT)
         except Timeout:
             raise ConfigError(
                 f"{self.path}: another process works in this run{self._owner()}; wait, or use --name"
@@ -128,8 +130,8 @@ def config_yaml(config: Config) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 
 
-def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, suffix: str = "") -> RunFolder:
-    """A new folder for a run; without ``run_id`` its id is the time and ``suffix``.
+def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, free_id: str) -> RunFolder:
+    """A new folder for a run; without ``run_id`` it is called ``free_id``, with a number where there is such a run.
 
     Raises ``ConfigError`` when ``run_id`` exists and is not to be overwritten, or is no run of cnncli's.
     """
@@ -138,7 +140,7 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, s
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if run_id is None:
-            return RunFolder(_timestamped(parent, suffix))
+            return RunFolder(_numbered(parent, free_id))
         folder = parent / run_id
         if folder.exists():
             if not (overwrite or _is_group(folder)):
@@ -151,11 +153,15 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, s
         raise StorageError(f"{parent}: cannot be created ({error.strerror}); choose another --runs-dir") from error
 
 
-def _timestamped(parent: Path, suffix: str) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S") + suffix
+def now() -> str:
+    """The time as the ids of runs have it."""
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
+def _numbered(parent: Path, free_id: str) -> Path:
     number = 1
     while True:
-        folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        folder = parent / (free_id if number == 1 else f"{free_id}-{number}")
         try:
             folder.mkdir()
             return folder
@@ -191,7 +197,7 @@ def _clear(run: RunFolder) -> None:
         )
     with run.locked():
         for item in run.path.iterdir():
-            if item.name == ".lock":
+            if item.name == LOCK:
                 continue
             if item.is_dir():
                 shutil.rmtree(item)

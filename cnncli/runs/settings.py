@@ -1,7 +1,8 @@
 """The config of a run as a flat dictionary, and which of its keys make one run differ from another."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -11,6 +12,7 @@ from cnncli.core.run_ids import is_operational
 Settings = dict[str, Any]
 """``{"optimizer.lr": 0.01, …}``: every value of a config by its dotted key; lists are values."""
 
+_NUMBER = re.compile(r"([a-z]+): (0|[1-9][0-9]{0,18})\n")
 MAX_VALUES = 10_000  # of a config; YAML that refers to itself can stand for any number
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -28,6 +30,9 @@ class SettingsReader:
         found: Settings = {}
         try:
             for section in _sections(text):
+                if number := _NUMBER.fullmatch(section):  # the seed, say: another in every run
+                    found[number[1]] = int(number[2])
+                    continue
                 if section not in self._known:
                     self._known[section] = flat(yaml.load(section, Loader=_Loader))
                 found |= self._known[section]
@@ -101,7 +106,10 @@ def differing_keys(found: Sequence[Settings]) -> list[str]:
     return [key for key in keys if not is_operational(key) and _differs(key, found)]
 
 
-def _differs(key: str, found: Iterable[Settings]) -> bool:
+def _differs(key: str, found: Sequence[Settings]) -> bool:
+    value = found[0].get(key)
+    if all(settings.get(key) == value for settings in found):
+        return False
     component = f"{key.partition('.')[0]}.name"
     values: dict[str, set[str]] = {}
     for settings in found:

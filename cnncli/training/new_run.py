@@ -8,6 +8,7 @@ from cnncli.config.sections import COMPONENT_SECTIONS
 from cnncli.core.errors import ConfigError
 from cnncli.core.run_ids import id_suffix
 from cnncli.core.run_names import checked_name
+from cnncli.runs.seed_sets import SeedSet
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class NewRun:
     run_id: str | None = None
     overwrite: bool = False
     suffix: str = ""  # of an id that is not given, after the time
+    stamp: str | None = None  # the time in such an id; None: that when it begins
+    seeds: SeedSet | None = None  # that the run belongs to
 
 
 def parse_name(name: str | None) -> tuple[str, str]:

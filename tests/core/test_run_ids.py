@@ -17,7 +17,7 @@ COMPONENTS = ("model", "optimizer", "dataset")
         (["model.name=mlp"], "-mlp"),
         (["model=mlp", "optimizer=sgd"], "-mlp-sgd"),
         (["model.hidden=[128, 64]"], "-hidden128-64"),
-        (["optimizer={name: sgd, lr: 0.1}"], "-name-sgd-lr-0.1"),
+        (["optimizer={name: sgd, lr: 0.1}"], "-sgd-lr-0.1"),
         (["loss.label_smoothing=0.1"], "-label_smoothing0.1"),
         (["optimizer.nesterov=true", "train.clip_grad_norm=null"], "-nesterov-true-clip_grad_norm-null"),
         (["optimizer.lr=1", "optimizer.lr=2"], "-lr2"),

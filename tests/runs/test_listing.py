@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.config.catalog import fill_registries
-from cnncli.core.better import LOWER_IS_BETTER
+from cnncli.core.metrics import LOWER_IS_BETTER
 from cnncli.core.registry import REGISTRIES
 from cnncli.runs.listing import ListedRun, list_runs
 from cnncli.runs.lock import is_locked
