@@ -76,7 +76,7 @@ def compare(
 
 def _print(found: "Comparison") -> None:
     """Tables for people: results, settings, differences, and the answers."""
-    from cnncli.core.results import format_metric
+    from cnncli.core.metrics import format_metric
     from cnncli.insight.figures import shown, verdicts
 
     rows = [

@@ -8,9 +8,9 @@ from statistics import fmean
 
 import numpy as np
 
-from cnncli.core.better import LOWER_IS_BETTER
 from cnncli.core.errors import ConfigError
 from cnncli.core.intervals import wilson
+from cnncli.core.metrics import LOWER_IS_BETTER
 from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
 from cnncli.insight import statistics as st

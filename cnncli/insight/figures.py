@@ -1,6 +1,6 @@
 """How the figures of a comparison are written: values with their spread, differences, and what p-values say."""
 
-from cnncli.core.results import format_metric
+from cnncli.core.metrics import format_metric
 from cnncli.insight.comparison import Compared, Comparison, Needed, Summary, Test
 from cnncli.insight.measures import POINTS
 

@@ -2,7 +2,7 @@
 
 import re
 
-from cnncli.core.results import format_metric
+from cnncli.core.metrics import format_metric
 from cnncli.insight.comparison import Comparison, Judged, Test
 from cnncli.insight.figures import PERCENT, shown
 
