@@ -117,8 +117,7 @@ def finetune(
     path, overrides = split_words(words)
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={yaml_text(run_name)}"] if run_name else overrides
-    chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
-    settings = {key: value for key, value in chosen.items() if value is not None}
+    settings = {key: str(value) for key, value in (("weights", weights), ("strategy", strategy)) if value is not None}
     line = begin_finetuning(pretrained, path, data, settings, overrides, name, runs_dir)
     in_ranks(ctx, nproc, max_restarts, dry_run)
     _start(line, json_)
