@@ -66,6 +66,15 @@ ABOUT = {
         ),
         "command-line",
     ),
+    "compare": About(
+        "Look",
+        "compare runs, and say whether they really differ",
+        (
+            ("cnncli compare digits second", "the runs of two names; the first is what the other is measured against"),
+            ("cnncli compare digits second --split test --latex", "by the one look at the test split, for a paper"),
+        ),
+        "compare",
+    ),
     "runs": About(
         "Look",
         "list runs: in what they differ, and what they reached",

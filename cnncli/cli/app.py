@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, pages, pictures, shells, trained
+from cnncli.cli import commands, comparing, pages, pictures, shells, trained
 from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
@@ -55,6 +55,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "config": commands.config,
     "inspect": commands.inspect,
     "runs": listing.runs,
+    "compare": comparing.compare,
     "docs": pages.docs,
     "init": pictures.init,
     "data check": pictures.check,

@@ -102,7 +102,7 @@ def _positional(command: Any, path: str, before: Sequence[str], typed: str) -> R
     if path == "runs":
         return [(name, "runs of this name") for name in run_names(_runs_dir(before))] + files(typed, ())
     rows: Rows = []
-    if path in _TRAINED and not plain:
+    if (path in _TRAINED and not plain) or path == "compare":
         rows += trained(before, typed, BEST)
     if (path in _CONFIGS and not plain) or path == "init":
         rows += [(name, "comes with cnncli") for name in shipped_configs()] if path != "data check" else []
