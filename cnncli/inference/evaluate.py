@@ -19,6 +19,7 @@ from cnncli.data import DataBundle
 from cnncli.data.contract import Remembered
 from cnncli.data.order import Share
 from cnncli.data.places import home_of, placed, where_to_set
+from cnncli.inference.judged_split import judged_split
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import with_counts
 from cnncli.runs.run_folder import RunFolder
@@ -57,16 +58,16 @@ class Evaluation:
 
 
 @explained(ANSWERING)
-def evaluate(predictor: Predictor, split: Split, display: Display, place: str | None = None) -> Evaluation:
+def evaluate(predictor: Predictor, split: Split | None, display: Display, place: str | None = None) -> Evaluation:
     """Metrics, details of each class and the baseline of a trained network on one split of its data.
 
     The split is the one that the run remembers, wherever the data lie now; at another ``place`` it is all that training
-    has not seen.
+    has not seen. Without a ``split`` it is test, or validation where there is none.
     """
     ranks = predictor.runtime.ranks
-    split = split if place is None else "test"
     with ranks.zero_first():
         data, training = _at_home(predictor, display) if place is None else _elsewhere(predictor, place, display)
+        split = "test" if place is not None else judged_split(split, data.sources, predictor.path, predictor.config)
         data.share = Share(ranks.index, ranks.count)
         if ranks.count > 1:
             data.loader(split, predictor.runtime.device)

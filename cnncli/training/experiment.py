@@ -20,6 +20,7 @@ from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.curves import Curves, draw_curves
 from cnncli.runs.ending import keeping_end
 from cnncli.runs.history import Record
+from cnncli.runs.reading import tried_in
 from cnncli.runs.references import find_resumable
 from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
@@ -156,7 +157,7 @@ def _written(
     finally:
         tracker.close()
     if experiment.config.logging.pictures:
-        _drawn(run.curves, display, lambda: draw_curves(_curves(fit, result, tracker.lines), run.curves))
+        _drawn(run.curves, display, lambda: draw_curves(_curves(experiment, fit, result, tracker.lines), run.curves))
         _drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
     return result, recorder
 
@@ -239,10 +240,11 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     tracker.samples(image)
 
 
-def _curves(fit: Fit, result: RunResult, history: list[Record]) -> Curves:
+def _curves(experiment: Experiment, fit: Fit, result: RunResult, history: list[Record]) -> Curves:
     monitored = result.monitored.metric.rpartition("/")[2]
     shown = result.report.headline if monitored == "loss" else monitored
-    return Curves(history, result.best_epoch, shown, fit.state.losses.records())
+    tried = tried_in(experiment.config.model_dump(mode="json"))
+    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), tried)
 
 
 def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:
