@@ -26,6 +26,7 @@ from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, marked_run, now
 from cnncli.runs.seed_sets import write_seed_set
+from cnncli.runs.test_looks import count_look
 from cnncli.runs.tracking import Tracker
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import ConfigSource, load_config
@@ -153,6 +154,8 @@ def _written(
         result, recorder = _result(experiment, run, fit, display)
         run.write_json(run.result, result.to_json())
         run.write_json(run.report, result.to_report())
+        if result.report.split == "test":
+            count_look(run.best, in_training=True)
         tracker.final(result.metrics)
     finally:
         tracker.close()
