@@ -55,7 +55,11 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The keys that docs/json.md lists."""
-        about = {"checkpoint": self.checkpoint, "split": self.report.split, **({"tta": True} if self.views else {})}
+        about: dict[str, Any] = {
+            "checkpoint": self.checkpoint,
+            "split": self.report.split,
+            **({"tta": True} if self.views else {}),
+        }
         if self.looks is not None:
             about["test_looks"] = self.looks.count
         return {**about, "metrics": with_counts(self.metrics, self.samples), **self.report.to_json()}

@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
+from cnncli.core.errors import StorageError
 from cnncli.core.files import write_text
 from cnncli.core.notices import notice
 from cnncli.core.printable import json_text
@@ -61,7 +62,7 @@ def count_look(checkpoint: Path, *, in_training: bool = False) -> TestLooks | No
             look = _Look(time.strftime("%Y-%m-%dT%H:%M:%S"), checkpoint.name)
             found = _Counted(before.since_training, (*before.looks, look))
             write_text(path, json_text(TypeAdapter(_Counted).dump_python(found), indent=2) + "\n")
-    except (OSError, Timeout) as error:
+    except (OSError, StorageError, Timeout) as error:
         notice("test_looks", f"{path}: this look at test cannot be counted ({error})")
         return None
     return TestLooks(len(found.looks), found.since_training)

@@ -11,9 +11,7 @@ from cnncli.core.notices import listening
 from cnncli.runs.test_looks import FILE, count_look
 from tests.conftest import Answer
 
-CONFIG = (
-    "dataset: digits\nmodel: mlp\ntrain: {epochs: 1}\nlogging: {tensorboard: false, pictures: false, samples: false}\n"
-)
+CONFIG = "dataset: digits\nmodel: mlp\ntrain: {epochs: 1}\nlogging: {tensorboard: false, pictures: false}\n"
 
 
 @pytest.fixture
@@ -49,6 +47,7 @@ def test_a_damaged_count_is_begun_anew_and_nothing_fails(tmp_path: Path) -> None
 
 def test_what_cannot_be_written_is_a_note(tmp_path: Path) -> None:
     said: list[str] = []
+    (tmp_path / "file").write_text("")
     with listening(lambda notice: said.append(notice.text)):
-        assert count_look(tmp_path / "nowhere" / "best.pt") is None
+        assert count_look(tmp_path / "file" / "best.pt") is None
     assert "cannot be counted" in said[0]
