@@ -58,6 +58,15 @@ Resume = Annotated[
         help="Go on with a run: its folder or name, a checkpoint, or the newest if left out.",
     ),
 ]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="N|SEED,SEED,…",
+        help="Train N runs, the first with the config's seed, the others with the next ones; or these seeds. The same "
+        "command again goes on with those that are missing.",
+    ),
+]
 Profile = Annotated[
     bool, typer.Option("--profile", help="Take some steps, show where their time goes, write a trace, and stop.")
 ]
@@ -163,7 +172,12 @@ RunsDir = Annotated[
     typer.Option("--runs-dir", metavar="FOLDER", help="Where runs are written, and looked for by their names."),
 ]
 Checkpoint = Annotated[str | None, typer.Option("--ckpt", metavar="CKPT|RUN", help="The checkpoint or run, by option.")]
-SplitName = Annotated[str, typer.Option("--split", metavar="test|val|train", help="Which samples.")]
+SplitName = Annotated[
+    str | None,
+    typer.Option(
+        "--split", metavar="test|val|train", help="Which samples. [default: test, or val where there is no test split]"
+    ),
+]
 
 
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")]

@@ -54,16 +54,17 @@ def _print_curve(result: "RunResult") -> None:
     """The monitored metric by epoch, where there is a terminal, and what the curves of the run say."""
     from cnncli.cli.curve import print_curve
     from cnncli.runs.history import read_history
-    from cnncli.runs.reading import read_curves
+    from cnncli.runs.reading import read_curves, tried_in
     from cnncli.runs.run_folder import RunFolder
 
     try:
-        history = read_history(RunFolder(Path(result.run_dir)), result.epochs)
+        run = RunFolder(Path(result.run_dir))
+        history = read_history(run, result.epochs)
     except StorageError as error:  # of a run that has ended before: its result is there all the same
         warn(f"note: {error}")
         return
     print_curve(history, result.monitored, result.best_epoch)
-    if sentence := read_curves(history, result.best_epoch).sentence:
+    if sentence := read_curves(history, result.best_epoch, tried_in(run.read_config())).sentence:
         tell(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
@@ -107,7 +108,7 @@ def _metrics_table(
     title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport"
 ) -> None:
     """The metrics of every split, and of the baselines on the one that the report is about."""
-    from cnncli.core.results import format_metric
+    from cnncli.core.metrics import format_metric
 
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
 
@@ -117,6 +118,10 @@ def _metrics_table(
     rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
     rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
+    if report.interval is not None:
+        low, high = (format_metric(report.headline, value) for value in report.interval)
+        name = report.headline.replace("_", " ")
+        tell(f"95 % interval of {name} on {report.split} ({report.samples:,} samples): {low} to {high}")
     if report.perfect_baseline:
         tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
     elif not report.beats_baseline:
