@@ -5,6 +5,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.ranks import join
@@ -133,7 +135,7 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
     run.write_config(experiment.config)
     run.write_json(run.environment, environment(experiment.runtime))
     display.header({**describe(experiment), "run": str(run.path)})
-    tracker = Tracker(run, experiment.config, fit.record)
+    tracker = Tracker(run, experiment.config, fit.record, fit.state.global_step)
     try:
         if new and _has_samples(experiment):
             _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
@@ -141,7 +143,7 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
         result = _result(experiment, run, fit, display)
         run.write_json(run.result, result.to_json())
         run.write_json(run.report, result.to_report())
-        tracker.final(result.metrics)
+        tracker.final(result.best_epoch, result.metrics, result.report.headline, result.report.baselines[0].metrics)
     finally:
         tracker.close()
     if experiment.config.logging.pictures:
@@ -200,7 +202,7 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     """Nine samples of the first batch, from the very tensors that training sees, un-normalised."""
     image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, SHOWN)
     image.save(run.samples)
-    tracker.samples(image)
+    tracker.show("samples", lambda board: board.image("samples", np.asarray(image), 0))
 
 
 def _curves(fit: Fit, result: RunResult, history: list[Record]) -> Curves:

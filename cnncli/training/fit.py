@@ -26,6 +26,7 @@ from cnncli.training.features import whole
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import evaluate_split, ranked_baselines
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
+from cnncli.training.step_losses import StepRecords
 from cnncli.training.together import combine, parallel
 
 
@@ -122,7 +123,7 @@ class Fit:
             if self.ranks.is_zero and not self.run.last.exists():
                 self.keep_last()  # so that a kill in the first epoch can be resumed
             while not self.finished:
-                timing = self._train(stop)
+                timing = self._train(stop, tracker)
                 self.ranks.agree(stop)
                 evaluated = None
                 with _timed(timing, "eval_seconds"):
@@ -138,7 +139,7 @@ class Fit:
             monitor = self.config.checkpoint.monitor
             raise TrainingError(f"{monitor} was never a number, so no epoch is best; last.pt is in {self.run.path}")
 
-    def _train(self, stop: StopSignal) -> Record:
+    def _train(self, stop: StopSignal, tracker: Tracker | None) -> Record:
         """The rest of the current epoch; returns how long it took and how fast it was."""
         experiment, state = self.experiment, self.state
         start, before = time.perf_counter(), self.meter.samples
@@ -150,10 +151,15 @@ class Fit:
         batches = self.display.train(
             loader.epoch(state.epoch, state.batch), len(loader), state.batch, number, self.meter, self.ranks.count
         )
+        if tracker is not None and tracker.wants_steps:
+            state.steps = state.steps or StepRecords(self.config.logging.steps)
+            batches = state.steps.telling(batches, tracker.steps)
         train_one_epoch(
             state, batches, experiment.task, experiment.runtime, self.config.train, self.meter, stop,
             loader.order.repeated,
         )  # fmt: skip
+        if tracker is not None and state.steps is not None:
+            tracker.steps(state.steps.take())
         combine(self.meter, self.ranks)
         self.ranks.even_out(state.model, *([state.average.model] if state.average is not None else []))
         self._check_finite("train/loss", self.meter.compute()["loss"])  # waits for the device
