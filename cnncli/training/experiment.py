@@ -25,6 +25,7 @@ from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, marked_run
 from cnncli.runs.tracking import Tracker
+from cnncli.training.board import show_start
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
@@ -139,6 +140,7 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
     try:
         if new and _has_samples(experiment):
             _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
+        show_start(experiment, tracker)
         fit.run_to_end(tracker)
         result = _result(experiment, run, fit, display)
         run.write_json(run.result, result.to_json())

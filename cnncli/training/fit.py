@@ -18,6 +18,7 @@ from cnncli.runs.run_folder import RunFolder
 from cnncli.runs.tracking import Tracker
 from cnncli.tasks.protocol import Meter
 from cnncli.training.best import Best
+from cnncli.training.board import Activations, show_epoch
 from cnncli.training.build import Experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import train_one_epoch
@@ -42,6 +43,7 @@ class Fit:
         self.meter = experiment.task.meter()  # of the current epoch
         self.unchosen = experiment.task.calibration  # what answers need where nothing is chosen, as it was given
         self.baseline = self._baseline()
+        self.activations = Activations()
         self.record: Record = {}  # of the last finished epoch
 
     def _baseline(self) -> Record:
@@ -195,6 +197,7 @@ class Fit:
         if tracker is not None:
             self._keep(is_best)
             tracker.epoch(self.record)
+            show_epoch(self.experiment, tracker, self.activations)
         unit, monitor = self.experiment.data.spec.kind.unit, self.config.checkpoint.monitor
         self.display.epoch(self.record, Shown(self.config.train.epochs, task.headline, monitor, unit), is_best)
 
