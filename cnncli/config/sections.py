@@ -158,7 +158,9 @@ class LoggingConfig(Section):
     """What a run writes besides checkpoints and metrics.jsonl."""
 
     tensorboard: bool = Field(True, description="files for TensorBoard, with what the keys below name")
-    samples: bool = Field(True, description="a picture of nine training samples with their labels, as training sees them")
+    samples: bool = Field(
+        True, description="a picture of nine training samples as training sees them, with their labels"
+    )
     pictures: bool = Field(True, description="curves.png and result.png")
     steps: int = Field(20, ge=0, description="loss, gradient norm and learning rate of every so many steps; 0: of none")
     graph: bool = Field(True, description="TensorBoard: what the network computes, module by module")

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from cnncli.config.sections import COMPONENT_SECTIONS, Config
 from cnncli.core.registry import REGISTRIES
 
@@ -24,7 +26,7 @@ def what_was_set(config: Config) -> dict[str, str]:
         if section in COMPONENT_SECTIONS:
             found |= _differing(section, value, _defaults(config, section))
         elif value != _CHOSEN.get(section, Config.model_fields[section].default):
-            default = getattr(Config.model_fields[section].default, "model_dump", dict)()
+            default = _plain(Config.model_fields[section].default)
             found |= _differing(section, value, default) if isinstance(value, dict) else {section: value}
     found["seed"] = config.seed
     return {key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -64,3 +66,8 @@ def _defaults(config: Config, section: str) -> dict[str, Any]:
                     entry.arguments.model_fields.items() if not field.is_required()}  # fmt: skip
         default |= {place: component.args.get(place) for place in entry.places}
     return json.loads(json.dumps(default, default=str))  # type: ignore[no-any-return]
+
+
+def _plain(section: Any) -> dict[str, Any]:
+    """A section as plain values; empty where there is none."""
+    return section.model_dump(mode="json") if isinstance(section, BaseModel) else {}

@@ -71,11 +71,7 @@ class Loggers:
     def _use(self, name: str, work: Callable[[Logger], None]) -> None:
         logger = self._kept[name]
         if not _succeeds(name, lambda: work(logger)):
-            self.drop(name)
-
-    def drop(self, name: str) -> None:
-        """Go on without a logger."""
-        self._kept.pop(name, None)
+            del self._kept[name]
 
 
 def _succeeds(name: str, work: Callable[[], None]) -> bool:

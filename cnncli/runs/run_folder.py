@@ -16,6 +16,7 @@ from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, StorageError
 from cnncli.core.files import write_text
 from cnncli.core.printable import json_text, shell_word
+from cnncli.core.spec import Split
 from cnncli.runs.references import BEST, LAST
 
 LAUNCH = ".launch"
@@ -66,6 +67,10 @@ class RunFolder:
     @property
     def picture(self) -> Path:
         return self.path / "result.png"
+
+    def outputs(self, split: Split) -> Path:
+        """What the best weights answered to each sample of ``split``."""
+        return self.path / "outputs" / f"{split}.npz"
 
     def mark(self, launch: str) -> None:
         """Write down which launch of several ranks works here, so that it finds its run when it is begun again."""

@@ -73,7 +73,9 @@ class Board:
             edges[1:].tolist(), counts.tolist(), step,
         )  # fmt: skip
 
-    def pr_curve(self, tag: str, probabilities: npt.NDArray[np.float32], true: npt.NDArray[np.bool_], step: int) -> None:
+    def pr_curve(
+        self, tag: str, probabilities: npt.NDArray[np.float32], true: npt.NDArray[np.bool_], step: int
+    ) -> None:
         """Precision over recall of saying so from each probability on; both ``[N]``."""
         self._writer.add_pr_curve(tag, true.astype(np.int64), probabilities, step, num_thresholds=THRESHOLDS)
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from cnncli.config.sections import Component, Config
 from cnncli.config.settings import what_was_set
-from cnncli.core.errors import StorageError
 from cnncli.core.files import write_text
 from cnncli.core.registry import loggers
 from cnncli.core.results import Values
@@ -76,9 +75,6 @@ class Tracker:
             return
         try:
             draw(self._board[0])
-        except (OSError, StorageError) as error:
-            warn_of(f"{TENSORBOARD} cannot be written", error)
-            self._loggers.drop(TENSORBOARD)
         except Exception as error:  # any network and any data can come here, and no run is lost for a picture
             self._failed.add(what)
             warn_of(f"TensorBoard's {what} cannot be drawn", error)

@@ -26,6 +26,7 @@ from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, marked_run
 from cnncli.runs.tracking import Tracker
 from cnncli.training.board import show_start
+from cnncli.training.board_result import show_result
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
@@ -146,6 +147,7 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
         run.write_json(run.result, result.to_json())
         run.write_json(run.report, result.to_report())
         tracker.final(result.best_epoch, result.metrics, result.report.headline, result.report.baselines[0].metrics)
+        show_result(experiment, run, tracker, result.best_epoch)
     finally:
         tracker.close()
     if experiment.config.logging.pictures:

@@ -28,8 +28,8 @@ class _Recorder(TorchFunctionMode):
         self._makers: dict[int, str] = {}
         self._alive: list[Any] = []  # a tensor that is gone would leave its number to another
         self._counts: Counter[str] = Counter()
-        self._owned = {id(tensor): (name, tensor) for name, tensor in network.named_parameters()}
-        self._owned |= {id(tensor): (name, tensor) for name, tensor in network.named_buffers()}
+        owned: list[tuple[str, Tensor]] = [*network.named_parameters(), *network.named_buffers()]
+        self._owned = {id(tensor): (name, tensor) for name, tensor in owned}
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
