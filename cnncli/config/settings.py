@@ -4,14 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 from cnncli.config.sections import COMPONENT_SECTIONS, Config
 from cnncli.core.registry import REGISTRIES
 
-SECTIONS = ("precision", "dataset", "model", "task", "loss", "finetune", "optimizer", "scheduler", "train")
+SECTIONS = ("dataset", "model", "task", "loss", "finetune", "optimizer", "scheduler", "train")
 _NO_RESULT = {"memory", "cache", "workers", "eval_batch_size", "completed"}  # change how fast a run is, or nothing
-_CHOSEN = {"precision": "fp32"}  # what 'auto' comes to where nothing is gained
+_CHOSEN = ("auto", "fp32")  # precisions that nobody needs to set
 
 
 def what_was_set(config: Config) -> dict[str, str]:
@@ -19,18 +17,17 @@ def what_was_set(config: Config) -> dict[str, str]:
 
     Text as it is, everything else as YAML and JSON write it: ``0.002``, ``[64, 128]``, ``true``.
     """
-    values = config.model_dump(mode="json", include=set(SECTIONS))
-    found: dict[str, Any] = {}
-    for section in SECTIONS:
-        value = values[section]
-        if section in COMPONENT_SECTIONS:
-            found |= _differing(section, value, _defaults(config, section))
-        elif value != _CHOSEN.get(section, Config.model_fields[section].default):
-            default = _plain(Config.model_fields[section].default)
-            found |= _differing(section, value, default) if isinstance(value, dict) else {section: value}
+    found: dict[str, Any] = {} if config.precision in _CHOSEN else {"precision": config.precision}
+    for name in SECTIONS:
+        section = getattr(config, name)
+        if name in COMPONENT_SECTIONS:
+            found |= _differing(name, section.model_dump(mode="json"), _defaults(config, name))
+        elif section is not None:
+            found |= _differing(name, section.model_dump(mode="json", exclude_defaults=True), {})
     found["seed"] = config.seed
-    return {key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            for key, value in found.items()}  # fmt: skip
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in found.items()
+    }
 
 
 def _differing(path: str, value: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,8 +63,3 @@ def _defaults(config: Config, section: str) -> dict[str, Any]:
                     entry.arguments.model_fields.items() if not field.is_required()}  # fmt: skip
         default |= {place: component.args.get(place) for place in entry.places}
     return json.loads(json.dumps(default, default=str))  # type: ignore[no-any-return]
-
-
-def _plain(section: Any) -> dict[str, Any]:
-    """A section as plain values; empty where there is none."""
-    return section.model_dump(mode="json") if isinstance(section, BaseModel) else {}

@@ -5,7 +5,7 @@ torch.jit.trace, which TensorBoard's writer uses, is deprecated, and torch.expor
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -106,9 +106,10 @@ def _scopes(network: nn.Module, recorder: _Recorder) -> Iterator[None]:
 def observed(network: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients, each operation by itself even where the network is compiled."""
     training = [module for module in network.modules() if module.training]
+    compiled = any(module._compiled_call_impl is not None for module in network.modules())
     network.eval()
-    try:
-        with torch.inference_mode(), torch.compiler.set_stance("force_eager"):
+    try:  # asking for the compiler takes seconds where nothing is compiled
+        with torch.inference_mode(), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
             yield
     finally:
         for module in training:
