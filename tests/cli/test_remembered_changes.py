@@ -118,7 +118,8 @@ def test_a_picture_was_trained_on_if_it_lies_where_one_of_training_lay(cnncli: C
         assert f"note: {place}: {judged} the best epoch" in answer.err
     table = cnncli("eval", RUN, "--data", "photos").out
     assert f"photos  {40 - trained}" in " ".join(table.replace("\t", "  ").split(" "))
-    assert "on photos" in table and "test" not in table
+    assert "on photos" in table
+    assert "test" not in table
 
 
 def test_in_a_copy_the_same_paths_count_where_one_picture_is_unchanged(cnncli: Cli) -> None:
