@@ -34,17 +34,24 @@ def print_plan(plan: dict[str, str], as_json: bool) -> None:
 def print_result(result: "RunResult", as_json: bool) -> None:
     """The end of a training run: metrics beside the baseline, and where everything lies."""
     from cnncli.cli.blocks import print_brief
+    from cnncli.runs.run_folder import RunFolder
 
     if as_json:
         print_json(result.to_json())
         return
     _print_curve(result)
-    _metrics_table(f"Best epoch: {result.best_epoch} of {result.epochs}", result.metrics, result.samples, result.report)
+    title = f"Best epoch by {result.monitored.metric}: {result.best_epoch} of {result.epochs}"
+    _metrics_table(title, result.metrics, result.samples, result.report)
+    if "train" in result.metrics and result.report.split != "train":
+        tell("train was measured while the network learned, the other rows with the weights that were kept.")
     print_brief(result.report.blocks)
     if terminal().is_terminal:
         print()
     say(f"best      {result.best}")
     say(f"last      {result.last}")
+    run = RunFolder(Path(result.run_dir))
+    if drawn := [str(path) for path in (run.picture, run.curves) if path.is_file()]:
+        say(f"pictures  {'  '.join(drawn)}")
     say(f"look      tensorboard --logdir {shell_word(result.run_dir)}")
     other = "" if result.report.split == "test" else f" --split {result.report.split}"
     say(f"evaluate  cnncli eval --ckpt {shell_word(result.best)}{other}")

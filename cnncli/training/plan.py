@@ -10,6 +10,8 @@ from cnncli.training.display import Display
 from cnncli.training.new_run import NewRun
 from cnncli.training.resuming import as_resumed, resumable, standing
 
+FEW = 50  # validation samples, below which the best epoch is told to be in doubt
+
 
 def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path | None = None) -> dict[str, str]:
     """Build everything, push one real batch through and back, write no run; the plan as plain values.
@@ -56,10 +58,18 @@ def describe(experiment: Experiment) -> dict[str, str]:
         "input": f"[{spec.kind.axes}] = {batch}",
         "model": f"{config.model.name}: {parameters:,} parameters",
         **_start(experiment),
-        "task": f"{config.task.name}, {config.loss.name} loss",
+        "task": f"{config.task.name}, {config.loss.name} loss; best epoch by {_chosen_by(experiment)}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
         "steps": f"{epochs} {'epoch' if epochs == 1 else 'epochs'} × {steps:,} = {epochs * steps:,}",
     }
+
+
+def _chosen_by(experiment: Experiment) -> str:
+    """What picks the best epoch, and on how many samples where they are few."""
+    monitor, source = experiment.config.checkpoint.monitor, experiment.data.sources.get("val")
+    if source is None or len(source) >= FEW or not monitor.startswith("val/"):
+        return monitor
+    return f"{monitor} (on {len(source)} samples, which are few)"
 
 
 def _start(experiment: Experiment) -> dict[str, str]:
