@@ -210,7 +210,8 @@ def print_configs(found: list[dict[str, Any]], as_json: bool) -> None:
         return
     rows = [[each["name"], each["headline"], each["data"], each["time"].partition(" on ")[0]] for each in found]
     print_table(f"configs ({len(rows)})", ["name", "what it is", "data", "time"], rows, left=4)
-    say("cnncli train NAME runs one, in this time on two cores; cnncli init NAME > my.yaml copies it")
+    say("cnncli train NAME runs one, cnncli init NAME > my.yaml copies it")
+    say("time: training and validation on two cores, without the seconds in which PyTorch is imported")
 
 
 def print_split(summary: dict[str, Any], as_json: bool) -> None:

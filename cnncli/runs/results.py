@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from cnncli.core.as_text import result_lines
 from cnncli.core.errors import StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.results import SplitReport, Values
@@ -50,9 +51,14 @@ class RunResult:
             **self.report.to_json(),
         }
 
+    def _told(self) -> str:
+        return f"{self.run_dir}: epoch {self.best_epoch} of {self.epochs} is the best by {self.monitored.metric}"
+
+    def __str__(self) -> str:
+        return result_lines(self._told(), self.metrics, self.samples, self.report)
+
     def _repr_html_(self) -> str:
-        told = f"{self.run_dir}: epoch {self.best_epoch} of {self.epochs} is the best by {self.monitored.metric}"
-        return metrics_table(self.metrics, self.samples, told) + report_html(self.report)
+        return metrics_table(self.metrics, self.samples, self._told()) + report_html(self.report)
 
     def to_report(self) -> dict[str, Any]:
         """All of it as plain values, for ``read_result``."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cnncli.compute.failures import explained, fewer_steps
 from cnncli.config.checking import LoadedConfig
+from cnncli.core.members import SPLITS
 from cnncli.models.inspect import count_parameters
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
@@ -43,7 +44,8 @@ def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path |
 def describe(experiment: Experiment) -> dict[str, str]:
     """What is about to run, for the header and the plan."""
     config, spec = experiment.config, experiment.data.spec
-    sizes = " + ".join(f"{len(source):,} {split}" for split, source in experiment.data.sources.items())
+    sources = experiment.data.sources
+    sizes = " + ".join(f"{len(sources[split]):,} {split}" for split in SPLITS if split in sources)
     counted = f" {spec.kind.samples}" if spec.kind.samples else ""
     learned = spec.preprocess.learned(spec.classes)
     learned = f", {learned}" if learned else ""
