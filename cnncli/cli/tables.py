@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnncli.models.inspect import LayerRow
     from cnncli.runs.results import RunResult
 
+LONG_NUMBER = 12  # signs of a default, above which it is shortened in a list
 MAX_FINDINGS = 20  # of a kind; all of them are in --json
 
 
@@ -136,8 +137,9 @@ def _metrics_table(
     if report.perfect_baseline:
         tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {judged}; none can beat it.")
     elif not report.beats_baseline:
-        metric = report.headline.replace("_", " ")
-        tell(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
+        metric, first = report.headline.replace("_", " "), report.baselines[0]
+        always = "" if first.always is None else f", {first.always}"
+        tell(f"The network does not beat the baseline ({metric} of {first.name}{always}).")
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
@@ -198,9 +200,16 @@ def _parameters(model: dict[str, Any]) -> str:
 def _arguments(entry: dict[str, Any]) -> str:
     """The arguments as they are written in a config."""
     return ", ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}"
+        f"{key}={value if isinstance(value, str) else json.dumps(_short(value), default=str)}"
         for key, value in entry["arguments"].items()
     )
+
+
+def _short(value: Any) -> Any:
+    """A default with three digits where it has very many: 1/9."""
+    if isinstance(value, list | tuple):
+        return [_short(each) for each in value]
+    return float(f"{value:.3g}") if isinstance(value, float) and len(repr(value)) > LONG_NUMBER else value
 
 
 def print_configs(found: list[dict[str, Any]], as_json: bool) -> None:
