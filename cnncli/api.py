@@ -39,7 +39,7 @@ from cnncli.runs.results import RunResult  # noqa: E402
 from cnncli.training import configs, experiment  # noqa: E402
 from cnncli.training.configs import ConfigSource  # noqa: E402
 from cnncli.training.display import Display  # noqa: E402
-from cnncli.training.new_run import new_run, parse_name  # noqa: E402
+from cnncli.training.new_run import begun_with, new_run, parse_name  # noqa: E402
 
 AnyPath = str | os.PathLike[str]
 AnyConfig = AnyPath | Mapping[str, Any] | Config
@@ -103,7 +103,9 @@ def finetune(
         folder = None if data is None else _path(data)
         loaded = configs.load_finetune(start, _source(config), folder, settings, words, _path(runs_dir))
         _tell(loaded)
-        return experiment.train(loaded, new_run(_path(runs_dir), run_id, overwrite), Display(quiet=quiet))
+        set_anew = begun_with(start, settings, _words(overrides))
+        new = new_run(_path(runs_dir), run_id, overwrite, set_anew)
+        return experiment.train(loaded, new, Display(quiet=quiet))
 
 
 def evaluate(

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, pages, pictures, shells, trained
+from cnncli.cli import commands, comparing, pages, pictures, shells, trained
+from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
 from cnncli.cli.help import Command, Group, show_overview
@@ -68,6 +69,8 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "list": commands.list_components,
     "config": commands.config,
     "inspect": commands.inspect,
+    "runs": listing.runs,
+    "compare": comparing.compare,
     "docs": pages.docs,
     "init": pictures.init,
     "data check": pictures.check,

@@ -58,6 +58,15 @@ Resume = Annotated[
         help="Go on with a run: its folder or name, a checkpoint, or the newest if left out.",
     ),
 ]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="N|SEED,SEED,…",
+        help="Train N runs, the first with the config's seed, the others with the next ones; or these seeds. The same "
+        "command again goes on with those that are missing.",
+    ),
+]
 Profile = Annotated[
     bool, typer.Option("--profile", help="Take some steps, show where their time goes, write a trace, and stop.")
 ]

@@ -108,7 +108,7 @@ def _metrics_table(
     title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport"
 ) -> None:
     """The metrics of every split, and of the baselines on the one that the report is about."""
-    from cnncli.core.results import format_metric
+    from cnncli.core.metrics import format_metric
 
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
 
@@ -118,6 +118,10 @@ def _metrics_table(
     rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
     rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
+    if report.interval is not None:
+        low, high = (format_metric(report.headline, value) for value in report.interval)
+        name = report.headline.replace("_", " ")
+        tell(f"95 % interval of {name} on {report.split} ({report.samples:,} samples): {low} to {high}")
     if report.perfect_baseline:
         tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
     elif not report.beats_baseline:

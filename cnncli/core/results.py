@@ -12,13 +12,6 @@ Values = dict[str, float]
 """Metrics by name."""
 
 
-def format_metric(name: str, value: float) -> str:
-    """A fraction as per cent, anything else with four decimals, or five digits where it is large."""
-    if name in ("accuracy", "balanced_accuracy"):
-        return f"{100 * value:.2f} %"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
-
-
 _PLAIN = ConfigDict(extra="forbid")
 
 
@@ -259,7 +252,8 @@ class Baseline:
 class SplitReport:
     """One look at a split of ``samples``: metrics, the baselines (the one to beat first), and what else there is.
 
-    ``headline`` is the metric that is compared with the baselines'.
+    ``headline`` is the metric that is compared with the baselines', ``interval`` its 95 % interval, where it is a
+    share of samples that were counted.
     """
 
     split: Split
@@ -269,6 +263,7 @@ class SplitReport:
     lower_is_better: bool
     baselines: tuple[Baseline, ...]
     blocks: tuple[Block, ...] = ()
+    interval: tuple[float, float] | None = None
 
     @property
     def beats_baseline(self) -> bool:
@@ -289,6 +284,8 @@ class SplitReport:
             "baseline": self.baselines[0].to_json(),
             "baselines": [baseline.to_json() for baseline in self.baselines],
         }
+        if self.interval is not None:
+            found["interval"] = list(self.interval)
         for block in self.blocks:
             found |= block.to_json()
         return found

@@ -26,7 +26,7 @@ def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path |
             outputs = experiment.state.model.train()(inputs)
         loss = experiment.task.loss(outputs.float(), targets)
         loss.backward()
-    where = {"writes to": str(new.runs_dir / loaded.config.name / (new.run_id or "<time>"))}
+    where = {"writes to": str(new.runs_dir / loaded.config.name / (new.run_id or f"<time>{new.suffix}"))}
     if checkpoint is not None:
         after = f"{checkpoint.path}, after epoch {checkpoint.metrics.get('epoch', 0):.0f}"
         where = {"goes on from": after, "writes to": str(checkpoint.path.parent)}
