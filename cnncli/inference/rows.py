@@ -56,7 +56,11 @@ def _narrowed(lines: list[list[str]], width: int) -> list[list[str]]:
     others = sum(max(map(cell_len, column)) + 2 for column in list(zip(*lines, strict=True))[1:])
     room = width - others
     long = sum(cell_len(line[0]) > room for line in lines[1:])
-    return lines if room < LEAST or 2 * long > len(lines) - 1 else [[shortened_middle(line[0], room), *line[1:]] for line in lines]
+    return (
+        lines
+        if room < LEAST or 2 * long > len(lines) - 1
+        else [[shortened_middle(line[0], room), *line[1:]] for line in lines]
+    )
 
 
 def json_lines(rows: Iterable[Row]) -> str:

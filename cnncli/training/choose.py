@@ -119,7 +119,9 @@ def _measure(trial: Trial, precision: str, open_precision: bool, open_compile: b
         compiling, reason = _compiling_that_pays(trial, precision, batch, seconds[precision])
         reasons.append(reason)
     elif open_compile and not reasons:
-        reasons.append(f"not compiled: by a trial all steps take {max(whole, 1):,.0f} s, too short a run to gain from it")
+        reasons.append(
+            f"not compiled: by a trial all steps take {max(whole, 1):,.0f} s, too short a run to gain from it"
+        )
     return Choice(precision, compiling, "; ".join(reasons))
 
 
