@@ -57,7 +57,7 @@ def describe(experiment: Experiment) -> dict[str, str]:
         **_start(experiment),
         "task": f"{config.task.name}, {config.loss.name} loss",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
-        "steps": f"{epochs} epochs × {steps:,} = {epochs * steps:,}",
+        "steps": f"{epochs} {'epoch' if epochs == 1 else 'epochs'} × {steps:,} = {epochs * steps:,}",
     }
 
 

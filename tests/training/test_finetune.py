@@ -234,7 +234,8 @@ def test_finetune_works_as_typed(resnet18: dict[str, torch.Tensor], pictures: Pa
     answer = cnncli("finetune", "--from", "resnet18", "--data", pictures, "--strategy", "head", "train.epochs=1",
                     "dataset.image_size=32", "--name", "photos/one")  # fmt: skip
     assert answer.code == 0, answer.err
-    assert "120 tensors loaded (11,186,132 values); new: fc.bias, fc.weight; left out: fc.weight, fc.bias" in answer.err
+    loaded = "120 tensors loaded (11,176,512 parameters and 9,620 BatchNorm statistics)"
+    assert f"{loaded}; new: fc.weight, fc.bias\n" in answer.err
     assert "1,026 parameters (head), lr 0.001; features computed once" in answer.err
     assert changed(resnet18, weights("runs/photos/one/best.pt")) == {"fc.weight", "fc.bias"}
     used = yaml.safe_load(Path("runs/photos/one/config.yaml").read_text())
