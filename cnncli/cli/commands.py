@@ -126,10 +126,8 @@ def finetune(
     from cnncli.training.display import Display
 
     loaded = load_finetune(pretrained, path, data, settings, named, runs_dir)
-    new, display = (
-        new_run(runs_dir, run_id, overwrite, begun_with(pretrained, settings, overrides)),
-        Display(quiet=json_),
-    )
+    new = new_run(runs_dir, run_id, overwrite, begun_with(pretrained, settings, overrides))
+    display = Display(quiet=json_)
     print_notices(loaded.notices)
     if dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display), json_)
