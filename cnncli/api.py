@@ -112,7 +112,7 @@ def evaluate(
     trained: Trained,
     overrides: Overrides = (),
     *,
-    split: Literal["test", "val", "train"] = "test",
+    split: Literal["test", "val", "train"] | None = None,
     data: AnyPath | None = None,
     tta: bool = False,
     plugins: Sequence[AnyPath] = (),
@@ -120,11 +120,12 @@ def evaluate(
 ) -> Evaluation:
     """Judge a checkpoint (a file, a run's folder or its result) on a split of its data, or on all samples at ``data``.
 
+    Without a ``split`` it is test, or val where the data have no test split.
     ``tta`` takes the mean over several views of every picture. ``plugins`` are the files that the checkpoint needs.
     """
     with _calling(quiet):
-        wanted = parse_split(split)
-        if data is not None and wanted != "test":
+        wanted = None if split is None else parse_split(split)
+        if data is not None and wanted not in (None, "test"):
             raise ConfigError("split and data exclude each other: all samples there are judged; leave one of them out")
         files = [_path(plugin) for plugin in plugins]
         predictor = load_predictor(_trained(trained), _words(overrides), files, views=tta, ranks=join())

@@ -193,3 +193,13 @@ ABOUT = {
         "series",
     ),
 }  # fmt: skip
+
+CALLED_ELSEWHERE = {
+    "resume": "train --resume",
+    "fit": "train",
+    "evaluate": "eval",
+    "test": "eval",
+    "confusion": "eval",
+    "classify": "predict",
+}
+"""What commands are called in other programs, and their names here."""

@@ -172,7 +172,12 @@ RunsDir = Annotated[
     typer.Option("--runs-dir", metavar="FOLDER", help="Where runs are written, and looked for by their names."),
 ]
 Checkpoint = Annotated[str | None, typer.Option("--ckpt", metavar="CKPT|RUN", help="The checkpoint or run, by option.")]
-SplitName = Annotated[str, typer.Option("--split", metavar="test|val|train", help="Which samples.")]
+SplitName = Annotated[
+    str | None,
+    typer.Option(
+        "--split", metavar="test|val|train", help="Which samples. [default: test, or val where there is no test split]"
+    ),
+]
 
 
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")]

@@ -54,16 +54,17 @@ def _print_curve(result: "RunResult") -> None:
     """The monitored metric by epoch, where there is a terminal, and what the curves of the run say."""
     from cnncli.cli.curve import print_curve
     from cnncli.runs.history import read_history
-    from cnncli.runs.reading import read_curves
+    from cnncli.runs.reading import read_curves, tried_in
     from cnncli.runs.run_folder import RunFolder
 
     try:
-        history = read_history(RunFolder(Path(result.run_dir)), result.epochs)
+        run = RunFolder(Path(result.run_dir))
+        history = read_history(run, result.epochs)
     except StorageError as error:  # of a run that has ended before: its result is there all the same
         warn(f"note: {error}")
         return
     print_curve(history, result.monitored, result.best_epoch)
-    if sentence := read_curves(history, result.best_epoch).sentence:
+    if sentence := read_curves(history, result.best_epoch, tried_in(run.read_config())).sentence:
         tell(f"{sentence[0].upper()}{sentence[1:]}.")
 
 

@@ -60,7 +60,7 @@ def evaluate(
     ctx: typer.Context,
     words: Trained = None,
     ckpt: Checkpoint = None,
-    split: SplitName = "test",
+    split: SplitName = None,
     data: Annotated[
         str | None,
         typer.Option("--data", metavar="PLACE", help="Judge all labelled samples there that were not trained on."),
@@ -74,8 +74,8 @@ def evaluate(
     """Evaluate a checkpoint: it brings config, classes and preprocessing; only the data must be there."""
     from cnncli.core.splits import parse_split
 
-    wanted = parse_split(split)
-    if data is not None and wanted != "test":
+    wanted = None if split is None else parse_split(split)
+    if data is not None and wanted not in (None, "test"):
         raise ConfigError("--split and --data exclude each other: all samples there are judged; choose one")
     path, overrides = split_trained(words, ckpt, runs_dir)
     in_ranks(ctx, nproc)

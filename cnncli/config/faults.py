@@ -21,6 +21,7 @@ _ADVICE = {
     "bool_type": "write true or false",
     "string_type": "give a word, in quotes if need be",
     "list_type": "give a list, for example [a, b]",
+    "tuple_type": "give a list, for example [a, b]",
     "dict_type": "give a mapping, for example {key: value}",
     "model_type": "give a mapping, for example {key: value}",
 }
@@ -102,6 +103,9 @@ def _cause(
     )
     shown = repr(first["input"]) if len(repr(first["input"])) <= 60 else "this value"
     advice = _ADVICE.get(first["type"], "")
+    if first["type"] == "tuple_type" and isinstance(first["input"], int | float):
+        advice = f"give a list, for example [{first['input']}]"
+    expected = expected.replace("a valid array", "a list")  # as YAML calls it
     return f"{shown} should be {expected}" + (f"; {advice}" if advice else "")
 
 

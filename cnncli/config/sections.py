@@ -160,6 +160,11 @@ class LoggingConfig(Section):
     tensorboard: bool = True
     samples: bool = Field(True, description="a picture of nine training samples with their labels")
     pictures: bool = Field(True, description="curves.png and result.png")
+    outputs: bool = Field(
+        True,
+        description="outputs/val.npz and test.npz: the answer to each sample, for comparisons; up to 200 MB, above it "
+        "without embeddings",
+    )
 
 
 Compiling = Literal["on", "off", "cuda_graphs"]

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
-from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone
+from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone, StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
+from cnncli.core.notices import notice
 from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
@@ -18,10 +19,14 @@ from cnncli.data import DataBundle
 from cnncli.data.contract import Remembered
 from cnncli.data.order import Share
 from cnncli.data.places import home_of, placed, where_to_set
+from cnncli.inference.judged_split import judged_split
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import with_counts
+from cnncli.runs.run_folder import RunFolder
 from cnncli.training.build import open_data
 from cnncli.training.display import Display
+from cnncli.training.keep_outputs import keep_outputs, outputs_of
+from cnncli.training.recorder import recorder_of
 from cnncli.training.report import report_split
 
 
@@ -53,26 +58,40 @@ class Evaluation:
 
 
 @explained(ANSWERING)
-def evaluate(predictor: Predictor, split: Split, display: Display, place: str | None = None) -> Evaluation:
+def evaluate(predictor: Predictor, split: Split | None, display: Display, place: str | None = None) -> Evaluation:
     """Metrics, details of each class and the baseline of a trained network on one split of its data.
 
     The split is the one that the run remembers, wherever the data lie now; at another ``place`` it is all that training
-    has not seen.
+    has not seen. Without a ``split`` it is test, or validation where there is none.
     """
     ranks = predictor.runtime.ranks
-    split = split if place is None else "test"
     with ranks.zero_first():
         data, training = _at_home(predictor, display) if place is None else _elsewhere(predictor, place, display)
+        split = "test" if place is not None else judged_split(split, data.sources, predictor.path, predictor.config)
         data.share = Share(ranks.index, ranks.count)
         if ranks.count > 1:
             data.loader(split, predictor.runtime.device)
     predictor.task.fit(training)
+    run = None if place is not None or predictor.views else _lacking_outputs(predictor, split)
+    recorder = None if run is None else recorder_of(predictor.task, data)
     with StopSignal() as stop:
-        report = report_split(predictor.model, data, split, predictor.task, predictor.runtime, display, stop)
+        report = report_split(predictor.model, data, split, predictor.task, predictor.runtime, display, stop, recorder)
     if report is None:
         assert stop.signum is not None
         raise Interrupted("stopped before the evaluation was done", stop.signum)
+    if run is not None and recorder is not None and ranks.is_zero:
+        try:
+            keep_outputs(run, outputs_of(split, recorder, predictor.config.task.name, data))
+        except StorageError as error:  # a run on a disk that only can be read is judged all the same
+            notice("outputs", str(error))
     return Evaluation(str(predictor.path), report, predictor.views)
+
+
+def _lacking_outputs(predictor: Predictor, split: Split) -> RunFolder | None:
+    """The run of a best.pt that has no outputs of ``split`` yet; None where there is nothing to add."""
+    run = RunFolder(predictor.path.parent)
+    is_its_best = predictor.path.name == run.best.name and run.report.is_file()
+    return run if is_its_best and split != "train" and not run.outputs(split).exists() else None
 
 
 def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:

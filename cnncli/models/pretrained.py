@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from cnncli.core.errors import CheckpointError, ConfigError, did_you_mean
+from cnncli.core.errors import CheckpointError, ConfigError
 from cnncli.models.downloads import fetch, timm_file
 from cnncli.models.timm_zoo import check_architecture, import_timm
 
@@ -67,11 +68,17 @@ def model_of(name: str, own: Sequence[str] = ()) -> dict[str, Any]:
         check_architecture(name.removeprefix(TIMM))
         return {"name": "timm", "architecture": name.removeprefix(TIMM)}
     if not is_published(name):
-        raise ConfigError(
-            f"there are no pretrained weights of '{name}'; {did_you_mean(name, [*own, *torchvision_names()])} "
-            "Or name a checkpoint or run of your own, or timm/NAME"
-        )
+        raise ConfigError(f"there are no pretrained weights of '{name}'; {_meant(name, own)}")
     return {"name": name}
+
+
+def _meant(name: str, own: Sequence[str]) -> str:
+    """The nearest of all names, else what can be named."""
+    if near := get_close_matches(name.lower(), [*own, *torchvision_names()], n=1, cutoff=0.6):
+        return f"did you mean '{near[0]}'?"
+    runs = f" ({', '.join(own[:5])}{', …' * (len(own) > 5)})" if own else ""
+    published = "a network of torchvision's (for example resnet18; see cnncli list models)"
+    return f"name a checkpoint or run of your own{runs}, {published}, or timm/NAME"
 
 
 def expected_by(name: str) -> Expected:

@@ -5,6 +5,7 @@
 
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
@@ -139,6 +140,7 @@ def read_outputs(path: Path) -> Outputs:
         zipfile.BadZipFile,
         zlib.error,
         struct.error,
+        tokenize.TokenError,
         EOFError,
         NotImplementedError,
         RuntimeError,

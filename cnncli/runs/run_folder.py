@@ -94,6 +94,14 @@ class RunFolder:
         """The resolved config exactly as used; it can be trained from again."""
         write_text(self.config, config_yaml(config))
 
+    def read_config(self) -> dict[str, Any]:
+        """The config as it is written there, unchecked; empty where it is missing or damaged."""
+        try:
+            data = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
     def write_json(self, path: Path, value: dict[str, Any]) -> None:
         """One of the run's JSON files."""
         write_text(path, json_text(value, indent=2) + "\n")

@@ -16,7 +16,7 @@ from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.calibration import confident_mistakes, reliability
 from cnncli.tasks.losses import check_class_weights, plain_loss
 from cnncli.tasks.metrics import Kept, SummingMeter, class_blocks
-from cnncli.tasks.protocol import Calibration, Naming
+from cnncli.tasks.protocol import Answers, Calibration, Naming
 from cnncli.tasks.scores import further, operating_points
 
 MAX_LEVELS = 1_000  # different scores that a threshold is looked for between; more are thinned out
@@ -169,6 +169,11 @@ class Binary:
             reliability(scores, truth, f"the class is {positive}"),
             confident_mistakes(self.classes, predicted, of_predicted, actual),
         ]
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
+        """Class numbers ``[N]`` and the probability of the positive class ``[N]``, for logits ``[N, 1]``."""
+        scores = outputs[:, 0].float().sigmoid().cpu()
+        return Answers(targets.cpu(), scores, self.classes[self.positive], (self.calibration.threshold,))
 
     def naming(self, outputs: Tensor) -> Naming:
         """The positive class from the threshold on, else the other one, for logits ``[N, 1]``."""

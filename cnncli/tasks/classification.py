@@ -19,7 +19,7 @@ from cnncli.tasks import calibration
 from cnncli.tasks.calibration import Risk
 from cnncli.tasks.losses import check_class_weights, form_of
 from cnncli.tasks.metrics import ClassificationMeter, class_blocks
-from cnncli.tasks.protocol import Calibration, Naming, Targets
+from cnncli.tasks.protocol import Answers, Calibration, Naming, Targets
 from cnncli.tasks.scores import further
 
 
@@ -145,6 +145,10 @@ class Classification:
             calibration.reliability(confidence, predicted == targets, "the predicted class is right"),
             calibration.confident_mistakes(self.spec.classes, predicted, confidence, targets),
         ]
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
+        """Class numbers ``[N]`` and probabilities ``[N, K]`` at the temperature, for logits ``[N, K]``."""
+        return Answers(targets.cpu(), self.naming(outputs).probabilities)
 
     def naming(self, outputs: Tensor) -> Naming:
         """The most probable class for logits ``[N, K]``, at the temperature."""

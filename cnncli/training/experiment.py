@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.curves import Curves, draw_curves
 from cnncli.runs.ending import keeping_end
 from cnncli.runs.history import Record
+from cnncli.runs.reading import tried_in
 from cnncli.runs.references import find_resumable
 from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
@@ -30,11 +32,13 @@ from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
+from cnncli.training.keep_outputs import keep_outputs, outputs_of
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
 from cnncli.training.pictures import SHOWN, are_pictures, mistaken_pictures, training_samples
 from cnncli.training.plan import describe
-from cnncli.training.report import report_split
+from cnncli.training.recorder import Recorder, recorder_of
+from cnncli.training.report import evaluate_split, report_split
 from cnncli.training.resuming import as_resumed, offering_new_run, resumable
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -121,10 +125,11 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
                 run.mark(ranks.place.launch)
         if not ranks.is_zero:
             fit.run_to_end(None)
-            result = _result(experiment, run, fit, display)
+            result, recorder = _result(experiment, run, fit, display)
         else:
             with keeping_end(run.path):
-                result = _written(experiment, run, fit, display, new=checkpoint is None)
+                result, recorder = _written(experiment, run, fit, display, new=checkpoint is None)
+        _keep_outputs(experiment, run, result.report.split, recorder, display)
         ranks.wait()  # nobody ends before everything is written
         return result
 
@@ -133,7 +138,9 @@ def _known_result(run: RunFolder) -> RunResult | None:
     return read_result(run.report) if run.report.is_file() else None
 
 
-def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display, new: bool) -> RunResult:
+def _written(
+    experiment: Experiment, run: RunFolder, fit: Fit, display: Display, new: bool
+) -> tuple[RunResult, Recorder | None]:
     """Train to the end, and write everything down."""
     run.write_config(experiment.config)
     run.write_json(run.environment, environment(experiment.runtime))
@@ -143,32 +150,33 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
         if new and _has_samples(experiment):
             _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
         fit.run_to_end(tracker)
-        result = _result(experiment, run, fit, display)
+        result, recorder = _result(experiment, run, fit, display)
         run.write_json(run.result, result.to_json())
         run.write_json(run.report, result.to_report())
         tracker.final(result.metrics)
     finally:
         tracker.close()
     if experiment.config.logging.pictures:
-        _drawn(run.curves, display, lambda: draw_curves(_curves(fit, result, tracker.lines), run.curves))
+        _drawn(run.curves, display, lambda: draw_curves(_curves(experiment, fit, result, tracker.lines), run.curves))
         _drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
-    return result
+    return result, recorder
 
 
-def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) -> RunResult:
-    """The metrics of the best epoch, and the one look at the test split with its weights."""
+def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) -> tuple[RunResult, Recorder | None]:
+    """The metrics of the best epoch, and the one look at the test split with its weights, recorded if wanted."""
     best = experiment.runtime.ranks.from_zero(lambda: load_checkpoint(run.best))
     model = experiment.state.eval_model
     load_weights(whole(model), best.weights, best)
     use_calibration(experiment.task, best)
     sources = experiment.data.sources
     judged = next(split for split in ("test", "val", "train") if split in sources)
-    report = _judge(experiment, run, judged, display)
+    recorder = recorder_of(experiment.task, experiment.data) if experiment.config.logging.outputs else None
+    report = _judge(experiment, run, judged, display, recorder)
     metrics: dict[str, Values] = {split: of_split(best.metrics, split) for split in SPLITS if split in sources}
     metrics = {split: values for split, values in metrics.items() if values} | {judged: report.metrics}
     value, config = fit.best.value, experiment.config
     assert value is not None
-    return RunResult(
+    result = RunResult(
         run_dir=str(run.path),
         best=str(run.best),
         last=str(run.last),
@@ -179,12 +187,36 @@ def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) 
         samples={split: len(sources[split]) for split in SPLITS if split in metrics},
         report=report,
     )
+    return result, recorder
 
 
-def _judge(experiment: Experiment, run: RunFolder, split: Split, display: Display) -> SplitReport:
+def _keep_outputs(
+    experiment: Experiment, run: RunFolder, judged: Split, recorder: Recorder | None, display: Display
+) -> None:
+    """Write down what the best weights answered to the split that was judged, and to validation."""
+    if recorder is None:
+        return
+    data, task = experiment.data, experiment.task
+    found: dict[Split, Recorder] = {judged: recorder}
+    if "val" in data.sources and judged != "val":
+        found["val"] = recorder_of(task, data)
+        model, runtime = experiment.state.eval_model, experiment.runtime
+        with StopSignal() as stop:
+            if evaluate_split(model, data, "val", task, runtime, display, stop, found["val"]) is None:
+                return
+    for split, each in found.items():
+        if split != "train" and experiment.runtime.ranks.is_zero:
+            name = experiment.config.task.name
+            kept = partial(keep_outputs, run, outputs_of(split, each, name, data))
+            _drawn(run.outputs(split), display, kept, "written")
+
+
+def _judge(
+    experiment: Experiment, run: RunFolder, split: Split, display: Display, recorder: Recorder | None
+) -> SplitReport:
     model, data, task = experiment.state.eval_model, experiment.data, experiment.task
     with StopSignal() as stop:
-        report = report_split(model, data, split, task, experiment.runtime, display, stop)
+        report = report_split(model, data, split, task, experiment.runtime, display, stop, recorder)
     if report is None:
         assert stop.signum is not None
         told = f"stopped in the last evaluation; go on with: cnncli train --resume {shell_word(run.path)}"
@@ -208,20 +240,21 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     tracker.samples(image)
 
 
-def _curves(fit: Fit, result: RunResult, history: list[Record]) -> Curves:
+def _curves(experiment: Experiment, fit: Fit, result: RunResult, history: list[Record]) -> Curves:
     monitored = result.monitored.metric.rpartition("/")[2]
     shown = result.report.headline if monitored == "loss" else monitored
-    return Curves(history, result.best_epoch, shown, fit.state.losses.records())
+    tried = tried_in(experiment.config.model_dump(mode="json"))
+    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), tried)
 
 
 def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:
     draw_result(report, path, mistaken_pictures(experiment.data, report))
 
 
-def _drawn(path: Path, display: Display, draw: Callable[[], Any]) -> None:
-    """Draw a picture; one that cannot be drawn is a warning."""
+def _drawn(path: Path, display: Display, draw: Callable[[], Any], done: str = "drawn") -> None:
+    """Write what no run is lost for; what cannot be written is a warning."""
     try:
         draw()
     except Exception as error:  # a drawing library can raise anything, and no run is lost for a picture
         cause = str(error).split("\n", 1)[0] or type(error).__name__
-        display.warn(f"{path} cannot be drawn ({cause})")
+        display.warn(f"{path} cannot be {done} ({cause})")

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -20,6 +21,7 @@ from cnncli.tasks.protocol import Meter, Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
 from cnncli.training.loading import loader_of, room_to_evaluate
+from cnncli.training.recorder import Recorder
 from cnncli.training.together import combine
 
 MOST_COEFFICIENTS = 1000  # more are no table that anyone reads
@@ -33,11 +35,16 @@ def evaluate_split(
     runtime: Runtime,
     display: Display,
     stop: StopSignal,
+    recorder: Recorder | None = None,
 ) -> Meter | None:
-    """The detailed meter of ``model`` on ``split``, of the samples of all ranks; None where it was stopped."""
+    """The detailed meter of ``model`` on ``split``, of the samples of all ranks; None where it was stopped.
+
+    It is the ``recorder``'s own, where there is one.
+    """
     loader = loader_of(data, split, runtime.device)
-    meter = task.meter(detailed=True)
-    with explained(room_to_evaluate(data, loader)):
+    meter = task.meter(detailed=True) if recorder is None else recorder
+    watched = nullcontext() if recorder is None else recorder.watching(model)
+    with explained(room_to_evaluate(data, loader)), watched:
         batches = display.evaluate(loader.epoch(0), len(loader), f"evaluating {split}", meter)
         evaluate(model, batches, task, runtime, meter, stop)
         wait_for(runtime.device)  # what goes wrong there is heard of here, and clocks are read later
@@ -45,7 +52,7 @@ def evaluate_split(
     if stop.signum is not None:
         return None
     combine(meter, runtime.ranks)
-    return meter
+    return meter if recorder is None else recorder.meter
 
 
 def report_split(
@@ -56,9 +63,10 @@ def report_split(
     runtime: Runtime,
     display: Display,
     stop: StopSignal,
+    recorder: Recorder | None = None,
 ) -> SplitReport | None:
     """What ``model`` scores on ``split``, beside the baselines, in full; None where it was stopped."""
-    meter = evaluate_split(model, data, split, task, runtime, display, stop)
+    meter = evaluate_split(model, data, split, task, runtime, display, stop, recorder)
     if meter is None:
         return None
     source = data.sources[split]
