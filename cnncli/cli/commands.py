@@ -170,8 +170,8 @@ def list_components(
         str | None,
         typer.Argument(
             metavar="[KIND]",
-            help="KIND\tmodels, datasets, optimizers, schedulers, losses, transforms, activations, layers or tasks; or "
-            "configs, those that come with cnncli. Without one: all of them.",
+            help="KIND\tmodels, datasets, optimizers, schedulers, losses, transforms, activations, layers, tasks or "
+            "loggers; or configs, those that come with cnncli. Without one: all of them.",
         ),
     ] = None,
     search: Annotated[

@@ -101,6 +101,8 @@ def print_evaluation(found: "Evaluation", as_json: bool) -> None:
         print_json(found.to_json())
         return
     _metrics_table(found.checkpoint, found.metrics, found.samples, found.report)
+    if found.looks is not None:
+        tell(f"{found.looks}"[0].upper() + f"{found.looks}."[1:])
     print_blocks(found.report.blocks)
 
 

@@ -10,7 +10,7 @@ from cnncli.core.printable import shell_word
 
 _OF_CONFIGS = ("train", "finetune", "inspect", "config")  # commands in which every key of a config can be set
 _OF_CHECKPOINTS = ("eval", "predict", "generate", "forecast")  # and those in which these can
-_LISTS = ("plugins", "dataset.augment")  # keys that take several values
+_LISTS = ("plugins", "dataset.augment", "logging.loggers")  # keys that take several values
 _SETTABLE = ("dataset.", "compute.", "device", "precision", "task.threshold")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from cnncli.config.faults import MAX_FAULTS, validation_faults
-from cnncli.config.sections import COMPONENT_SECTIONS, Config, section_fields
+from cnncli.config.sections import COMPONENT_LISTS, COMPONENT_SECTIONS, Config, section_fields
 from cnncli.config.yaml_source import Document
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.key_paths import KeyPath, dotted, parse_path
@@ -121,10 +121,12 @@ def _components(data: dict[str, Any]) -> Iterable[tuple[dict[str, Any], KeyPath,
             value["name"] = default
         if isinstance(value.get("name"), str):
             yield value, (section,), kind
-        augment = value.get("augment") if section == "dataset" else None
-        for i, item in enumerate(augment if isinstance(augment, list) else []):
+    for section, key, kind in COMPONENT_LISTS:
+        holder = data.get(section)
+        items = holder.get(key) if isinstance(holder, dict) else None
+        for i, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, dict) and isinstance(item.get("name"), str):
-                yield item, (section, "augment", i), "transforms"
+                yield item, (section, key, i), kind
 
 
 def _default_name(section: str) -> str | None:

@@ -23,6 +23,7 @@ from cnncli.inference.judged_split import judged_split
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import with_counts
 from cnncli.runs.run_folder import RunFolder
+from cnncli.runs.test_looks import TestLooks, count_look
 from cnncli.training.build import open_data
 from cnncli.training.display import Display
 from cnncli.training.keep_outputs import keep_outputs, outputs_of
@@ -37,6 +38,7 @@ class Evaluation:
     checkpoint: str
     report: SplitReport
     views: bool = False
+    looks: TestLooks | None = None  # at the test split of the run, this one included
 
     @property
     def metrics(self) -> dict[str, Values]:
@@ -53,7 +55,13 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The keys that docs/json.md lists."""
-        about = {"checkpoint": self.checkpoint, "split": self.report.split, **({"tta": True} if self.views else {})}
+        about: dict[str, Any] = {
+            "checkpoint": self.checkpoint,
+            "split": self.report.split,
+            **({"tta": True} if self.views else {}),
+        }
+        if self.looks is not None:
+            about["test_looks"] = self.looks.count
         return {**about, "metrics": with_counts(self.metrics, self.samples), **self.report.to_json()}
 
 
@@ -84,7 +92,9 @@ def evaluate(predictor: Predictor, split: Split | None, display: Display, place:
             keep_outputs(run, outputs_of(split, recorder, predictor.config.task.name, data))
         except StorageError as error:  # a run on a disk that only can be read is judged all the same
             notice("outputs", str(error))
-    return Evaluation(str(predictor.path), report, predictor.views)
+    counted = split == "test" and place is None
+    looks = ranks.from_zero(lambda: count_look(predictor.path)) if counted else None
+    return Evaluation(str(predictor.path), report, predictor.views, looks)
 
 
 def _lacking_outputs(predictor: Predictor, split: Split) -> RunFolder | None:

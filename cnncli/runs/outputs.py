@@ -126,7 +126,8 @@ def read_outputs(path: Path) -> Outputs:
         with zipfile.ZipFile(path) as archive:
             arrays = _arrays(archive)
         about = _about(arrays.pop("about"))
-        found = Outputs(**{name: getattr(about, name) for name in vars(about) if name != "format"}, **arrays)
+        plain: dict[str, Any] = {name: value for name, value in vars(about).items() if name != "format"}
+        found = Outputs(**plain, **cast(Any, arrays))
         found.check()
         return found
     except FileNotFoundError as error:

@@ -47,10 +47,10 @@ def risk_coverage_area(confidence: Tensor, is_right: Tensor) -> float:
     (Geifman and El-Yaniv 2017); samples of equal confidence share their mean error, so that their order is none.
     """
     wrong = (~is_right).double()
-    levels, place, counts = torch.unique(confidence, return_inverse=True, return_counts=True)
+    levels, place, counts = confidence.unique(return_inverse=True, return_counts=True)
     mean = torch.zeros(len(levels), dtype=torch.float64).index_add_(0, place, wrong) / counts
     errors = mean[place][confidence.argsort(descending=True)].cumsum(0)
-    return (errors / torch.arange(1, len(errors) + 1)).mean().item()
+    return float((errors / torch.arange(1, len(errors) + 1)).mean())
 
 
 def matthews(confusion: Tensor) -> float:

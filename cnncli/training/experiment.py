@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.ranks import join
@@ -26,7 +28,10 @@ from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, marked_run, now
 from cnncli.runs.seed_sets import write_seed_set
+from cnncli.runs.test_looks import count_look
 from cnncli.runs.tracking import Tracker
+from cnncli.training.board import show_start
+from cnncli.training.board_result import show_result
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
@@ -126,10 +131,10 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
         if not ranks.is_zero:
             fit.run_to_end(None)
             result, recorder = _result(experiment, run, fit, display)
+            _keep_outputs(experiment, run, result.report.split, recorder, display)
         else:
             with keeping_end(run.path):
-                result, recorder = _written(experiment, run, fit, display, new=checkpoint is None)
-        _keep_outputs(experiment, run, result.report.split, recorder, display)
+                result = _written(experiment, run, fit, display, new=checkpoint is None)
         ranks.wait()  # nobody ends before everything is written
         return result
 
@@ -138,28 +143,31 @@ def _known_result(run: RunFolder) -> RunResult | None:
     return read_result(run.report) if run.report.is_file() else None
 
 
-def _written(
-    experiment: Experiment, run: RunFolder, fit: Fit, display: Display, new: bool
-) -> tuple[RunResult, Recorder | None]:
+def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display, new: bool) -> RunResult:
     """Train to the end, and write everything down."""
     run.write_config(experiment.config)
     run.write_json(run.environment, environment(experiment.runtime))
     display.header({**describe(experiment), "run": str(run.path)})
-    tracker = Tracker(run, experiment.config, fit.record)
+    tracker = Tracker(run, experiment.config, fit.record, fit.state.global_step)
     try:
         if new and _has_samples(experiment):
             _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
+        show_start(experiment, tracker)
         fit.run_to_end(tracker)
         result, recorder = _result(experiment, run, fit, display)
         run.write_json(run.result, result.to_json())
         run.write_json(run.report, result.to_report())
-        tracker.final(result.metrics)
+        if result.report.split == "test":
+            count_look(run.best, in_training=True)
+        tracker.final(result.best_epoch, result.metrics, result.report.headline, result.report.baselines[0].metrics)
+        _keep_outputs(experiment, run, result.report.split, recorder, display)
+        show_result(experiment, run, tracker, result.best_epoch)
     finally:
         tracker.close()
     if experiment.config.logging.pictures:
         _drawn(run.curves, display, lambda: draw_curves(_curves(experiment, fit, result, tracker.lines), run.curves))
         _drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
-    return result, recorder
+    return result
 
 
 def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) -> tuple[RunResult, Recorder | None]:
@@ -237,7 +245,7 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     """Nine samples of the first batch, from the very tensors that training sees, un-normalised."""
     image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, SHOWN)
     image.save(run.samples)
-    tracker.samples(image)
+    tracker.show("samples", lambda board: board.image("samples", np.asarray(image), 0))
 
 
 def _curves(experiment: Experiment, fit: Fit, result: RunResult, history: list[Record]) -> Curves:

@@ -18,6 +18,7 @@ from cnncli.runs.run_folder import RunFolder
 from cnncli.runs.tracking import Tracker
 from cnncli.tasks.protocol import Meter
 from cnncli.training.best import Best
+from cnncli.training.board import Activations, show_epoch
 from cnncli.training.build import Experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import train_one_epoch
@@ -26,6 +27,7 @@ from cnncli.training.features import whole
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import evaluate_split, ranked_baselines
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
+from cnncli.training.step_losses import StepRecords
 from cnncli.training.together import combine, parallel
 
 
@@ -41,6 +43,7 @@ class Fit:
         self.meter = experiment.task.meter()  # of the current epoch
         self.unchosen = experiment.task.calibration  # what answers need where nothing is chosen, as it was given
         self.baseline = self._baseline()
+        self.activations = Activations()
         self.record: Record = {}  # of the last finished epoch
 
     def _baseline(self) -> Record:
@@ -122,7 +125,7 @@ class Fit:
             if self.ranks.is_zero and not self.run.last.exists():
                 self.keep_last()  # so that a kill in the first epoch can be resumed
             while not self.finished:
-                timing = self._train(stop)
+                timing = self._train(stop, tracker)
                 self.ranks.agree(stop)
                 evaluated = None
                 with _timed(timing, "eval_seconds"):
@@ -138,7 +141,7 @@ class Fit:
             monitor = self.config.checkpoint.monitor
             raise TrainingError(f"{monitor} was never a number, so no epoch is best; last.pt is in {self.run.path}")
 
-    def _train(self, stop: StopSignal) -> Record:
+    def _train(self, stop: StopSignal, tracker: Tracker | None) -> Record:
         """The rest of the current epoch; returns how long it took and how fast it was."""
         experiment, state = self.experiment, self.state
         start, before = time.perf_counter(), self.meter.samples
@@ -150,10 +153,15 @@ class Fit:
         batches = self.display.train(
             loader.epoch(state.epoch, state.batch), len(loader), state.batch, number, self.meter, self.ranks.count
         )
+        if tracker is not None and tracker.wants_steps:
+            state.steps = state.steps or StepRecords(self.config.logging.steps)
+            batches = state.steps.telling(batches, tracker.steps)
         train_one_epoch(
             state, batches, experiment.task, experiment.runtime, self.config.train, self.meter, stop,
             loader.order.repeated,
         )  # fmt: skip
+        if tracker is not None and state.steps is not None:
+            tracker.steps(state.steps.take())
         combine(self.meter, self.ranks)
         self.ranks.even_out(state.model, *([state.average.model] if state.average is not None else []))
         self._check_finite("train/loss", self.meter.compute()["loss"])  # waits for the device
@@ -189,6 +197,7 @@ class Fit:
         if tracker is not None:
             self._keep(is_best)
             tracker.epoch(self.record)
+            show_epoch(self.experiment, tracker, self.activations)
         unit, monitor = self.experiment.data.spec.kind.unit, self.config.checkpoint.monitor
         self.display.epoch(self.record, Shown(self.config.train.epochs, task.headline, monitor, unit), is_best)
 

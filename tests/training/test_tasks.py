@@ -94,9 +94,9 @@ def test_a_task_from_its_config_to_its_evaluation(kind: str, cnncli: Cli) -> Non
     of_baseline = [{key: line[key] for key in line if key.startswith("baseline/")} for line in lines]
     assert set(of_baseline[0]) == {f"baseline/{name}" for name in BASELINES[task][first] - {"class"}}
     assert of_baseline == [of_baseline[0]] * 3, "it does not learn"
-    events = EventAccumulator(str(run / "baseline")).Reload()
+    events = EventAccumulator(str(run)).Reload()
     for key, value in of_baseline[0].items():
-        drawn = events.Scalars(key.removeprefix("baseline/"))
+        drawn = events.Scalars(f"val/{key}")
         assert [(event.step, event.value) for event in drawn] == [(n, pytest.approx(value)) for n in (1, 2, 3)]
 
     for split in ("test", "val"):
