@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -229,8 +230,7 @@ def _calling(quiet: bool) -> Iterator[None]:
 
 
 def _in_python(fault: Fault) -> Fault:
-    where = "overrides" if fault.where == "command line" else fault.where
-    return Fault(where, fault.key, fault.cause.replace(" on the command line)", " in the overrides)"))
+    return replace(fault, where="overrides") if fault.where == "command line" else fault
 
 
 def _refuse_restarted_script() -> None:

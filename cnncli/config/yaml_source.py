@@ -60,10 +60,11 @@ class Document:
         return self.origins.get(path, Origin("config", None))
 
     def fault(self, path: KeyPath, cause: str) -> Fault:
-        """A fault at ``path``; when an override is to blame, the override is named."""
+        """A fault at ``path``; when an override is to blame, it is named, and the line that it takes the place of."""
         origin = self.origin(path)
         if origin.given is not None:
-            cause = f"{cause} (from {origin.given} on the command line)"
+            line = "" if origin.line is None else f", in place of {origin}"
+            return Fault(COMMAND_LINE, dotted(path), f"{cause} (from {origin.given}{line})")
         return Fault(str(origin), dotted(path), cause)
 
 

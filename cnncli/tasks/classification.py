@@ -135,7 +135,7 @@ class Classification:
         """Each class, the confusion matrix, the calibration, and the most confident mistakes."""
         logits, targets = meter.answers()
         found = calibration.report(logits, targets, self.calibration.temperature)
-        facts = FactsBlock(found, calibration.in_words(found), key="calibration")
+        facts = FactsBlock(found, calibration.in_words(found, self._why_none()), key="calibration")
         probabilities, confusion = (logits / self.calibration.temperature).softmax(1), meter.confusion_matrix()
         confidence, predicted = probabilities.max(1)
         return [
@@ -145,6 +145,9 @@ class Classification:
             calibration.reliability(confidence, predicted == targets, "the predicted class is right"),
             calibration.confident_mistakes(self.spec.classes, predicted, confidence, targets),
         ]
+
+    def _why_none(self) -> str:
+        return calibration.why_none(self.calibration.risk, self.calibration.samples)
 
     def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
         """Class numbers ``[N]`` and probabilities ``[N, K]`` at the temperature, for logits ``[N, K]``."""
