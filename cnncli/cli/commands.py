@@ -13,6 +13,7 @@ from cnncli.cli.options import (
     Data,
     DryRun,
     Either,
+    FinetuneWords,
     From,
     Json,
     MaxRestarts,
@@ -25,6 +26,7 @@ from cnncli.cli.options import (
     RunsDir,
     Seeds,
     StrategyName,
+    TrainWords,
     Weights,
     Words,
     in_ranks,
@@ -38,7 +40,7 @@ TIMM = "timm/"
 
 def train(
     ctx: typer.Context,
-    words: Words = None,
+    words: TrainWords = None,
     name: Name = None,
     runs_dir: RunsDir = Path("runs"),
     resume: Resume = None,
@@ -96,7 +98,7 @@ def _start(line: str, quiet: bool) -> None:
 def finetune(
     ctx: typer.Context,
     pretrained: From,
-    words: Words = None,
+    words: FinetuneWords = None,
     data: Data = None,
     weights: Weights = None,
     strategy: StrategyName = None,

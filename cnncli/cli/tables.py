@@ -100,32 +100,34 @@ def print_evaluation(found: "Evaluation", as_json: bool) -> None:
     if as_json:
         print_json(found.to_json())
         return
-    _metrics_table(found.checkpoint, found.metrics, found.samples, found.report)
+    metrics, samples = {found.judged: found.report.metrics}, {found.judged: found.report.samples}
+    _metrics_table(found.checkpoint, metrics, samples, found.report, found.judged)
     if found.looks is not None:
         tell(f"{found.looks}"[0].upper() + f"{found.looks}."[1:])
     print_blocks(found.report.blocks)
 
 
 def _metrics_table(
-    title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport"
+    title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport", judged: str = ""
 ) -> None:
-    """The metrics of every split, and of the baselines on the one that the report is about."""
+    """The metrics of every split, and of the baselines on the one that the report is about (or ``judged``)."""
     from cnncli.core.metrics import format_metric
 
+    judged = judged or report.split
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
 
     def shown(values: "Values") -> list[str]:
         return [format_metric(name, values[name]) if name in values else "" for name in names]
 
     rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
-    rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
+    rows += [[f"baseline: {found} on {judged}", "", *shown(found.metrics)] for found in report.baselines]
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
     if report.interval is not None:
         low, high = (format_metric(report.headline, value) for value in report.interval)
         name = report.headline.replace("_", " ")
-        tell(f"95 % interval of {name} on {report.split} ({report.samples:,} samples): {low} to {high}")
+        tell(f"95 % interval of {name} on {judged} ({report.samples:,} samples): {low} to {high}")
     if report.perfect_baseline:
-        tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
+        tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {judged}; none can beat it.")
     elif not report.beats_baseline:
         metric = report.headline.replace("_", " ")
         tell(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")

@@ -39,6 +39,12 @@ class Evaluation:
     report: SplitReport
     views: bool = False
     looks: TestLooks | None = None  # at the test split of the run, this one included
+    place: str | None = None  # where the samples lie that are judged as test, if not of the run's own data
+
+    @property
+    def judged(self) -> str:
+        """What people read of the samples: the split's name, or the place where they lie."""
+        return self.report.split if self.place is None else self.place
 
     @property
     def metrics(self) -> dict[str, Values]:
@@ -94,7 +100,7 @@ def evaluate(predictor: Predictor, split: Split | None, display: Display, place:
             notice("outputs", str(error))
     counted = split == "test" and place is None
     looks = ranks.from_zero(lambda: count_look(predictor.path)) if counted else None
-    return Evaluation(str(predictor.path), report, predictor.views, looks)
+    return Evaluation(str(predictor.path), report, predictor.views, looks, place)
 
 
 def _lacking_outputs(predictor: Predictor, split: Split) -> RunFolder | None:

@@ -44,7 +44,7 @@ from cnncli.training.pictures import SHOWN, are_pictures, mistaken_pictures, tra
 from cnncli.training.plan import describe
 from cnncli.training.recorder import Recorder, recorder_of
 from cnncli.training.report import evaluate_split, report_split
-from cnncli.training.resuming import as_resumed, offering_new_run, resumable
+from cnncli.training.resuming import as_resumed, offering_new_run, resumable, standing
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -124,7 +124,7 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
             if fit.finished and (result := ranks.from_zero(lambda: _known_result(run))) is not None:
                 display.line(f"{run.path} is finished; this is its result")
                 return result
-            display.line(f"resuming {run.path} after epoch {fit.state.epoch}")
+            display.line(f"resuming {run.path} {standing(fit.state.epoch, fit.state.batch)}")
             if ranks.is_zero and ranks.count > 1:  # what a launch goes on from that is begun again
                 fit.keep_last()
                 run.mark(ranks.place.launch)

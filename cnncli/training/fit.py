@@ -26,6 +26,7 @@ from cnncli.training.epoch_table import Shown
 from cnncli.training.features import whole
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import evaluate_split, ranked_baselines
+from cnncli.training.resuming import standing
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
 from cnncli.training.step_losses import StepRecords
 from cnncli.training.together import combine, parallel
@@ -274,7 +275,7 @@ class Fit:
             self.keep_last()
         self.ranks.wait()  # nobody ends before the checkpoint is there
         raise Interrupted(
-            f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
+            f"stopped {standing(self.state.epoch, self.state.batch)}; "
             f"go on with: cnncli train --resume {shell_word(self.run.path)}",
             signum,
             str(self.run.path),

@@ -43,6 +43,15 @@ def resumable(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def standing(epoch: int, batch: int) -> str:
+    """Where a run goes on of which so many epochs are done, and so many batches of the next one."""
+    return (
+        f"in epoch {epoch + 1}, after {batch} {'batch' if batch == 1 else 'batches'}"
+        if batch
+        else f"after epoch {epoch}"
+    )
+
+
 @contextmanager
 def offering_new_run(path: Path) -> Iterator[None]:
     """Add to a ``CheckpointError`` about ``path`` how a new run starts from the best weights of that run."""
