@@ -109,7 +109,7 @@ StrategyName = Annotated[
         "--strategy",
         metavar="head|last|full|gradual",
         help="What learns: the new head, it and the last blocks, all, or the head first, then all. "
-        "[default: full, or as the config says]",
+        "[default: what the config says, else full; without a config gradual]",
     ),
 ]
 What = Annotated[

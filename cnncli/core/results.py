@@ -207,11 +207,12 @@ class Mistake:
 
 @dataclass(frozen=True, config=_PLAIN)
 class MistakesBlock:
-    """Some wrong answers, the most confident first."""
+    """Some wrong answers, the most confident first; ``total``: of how many, where that is known."""
 
     key: str
     title: str
     mistakes: tuple[Mistake, ...]
+    total: int | None = None
     type: Literal["mistakes"] = "mistakes"
 
     def to_json(self) -> dict[str, Any]:

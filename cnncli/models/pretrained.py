@@ -32,18 +32,24 @@ class Expected:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What became of the tensors: how many were loaded (and their values), which are new, which were left out."""
+    """What became of the tensors: how many were loaded, which are new, which were left out.
+
+    ``parameters`` and ``statistics`` (of BatchNorm) are the numbers in those that were loaded.
+    """
 
     loaded: int
-    values: int
+    parameters: int
+    statistics: int
     replaced: list[str]
     left_out: list[str]
     head: str = ""  # what became of the head where it was kept
 
     def __str__(self) -> str:
-        left_out = f"; left out: {_few(self.left_out)}" if self.left_out else ""
+        names = [name for name in self.left_out if name not in self.replaced]
+        left_out = f"; left out: {_few(names)}" if names else ""
         head = self.head or f"new: {_few(self.replaced)}"
-        return f"{self.loaded} tensors loaded ({self.values:,} values); {head}{left_out}"
+        statistics = f" and {self.statistics:,} BatchNorm statistics" if self.statistics else ""
+        return f"{self.loaded} tensors loaded ({self.parameters:,} parameters{statistics}); {head}{left_out}"
 
 
 def is_published(name: str) -> bool:
@@ -202,7 +208,10 @@ def transfer(model: nn.Module, weights: Mapping[str, Tensor], head: str, what: s
         raise CheckpointError(f"{what}: does not fit the network ({found}); name the weights of this very network")
     model.load_state_dict(fitting, strict=False)
     left_out = [key for key in weights if key not in fitting]
-    return Transfer(len(fitting), sum(v.numel() for v in fitting.values()), sorted(kept), left_out)
+    known = {name for name, _ in model.named_parameters()}
+    parameters = sum(value.numel() for key, value in fitting.items() if key in known)
+    statistics = sum(value.numel() for key, value in fitting.items() if key not in known)
+    return Transfer(len(fitting), parameters, statistics, [key for key in own if key in kept], left_out)
 
 
 def _renamed(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

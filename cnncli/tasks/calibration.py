@@ -94,7 +94,7 @@ def confident_mistakes(
         Mistake(i, classes[int(targets[i])], classes[int(predicted[i])], float(probabilities[i]))
         for i in wrong[order][:MISTAKES_SHOWN].tolist()
     )
-    return MistakesBlock("mistakes", "Most confident mistakes", mistakes)
+    return MistakesBlock("mistakes", "Most confident mistakes", mistakes, len(wrong))
 
 
 def risk_levels(probabilities: Tensor, targets: Tensor) -> Risk:

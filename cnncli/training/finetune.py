@@ -188,8 +188,8 @@ def _keep_head(
     order = "" if rows == sorted(rows) else ", in another order"
     told = f"the head {head} is kept (the same classes{order}; finetune.new_head: true begins with a new one)"
     left_out = [key for key in found.left_out if key not in kept]
-    values = found.values + sum(value.numel() for value in kept.values())
-    return Transfer(found.loaded + len(kept), values, [], left_out, told)
+    parameters = found.parameters + sum(value.numel() for value in kept.values())
+    return Transfer(found.loaded + len(kept), parameters, found.statistics, [], left_out, told)
 
 
 class Strategy:

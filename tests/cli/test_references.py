@@ -53,6 +53,14 @@ def test_eval_takes_a_checkpoint_or_run_by_position_and_by_option(cnncli: Cli, w
     assert Path(told).exists() or answer.err == f"note: {told} is {judged}\n"
 
 
+def test_a_folder_of_that_name_without_runs_does_not_hide_which_run_is_meant(cnncli: Cli) -> None:
+    Path("tiny").mkdir()
+    try:
+        assert cnncli("eval", "tiny", "--json").err == f"note: tiny is {TWO}\n"
+    finally:
+        Path("tiny").rmdir()
+
+
 def test_inspect_takes_a_config_or_a_checkpoint_or_a_run(cnncli: Cli) -> None:
     of_config = cnncli("inspect", "tiny.yaml")
     for words in ([ONE], ["tiny"], ["latest"], ["--ckpt", "tiny/one"], ["runs/tiny"]):
