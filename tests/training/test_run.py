@@ -25,7 +25,8 @@ def test_a_run_folder_holds_all_that_the_run_was(tiny: Path, cnncli: Cli) -> Non
     run = Path(result["run_dir"])
     names = {path.name for path in run.iterdir() if not path.name.startswith((".", "events"))}
     assert names == {"config.yaml", "environment.json", "metrics.jsonl", "result.json", "report.json",
-                     "best.pt", "last.pt", "epoch-2.pt", "samples.png"}  # fmt: skip
+                     "best.pt", "last.pt", "epoch-2.pt", "samples.png", "outputs", "test_looks.json", "projector",
+                     "projector_config.pbtxt"}  # fmt: skip
     chosen = ("precision=fp32", "compute.compile=off")  # what 'auto' came to
     assert load(run / "config.yaml").config == load(tiny, "logging.tensorboard=true", "logging.samples=true",
                                                     "checkpoint.every=2", *chosen).config  # fmt: skip
