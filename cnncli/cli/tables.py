@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnncli.inference.evaluate import Evaluation
     from cnncli.models.inspect import LayerRow
     from cnncli.runs.results import RunResult
+    from cnncli.runs.test_looks import Looks
 
 LONG_NUMBER = 12  # signs of a default, above which it is shortened in a list
 MAX_FINDINGS = 20  # of a kind; all of them are in --json
@@ -45,6 +46,7 @@ def print_result(result: "RunResult", as_json: bool) -> None:
     _metrics_table(title, result.metrics, result.samples, result.report)
     if "train" in result.metrics and result.report.split != "train":
         tell("train was measured while the network learned, the other rows with the weights that were kept.")
+    _tell_looks(result.test_looks)
     print_brief(result.report.blocks)
     if terminal().is_terminal:
         print()
@@ -110,9 +112,14 @@ def print_evaluation(found: "Evaluation", as_json: bool) -> None:
         return
     metrics, samples = {found.judged: found.report.metrics}, {found.judged: found.report.samples}
     _metrics_table(found.checkpoint, metrics, samples, found.report, found.judged)
-    if found.looks is not None:
-        tell(f"{found.looks}"[0].upper() + f"{found.looks}."[1:])
+    _tell_looks(found.looks)
     print_blocks(found.report.blocks)
+
+
+def _tell_looks(looks: "Looks | None") -> None:
+    """How often the test split was looked at, where it is known."""
+    if looks is not None:
+        tell(f"{looks}"[0].upper() + f"{looks}."[1:])
 
 
 def _metrics_table(

@@ -11,6 +11,7 @@ from cnncli.core.as_text import result_lines
 from cnncli.core.errors import StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.results import SplitReport, Values
+from cnncli.runs.test_looks import Looks
 
 _PLAIN = ConfigDict(extra="forbid")
 
@@ -37,6 +38,7 @@ class RunResult:
     metrics: dict[str, Values]
     samples: dict[str, int]
     report: SplitReport
+    test_looks: Looks | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys that docs/json.md lists."""
@@ -49,6 +51,7 @@ class RunResult:
             "monitor": {"metric": self.monitored.metric, "mode": self.monitored.mode, "value": self.monitored.value},
             "metrics": with_counts(self.metrics, self.samples),
             **self.report.to_json(),
+            **({} if self.test_looks is None else self.test_looks.to_json()),
         }
 
     def _told(self) -> str:
