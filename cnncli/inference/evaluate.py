@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
+from cnncli.core.as_text import result_lines
 from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
@@ -54,6 +55,9 @@ class Evaluation:
     def samples(self) -> dict[str, int]:
         """How many samples each split has."""
         return {self.report.split: self.report.samples}
+
+    def __str__(self) -> str:
+        return result_lines(self.checkpoint, self.metrics, self.samples, self.report)
 
     def _repr_html_(self) -> str:
         return metrics_table(self.metrics, self.samples, self.checkpoint) + report_html(self.report)
