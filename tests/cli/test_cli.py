@@ -257,6 +257,7 @@ def test_a_terminal_without_unicode_gets_question_marks() -> None:
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m cnncli list models | head -1"
     answer = subprocess.run(command, shell=True, capture_output=True, text=True, env=PROCESS, check=False)
