@@ -138,6 +138,7 @@ def typed(example: str) -> list[str]:
 def test_every_example_runs(place: Path, cnncli: Cli) -> None:
     for config, *words in (
         ["classification/iris"],
+        ["digits", "model.channels=[8, 8]", "--name", "smaller"],
         ["forecasting/airline", "dataset.file=passengers.csv"],
         ["text/lstm", "dataset.path=shakespeare.txt", "model.hidden=8", "dataset.block=16"],
     ):
