@@ -164,8 +164,9 @@ class LoggingConfig(Section):
     pictures: bool = Field(True, description="curves.png and result.png")
     outputs: bool = Field(
         True,
-        description="outputs/val.npz and test.npz: what the best weights answer to each sample, for comparisons; of "
-        "more than 256 MiB embeddings are left out first, then the file",
+        description="outputs/val.npz and test.npz: what the best weights answer to each sample, for comparisons "
+        "and for TensorBoard's mistakes, confusion, curves and embeddings; of more than 256 MiB embeddings are left "
+        "out first, then the file",
     )
     steps: int = Field(20, ge=0, description="loss, gradient norm and learning rate of every so many steps; 0: of none")
     graph: bool = Field(True, description="TensorBoard: what the network computes, module by module")

@@ -39,9 +39,8 @@ class Outputs:
     classes: tuple[str, ...]  # or the names of targets, where numbers are predicted
     positive: str | None  # binary: the positive class
     ids: NDArray[np.str_]
-    """``[N]`` what the remembered splits call the sample: its path, key, or a hash of its content in hex (with #2, #3
-    where the same content comes again); of a window ``<series>@<time of its first target>``; of a passage where it
-    begins in the text."""
+    """``[N]`` the same for a sample in every run (``data/sample_ids.py``): its path or key, or a hash of what the data
+    hold of it (with #2, #3 where that comes again); of windows and passages, their series or text and their place."""
     groups: NDArray[np.str_]  # [N], or [0] where every sample stands by itself
     order: bool  # series and texts: neighbours depend on each other
     target: NDArray[Any]
@@ -143,8 +142,8 @@ def read_outputs(path: Path) -> Outputs:
         struct.error,
         tokenize.TokenError,
         EOFError,
-        NotImplementedError,
-        RuntimeError,
+        NotImplementedError,  # zipfile's, of a compression that it does not know
+        RuntimeError,  # of an encrypted one
     ) as error:
         cause = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise StorageError(f"{path}: holds no outputs, or is damaged ({cause}); remove it, then {again}") from error

@@ -118,8 +118,7 @@ def tagged(record: Record) -> dict[str, float]:
     """The scalars of a record by their tags.
 
     TensorBoard opens the first three groups of tags, in the order of the alphabet: these are ``final``, ``train`` and
-    ``val``. HParams shows five metrics, the first in the
-    alphabet: those of the headline have numbers in front.
+    ``val``. HParams shows five metrics, the first in the alphabet: those of the headline have numbers in front.
     """
     final = [key for key in record if key.startswith("final/")]
     headline = final[0].rpartition("/")[2] if final else ""

@@ -247,10 +247,10 @@ def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> Non
     draw_result(report, path, mistaken_pictures(experiment.data, report))
 
 
-def _drawn(path: Path, display: Display, draw: Callable[[], Any], done: str = "drawn") -> None:
-    """Write what no run is lost for; what cannot be written is a warning."""
+def _drawn(path: Path, display: Display, draw: Callable[[], Any]) -> None:
+    """Draw a picture; one that cannot be drawn is a warning."""
     try:
         draw()
     except Exception as error:  # a drawing library can raise anything, and no run is lost for a picture
         cause = str(error).split("\n", 1)[0] or type(error).__name__
-        display.warn(f"{path} cannot be {done} ({cause})")
+        display.warn(f"{path} cannot be drawn ({cause})")

@@ -99,8 +99,11 @@ def test_eval_adds_what_an_older_run_lacks_and_changes_nothing_else(
     assert run.outputs("val").read_bytes() == whole
 
 
-def test_outputs_can_be_switched_off_and_no_run_is_lost_for_them(trained: Callable[..., RunFolder]) -> None:
+def test_outputs_can_be_switched_off_for_eval_too(
+    trained: Callable[..., RunFolder], cnncli: Callable[..., Answer]
+) -> None:
     run = trained("classification", "logging.outputs=false")
+    assert cnncli("eval", run.path, "--split", "val").code == 0
     assert not (run.path / "outputs").exists()
 
 
