@@ -63,7 +63,7 @@ def _print_curve(result: "RunResult") -> None:
         warn(f"note: {error}")
         return
     print_curve(history, result.monitored, result.best_epoch)
-    if sentence := read_curves(history, result.best_epoch).sentence:
+    if sentence := read_curves(history, result.best_epoch, result.report.simple_loss).sentence:
         tell(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
@@ -115,13 +115,24 @@ def _metrics_table(
         return [format_metric(name, values[name]) if name in values else "" for name in names]
 
     rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
-    rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
+    for found in report.baselines:
+        took = "" if found.seconds is None else f" ({found.seconds:.1f} s)"
+        rows.append([f"baseline: {found} on {report.split}{took}", "", *shown(found.metrics)])
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
     if report.perfect_baseline:
         tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
     elif not report.beats_baseline:
-        metric = report.headline.replace("_", " ")
-        tell(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
+        tell(_beaten(report))
+
+
+def _beaten(report: "SplitReport") -> str:
+    """That the network is no better than a baseline, which, and by what."""
+    from cnncli.core.results import format_metric
+
+    baseline, name = report.baselines[0], report.headline
+    theirs, own = (format_metric(name, metrics[name]) for metrics in (baseline.metrics, report.metrics))
+    figures = f"{name.replace('_', ' ')} {theirs} on {report.split}, the network's is {own}"
+    return f"The network does not beat the baseline {baseline}: {figures}."
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:

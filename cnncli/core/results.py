@@ -240,15 +240,20 @@ Block = Annotated[
 
 @dataclass(frozen=True, config=_PLAIN)
 class Baseline:
-    """What needs no network: its name, its metrics on a split, and the class that it always names, if it is one."""
+    """What needs no network: its name, its metrics on a split, and the class that it always names, if it is one.
+
+    ``seconds`` are those that fitting and judging it took; None of the simplest ones, which take no time.
+    """
 
     name: str
     metrics: Values
     always: str | None = None
+    seconds: float | None = Field(None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """One flat object."""
-        return {"name": self.name, **({} if self.always is None else {"class": self.always}), **self.metrics}
+        about = {"class": self.always, "seconds": self.seconds}
+        return {"name": self.name, **{key: value for key, value in about.items() if value is not None}, **self.metrics}
 
     def __str__(self) -> str:
         return self.name if self.always is None else f"{self.name} ({self.always})"
@@ -276,6 +281,12 @@ class SplitReport:
         return reached < to_beat if self.lower_is_better else reached > to_beat
 
     @property
+    def simple_loss(self) -> float | None:
+        """The loss of the best of the simplest baselines, where one has it: what a network has that learned nothing."""
+        simple = (baseline.metrics for baseline in self.baselines if baseline.seconds is None)
+        return next((metrics["loss"] for metrics in simple if "loss" in metrics), None)
+
+    @property
     def perfect_baseline(self) -> bool:
         """Whether the baseline to beat makes no error, so that there is nothing to beat."""
         return self.lower_is_better and self.baselines[0].metrics[self.headline] == 0
@@ -287,6 +298,7 @@ class SplitReport:
             "headline": {"metric": self.headline, "lower_is_better": self.lower_is_better},
             "baseline": self.baselines[0].to_json(),
             "baselines": [baseline.to_json() for baseline in self.baselines],
+            "beats_baseline": self.beats_baseline,
         }
         for block in self.blocks:
             found |= block.to_json()

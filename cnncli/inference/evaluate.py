@@ -1,6 +1,7 @@
 """A checkpoint judged on a split of its data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
-from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone
+from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone, StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
 from cnncli.core.printable import shell_word
@@ -19,10 +20,11 @@ from cnncli.data.contract import Remembered
 from cnncli.data.order import Share
 from cnncli.data.places import home_of, placed, where_to_set
 from cnncli.inference.predictor import Predictor
-from cnncli.runs.results import with_counts
+from cnncli.runs.results import read_result, with_counts
+from cnncli.runs.run_folder import RunFolder
 from cnncli.training.build import open_data
 from cnncli.training.display import Display
-from cnncli.training.report import report_split
+from cnncli.training.report import in_order, report_split
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,28 @@ def evaluate(predictor: Predictor, split: Split, display: Display, place: str | 
     if report is None:
         assert stop.signum is not None
         raise Interrupted("stopped before the evaluation was done", stop.signum)
+    if place is None:
+        report = with_fitted(report, RunFolder(predictor.path.parent).report)
     return Evaluation(str(predictor.path), report, predictor.views)
+
+
+def with_fitted(report: SplitReport, of_run: Path) -> SplitReport:
+    """``report`` beside the baselines that its run has fitted, where the run's own ``report.json`` is on this split.
+
+    It is where samples and simple baselines are the same.
+    """
+    if not of_run.is_file():
+        return report
+    try:
+        known = read_result(of_run).report
+    except StorageError:  # it is evaluated anew, and nothing else of the file is needed
+        return report
+    fitted = [baseline for baseline in known.baselines if baseline.seconds is not None]
+    simple = [baseline for baseline in known.baselines if baseline.seconds is None]
+    if (known.split, known.samples, tuple(simple)) != (report.split, report.samples, report.baselines):
+        return report
+    ranked = in_order([*report.baselines, *fitted], report.headline, report.lower_is_better)
+    return replace(report, baselines=tuple(ranked))
 
 
 def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:

@@ -27,6 +27,7 @@ class Curves:
     best_epoch: int
     metric: str
     steps: Sequence[Values]
+    simple_loss: float | None = None  # of the baseline that needs nothing fitted
 
 
 def draw_curves(curves: Curves, path: Path) -> None:
@@ -55,7 +56,7 @@ def curves_figure(curves: Curves) -> "Figure":
         _draw_steps(curves, panels)
     else:
         _draw_epochs(curves, ["loss", *shown], panels)
-    reading = read_curves(curves.history, curves.best_epoch)
+    reading = read_curves(curves.history, curves.best_epoch, curves.simple_loss)
     if reading.sentence is not None:
         figure.supxlabel(fill(drawable(reading.sentence), 105), fontsize=9, x=0.02, ha="left")
     return figure
@@ -69,7 +70,7 @@ def _draw_epochs(curves: Curves, names: Sequence[str], panels: Sequence["Axes"])
     from matplotlib.ticker import MaxNLocator
 
     history = curves.history
-    reading = read_curves(history, curves.best_epoch)
+    reading = read_curves(history, curves.best_epoch, curves.simple_loss)
     epochs = [record["epoch"] for record in history]
     mark = "o" if len(epochs) <= FEW else ""
     for name, axes in zip(names, panels, strict=False):

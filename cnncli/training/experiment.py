@@ -13,7 +13,7 @@ from cnncli.config.checking import LoadedConfig
 from cnncli.config.yaml_source import yaml_text
 from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.printable import shell_word
-from cnncli.core.results import SplitReport, Values
+from cnncli.core.results import Baseline, SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.curves import Curves, draw_curves
@@ -23,6 +23,7 @@ from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, marked_run
 from cnncli.runs.tracking import Tracker
+from cnncli.training.baselines import check_baselines, fit_baselines
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
@@ -74,6 +75,7 @@ def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     if begun is not None and ranks.from_zero(begun.last.is_file):
         return resume(begun, begun.last, loaded, display)
     experiment = build_experiment(loaded, display.track)
+    check_baselines(loaded, experiment)
 
     def create() -> RunFolder:
         run_id, overwrite = (new.run_id, new.overwrite) if begun is None else (begun.path.name, True)
@@ -97,6 +99,7 @@ def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -
     with offering_new_run(path):
         checkpoint = ranks.from_zero(lambda: resumable(path))
         experiment = build_experiment(as_resumed(checkpoint, wanted), display.track, checkpoint)
+    check_baselines(wanted, experiment)
     return _run(experiment, run, display, checkpoint)
 
 
@@ -116,8 +119,9 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
                 fit.keep_last()
                 run.mark(ranks.place.launch)
         if not ranks.is_zero:
+            fitted = _compared(experiment, fit)
             fit.run_to_end(None)
-            result = _result(experiment, run, fit, display)
+            result = _result(experiment, run, fit, display, fitted)
         else:
             result = _written(experiment, run, fit, display, new=checkpoint is None)
         ranks.wait()  # nobody ends before everything is written
@@ -137,8 +141,9 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
     try:
         if new and _has_samples(experiment):
             _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
+        fitted = _compared(experiment, fit)
         fit.run_to_end(tracker)
-        result = _result(experiment, run, fit, display)
+        result = _result(experiment, run, fit, display, fitted)
         run.write_json(run.result, result.to_json())
         run.write_json(run.report, result.to_report())
         tracker.final(result.metrics)
@@ -150,15 +155,32 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
     return result
 
 
-def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) -> RunResult:
+Fitted = dict[Split, list[Baseline]]
+
+
+def _compared(experiment: Experiment, fit: Fit) -> Fitted:
+    """The baselines that are fitted on the training part, on the validation part and the split that is judged."""
+    splits = dict.fromkeys(("val", _judged(experiment)))
+    known: list[Split] = [split for split in splits if split in experiment.data.sources]
+    fitted = experiment.runtime.ranks.from_zero(lambda: fit_baselines(experiment, known))
+    fit.compare_with(fitted.get("val", []))
+    return fitted
+
+
+def _judged(experiment: Experiment) -> Split:
+    """The split that the result is about."""
+    return next(split for split in ("test", "val", "train") if split in experiment.data.sources)
+
+
+def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display, fitted: Fitted) -> RunResult:
     """The metrics of the best epoch, and the one look at the test split with its weights."""
     best = experiment.runtime.ranks.from_zero(lambda: load_checkpoint(run.best))
     model = experiment.state.eval_model
     load_weights(whole(model), best.weights, best)
     use_calibration(experiment.task, best)
     sources = experiment.data.sources
-    judged = next(split for split in ("test", "val", "train") if split in sources)
-    report = _judge(experiment, run, judged, display)
+    judged = _judged(experiment)
+    report = _judge(experiment, run, judged, display, fitted[judged])
     metrics: dict[str, Values] = {split: of_split(best.metrics, split) for split in SPLITS if split in sources}
     metrics = {split: values for split, values in metrics.items() if values} | {judged: report.metrics}
     value, config = fit.best.value, experiment.config
@@ -176,10 +198,12 @@ def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) 
     )
 
 
-def _judge(experiment: Experiment, run: RunFolder, split: Split, display: Display) -> SplitReport:
+def _judge(
+    experiment: Experiment, run: RunFolder, split: Split, display: Display, fitted: list[Baseline]
+) -> SplitReport:
     model, data, task = experiment.state.eval_model, experiment.data, experiment.task
     with StopSignal() as stop:
-        report = report_split(model, data, split, task, experiment.runtime, display, stop)
+        report = report_split(model, data, split, task, experiment.runtime, display, stop, fitted)
     if report is None:
         assert stop.signum is not None
         told = f"stopped in the last evaluation; go on with: cnncli train --resume {shell_word(run.path)}"
@@ -206,7 +230,7 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
 def _curves(fit: Fit, result: RunResult, history: list[Record]) -> Curves:
     monitored = result.monitored.metric.rpartition("/")[2]
     shown = result.report.headline if monitored == "loss" else monitored
-    return Curves(history, result.best_epoch, shown, fit.state.losses.records())
+    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), result.report.simple_loss)
 
 
 def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -11,6 +11,7 @@ from cnncli.compute.failures import explained, fewer_steps
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import CheckpointError, DataError, Interrupted, TrainingError
 from cnncli.core.printable import shell_word
+from cnncli.core.results import Baseline
 from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 from cnncli.runs.history import Record
@@ -40,15 +41,16 @@ class Fit:
         self.progress = Best(experiment.mode, stopping.min_delta if stopping else 0.0)
         self.meter = experiment.task.meter()  # of the current epoch
         self.unchosen = experiment.task.calibration  # what answers need where nothing is chosen, as it was given
-        self.baseline = self._baseline()
+        self.baseline: Record = {}  # the best one's metrics on the validation part
         self.record: Record = {}  # of the last finished epoch
 
-    def _baseline(self) -> Record:
-        """The metrics of the baseline on the validation part: they stay the same all through the run."""
-        source = self.experiment.data.sources.get("val")
-        if source is None:
-            return {}
-        return dict(ranked_baselines(self.experiment.task, source)[0].metrics)
+    def compare_with(self, fitted: Sequence[Baseline]) -> None:
+        """Put the best baseline, of the simple ones and those that were ``fitted`` to be compared, into every record.
+
+        Its metrics on the validation part stay the same all through the run.
+        """
+        if (source := self.experiment.data.sources.get("val")) is not None:
+            self.baseline = dict(ranked_baselines(self.experiment.task, source, fitted)[0].metrics)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put everything back as the checkpoint left it; raises ``CheckpointError``, and then nothing is changed."""

@@ -55,15 +55,19 @@ def report_split(
     runtime: Runtime,
     display: Display,
     stop: StopSignal,
+    fitted: Sequence[Baseline] = (),
 ) -> SplitReport | None:
-    """What ``model`` scores on ``split``, beside the baselines, in full; None where it was stopped."""
+    """What ``model`` scores on ``split``, beside the task's baselines and those that were ``fitted``, in full.
+
+    None where it was stopped.
+    """
     meter = evaluate_split(model, data, split, task, runtime, display, stop)
     if meter is None:
         return None
     source = data.sources[split]
     blocks = (*(with_files(block, source) for block in task.blocks(meter)), *coefficients(model, data.spec, task))
     metrics = meter.compute()
-    baselines = ranked_baselines(task, source)
+    baselines = ranked_baselines(task, source, fitted)
     headline = _headline(task, baselines)
     lower = headline in task.lower_is_better
     return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks)
@@ -77,16 +81,21 @@ def with_files(block: Block, source: Source) -> Block:
     return replace(block, mistakes=named)
 
 
-def ranked_baselines(task: Task, source: Source) -> list[Baseline]:
-    """The task's baselines on a split, the strongest by the task's headline first: the one to beat.
+def ranked_baselines(task: Task, source: Source, fitted: Sequence[Baseline] = ()) -> list[Baseline]:
+    """The task's baselines on a split and those ``fitted``, the strongest by the headline first: the one to beat.
 
     Pictures from files are not read for a baseline.
     """
     inputs = source.inputs if isinstance(source, ArraySource) and source.rows is None else None
     found = task.baselines(source.targets, inputs)
     headline = _headline(task, found)
-    lower = headline in task.lower_is_better
-    return sorted(found, key=lambda baseline: baseline.metrics[headline], reverse=not lower)
+    return in_order([*found, *fitted], headline, headline in task.lower_is_better)
+
+
+def in_order(baselines: Sequence[Baseline], headline: str, lower: bool) -> list[Baseline]:
+    """Those that have the ``headline``, the best first."""
+    known = [baseline for baseline in baselines if headline in baseline.metrics]
+    return sorted(known, key=lambda baseline: baseline.metrics[headline], reverse=not lower)
 
 
 def _headline(task: Task, baselines: Sequence[Baseline]) -> str:
