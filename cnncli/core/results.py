@@ -1,5 +1,6 @@
 """What an evaluation found, as typed parts. Whoever shows them (terminal, picture, JSON) knows their types only."""
 
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -248,7 +249,7 @@ class Baseline:
     name: str
     metrics: Values
     always: str | None = None
-    seconds: float | None = Field(None, compare=False)
+    seconds: float | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """One flat object."""

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -44,15 +45,16 @@ def inputs_of(experiment: Experiment, split: Split) -> "NDArray[Any]":
 
     Columns that are no categories, and features of a pretrained network, are scaled by the training part.
     """
-    inputs = _read(experiment, split)
-    chosen = _scaled(experiment)
-    if chosen is not None:
-        known = inputs if split == "train" else _read(experiment, "train")
-        mean, std = known.mean(0), known.std(0, correction=0)
-        steady = ~chosen | (std < 1e-12)  # left as they are
-        inputs = (inputs - mean.where(~steady, 0.0)) / std.where(~steady, 1.0)
-    found: NDArray[Any] = inputs.numpy()
-    return found
+    inputs: NDArray[Any] = _read(experiment, split).numpy()
+    scaled = _scaled(experiment)
+    if scaled is not None and scaled.any():
+        from sklearn.preprocessing import StandardScaler
+
+        chosen = np.flatnonzero(scaled.numpy())
+        known = inputs if split == "train" else _read(experiment, "train").numpy()
+        own, columns = (np.ascontiguousarray(each[:, chosen]) for each in (known, inputs))
+        inputs[:, chosen] = StandardScaler().fit(own).transform(columns)
+    return inputs
 
 
 def _scaled(experiment: Experiment) -> Tensor | None:

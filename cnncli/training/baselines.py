@@ -52,7 +52,7 @@ CANDIDATES: dict[BaselineName, Candidate] = {
     ),
     "ridge": Candidate("ridge", ("numbers", "windows"), ("rows", "pictures", "series"), 10_000_000, fit_ridge),
     "gradient_boosting": Candidate("gradient boosting", ("classes", "numbers"), ("rows",), 1_000_000, fit_boosting),
-    "trigram": Candidate("trigram", ("characters",), ("text",), 2_000_000, None),
+    "trigram": Candidate("trigram", ("characters",), ("text",), 10_000_000, None),
 }  # fmt: skip
 
 
@@ -230,7 +230,8 @@ def _as_outputs(answers: Tensor, task: Task, shape: tuple[int, ...]) -> Tensor:
     if task.wants == "windows":
         return answers.reshape(-1, *shape)
     if task.wants == "numbers":
-        zero, one = (torch.tensor(list(task.predictions(torch.full((1, *shape), at)).values())).T for at in (0.0, 1.0))
+        columns = [task.predictions(torch.full((1, *shape), at)).values() for at in (0.0, 1.0)]
+        zero, one = (torch.tensor([list(each) for each in column], dtype=torch.float64).T for column in columns)
         return (answers - zero) / (one - zero)
     logs = answers.clamp_min(SMALLEST).log()
     others = (1 - answers).clamp_min(SMALLEST).log()
