@@ -1,16 +1,14 @@
 """What an evaluation found, as typed parts. Whoever shows them (terminal, picture, JSON) knows their types only."""
 
-from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from cnncli.core.baseline import Baseline as Baseline
+from cnncli.core.baseline import Values as Values
 from cnncli.core.intervals import wilson
 from cnncli.core.spec import Split
-
-Values = dict[str, float]
-"""Metrics by name."""
 
 
 def format_metric(name: str, value: float) -> str:
@@ -237,27 +235,6 @@ Block = Annotated[
     | MistakesBlock,
     Field(discriminator="type"),
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, config=_PLAIN)
-class Baseline:
-    """What needs no network: its name, its metrics on a split, and the class that it always names, if it is one.
-
-    ``seconds`` are those that fitting and judging it took; None of the simplest ones, which take no time.
-    """
-
-    name: str
-    metrics: Values
-    always: str | None = None
-    seconds: float | None = field(default=None, compare=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """One flat object."""
-        about = {"class": self.always, "seconds": self.seconds}
-        return {"name": self.name, **{key: value for key, value in about.items() if value is not None}, **self.metrics}
-
-    def __str__(self) -> str:
-        return self.name if self.always is None else f"{self.name} ({self.always})"
 
 
 @dataclass(frozen=True, config=_PLAIN)

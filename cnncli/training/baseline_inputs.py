@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnncli.core.spec import Split, Table
+from cnncli.core.columns import Column
+from cnncli.core.spec import Split
 from cnncli.data.loaders import MemoryLoader
 from cnncli.data.order import Share
 from cnncli.data.sources import ArraySource
@@ -59,13 +60,11 @@ def inputs_of(experiment: Experiment, split: Split) -> "NDArray[Any]":
 
 def _scaled(experiment: Experiment) -> Tensor | None:
     """Which of the inputs are scaled, bool ``[D]``; None where none is."""
-    table = experiment.data.spec.preprocess
+    columns = getattr(experiment.data.spec.preprocess, "columns", ())
     if experiment.data.embed is not None:
         return torch.ones(width_of(experiment), dtype=torch.bool)
-    if not isinstance(table, Table):
-        return None
-    # of a date only the year is, its first input
-    return torch.tensor([n == 0 and c.categories is None for c in table.columns for n in range(len(c.inputs))])
+    measured = [each for column in columns if isinstance(column, Column) for each in column.measured]
+    return torch.tensor(measured) if measured else None
 
 
 def _read(experiment: Experiment, split: Split) -> Tensor:

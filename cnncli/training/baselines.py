@@ -37,23 +37,20 @@ Fitter = Callable[["NDArray[Any]", "NDArray[Any]", int, int], Answer]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A baseline: what tasks want of data of which kinds it is for, and up to how many values it is fitted unasked."""
+    """A baseline: what a task wants that it is for, and up to how many values it is fitted without being named."""
 
     title: str
     wants: tuple[str, ...]
-    kinds: tuple[str, ...]
     most: int
     fit: Fitter | None  # None: of text, which has no inputs
 
 
 CANDIDATES: dict[BaselineName, Candidate] = {
-    "logistic_regression": Candidate(
-        "logistic regression", ("classes", "labels"), ("rows", "pictures"), 10_000_000, fit_logistic
-    ),
-    "ridge": Candidate("ridge", ("numbers", "windows"), ("rows", "pictures", "series"), 10_000_000, fit_ridge),
-    "gradient_boosting": Candidate("gradient boosting", ("classes", "numbers"), ("rows",), 1_000_000, fit_boosting),
-    "trigram": Candidate("trigram", ("characters",), ("text",), 10_000_000, None),
-}  # fmt: skip
+    "logistic_regression": Candidate("logistic regression", ("classes", "labels"), 10_000_000, fit_logistic),
+    "ridge": Candidate("ridge", ("numbers", "windows"), 10_000_000, fit_ridge),
+    "gradient_boosting": Candidate("gradient boosting", ("classes", "numbers"), 1_000_000, fit_boosting),
+    "trigram": Candidate("trigram", ("characters",), 10_000_000, None),
+}
 
 
 def check_baselines(loaded: LoadedConfig, experiment: Experiment) -> None:
@@ -100,7 +97,7 @@ def _fitting(experiment: Experiment) -> list[BaselineName]:
     }
     if spec.outputs not in shapes.get(wants, [spec.outputs]):
         return []
-    return [name for name, each in CANDIDATES.items() if wants in each.wants and spec.kind.name in each.kinds]
+    return [name for name, each in CANDIDATES.items() if wants in each.wants and name in spec.kind.baselines]
 
 
 def _chosen(experiment: Experiment) -> tuple[list[BaselineName], dict[BaselineName, str]]:
@@ -177,7 +174,7 @@ def _of_what(experiment: Experiment) -> str:
     """What of pictures it is fitted to."""
     if experiment.data.embed is not None:
         return " on features"
-    if experiment.data.spec.kind.name != "pictures":
+    if len(experiment.data.spec.input_shape) < 3:
         return ""
     height, width = shrunk_size(experiment.data.picture_size)
     return f" on {height}×{width} pixels"

@@ -191,7 +191,7 @@ def test_columns_that_are_not_scaled_are_for_baselines_and_categories_stay_as_th
 def test_the_size_of_the_data_decides_and_a_list_fits_them_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         baselines.CANDIDATES, "gradient_boosting", baselines.Candidate(
-            "gradient boosting", ("classes",), ("rows",), 1_000, baselines.fit_boosting
+            "gradient boosting", ("classes",), 1_000, baselines.fit_boosting
         )
     )  # fmt: skip
     large = made("{name: iris}")
@@ -210,7 +210,7 @@ def test_one_that_fails_or_does_not_converge_is_a_notice(monkeypatch: pytest.Mon
 
     table = baselines.CANDIDATES
     monkeypatch.setitem(
-        table, "gradient_boosting", baselines.Candidate("gradient boosting", ("classes",), ("rows",), 10**9, broken)
+        table, "gradient_boosting", baselines.Candidate("gradient boosting", ("classes",), 10**9, broken)
     )
     monkeypatch.setattr("cnncli.training.baseline_models.STEPS", 2)
     with collecting() as told:
