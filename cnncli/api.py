@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +40,7 @@ from cnncli.runs.results import RunResult  # noqa: E402
 from cnncli.training import configs, experiment  # noqa: E402
 from cnncli.training.configs import ConfigSource  # noqa: E402
 from cnncli.training.display import Display  # noqa: E402
-from cnncli.training.new_run import new_run, parse_name  # noqa: E402
+from cnncli.training.new_run import begun_with, new_run, parse_name  # noqa: E402
 
 AnyPath = str | os.PathLike[str]
 AnyConfig = AnyPath | Mapping[str, Any] | Config
@@ -103,14 +104,16 @@ def finetune(
         folder = None if data is None else _path(data)
         loaded = configs.load_finetune(start, _source(config), folder, settings, words, _path(runs_dir))
         _tell(loaded)
-        return experiment.train(loaded, new_run(_path(runs_dir), run_id, overwrite), Display(quiet=quiet))
+        set_anew = begun_with(start, settings, _words(overrides))
+        new = new_run(_path(runs_dir), run_id, overwrite, set_anew)
+        return experiment.train(loaded, new, Display(quiet=quiet))
 
 
 def evaluate(
     trained: Trained,
     overrides: Overrides = (),
     *,
-    split: Literal["test", "val", "train"] = "test",
+    split: Literal["test", "val", "train"] | None = None,
     data: AnyPath | None = None,
     tta: bool = False,
     plugins: Sequence[AnyPath] = (),
@@ -118,11 +121,12 @@ def evaluate(
 ) -> Evaluation:
     """Judge a checkpoint (a file, a run's folder or its result) on a split of its data, or on all samples at ``data``.
 
+    Without a ``split`` it is test, or val where the data have no test split.
     ``tta`` takes the mean over several views of every picture. ``plugins`` are the files that the checkpoint needs.
     """
     with _calling(quiet):
-        wanted = parse_split(split)
-        if data is not None and wanted != "test":
+        wanted = None if split is None else parse_split(split)
+        if data is not None and wanted not in (None, "test"):
             raise ConfigError("split and data exclude each other: all samples there are judged; leave one of them out")
         files = [_path(plugin) for plugin in plugins]
         predictor = load_predictor(_trained(trained), _words(overrides), files, views=tta, ranks=join())
@@ -226,8 +230,7 @@ def _calling(quiet: bool) -> Iterator[None]:
 
 
 def _in_python(fault: Fault) -> Fault:
-    where = "overrides" if fault.where == "command line" else fault.where
-    return Fault(where, fault.key, fault.cause.replace(" on the command line)", " in the overrides)"))
+    return replace(fault, where="overrides") if fault.where == "command line" else fault
 
 
 def _refuse_restarted_script() -> None:

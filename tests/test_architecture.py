@@ -21,8 +21,9 @@ ALLOWED = {
     "curate": {*BELOW, "data"},
     "training": {*BELOW, *PARTS},
     "inference": {*BELOW, *PARTS, "training"},
+    "insight": {*BELOW, *PARTS, "training", "inference"},
     "api": {*BELOW, *PARTS, "training", "inference"},
-    "cli": {*BELOW, *PARTS, "curate", "training", "inference"},
+    "cli": {*BELOW, *PARTS, "curate", "training", "inference", "insight"},
 }
 
 

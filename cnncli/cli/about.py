@@ -66,6 +66,24 @@ ABOUT = {
         ),
         "command-line",
     ),
+    "compare": About(
+        "Look",
+        "compare runs, and say whether they really differ",
+        (
+            ("cnncli compare digits second", "the runs of two names; the first is what the other is measured against"),
+            ("cnncli compare digits second --split test --latex", "by the one look at the test split, for a paper"),
+        ),
+        "compare",
+    ),
+    "runs": About(
+        "Look",
+        "list runs: in what they differ, and what they reached",
+        (
+            ("cnncli runs digits --sort metric", "the runs called digits, the best first"),
+            ("cnncli runs --filter state=finished --best", "of all that are finished the best of each name"),
+        ),
+        "runs",
+    ),
     "docs": About(
         "Look",
         "read the pages that come with cnncli",
@@ -175,3 +193,13 @@ ABOUT = {
         "series",
     ),
 }  # fmt: skip
+
+CALLED_ELSEWHERE = {
+    "resume": "train --resume",
+    "fit": "train",
+    "evaluate": "eval",
+    "test": "eval",
+    "confusion": "eval",
+    "classify": "predict",
+}
+"""What commands are called in other programs, and their names here."""

@@ -5,14 +5,17 @@ terminated. A failure is one line on standard error; ``--debug`` adds the traceb
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, pages, pictures, shells, trained
+from cnncli.cli import commands, comparing, pages, pictures, shells, trained
+from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
 from cnncli.cli.help import Command, Group, show_overview
@@ -21,7 +24,7 @@ from cnncli.cli.ranks import one_voice, tell
 from cnncli.cli.status import hide_status, status
 from cnncli.cli.streams import start_in_utf8, take_every_sign, unencodable
 from cnncli.cli.words import is_override
-from cnncli.core.errors import CnncliError, ConfigError, StorageError, one_line
+from cnncli.core.errors import CnncliError, ConfigError, Interrupted, StorageError, one_line
 from cnncli.core.notices import Notice, listening
 from cnncli.core.plugins import plugin_line
 from cnncli.core.waiting import showing
@@ -44,7 +47,20 @@ def _add(path: str, command: Callable[..., Any]) -> None:
     """Make ``command`` the one that these words of the command line name."""
     name, to = path.rpartition(" ")[2], pictures.data if path.startswith("data ") else app
     about = ABOUT[path]
-    to.command(name, cls=Command, short_help=about.line, rich_help_panel=about.group)(expand_paths(command))
+    to.command(name, cls=Command, short_help=about.line, rich_help_panel=about.group)(expand_paths(_stoppable(command)))
+
+
+def _stoppable(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``command``, which says so when Ctrl-C ends it: Typer would end it without a word."""
+
+    @wraps(command)
+    def call(**values: Any) -> Any:
+        try:
+            return command(**values)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped by Ctrl-C", signal.SIGINT) from None
+
+    return call
 
 
 _COMMANDS: dict[str, Callable[..., Any]] = {
@@ -53,6 +69,8 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "list": commands.list_components,
     "config": commands.config,
     "inspect": commands.inspect,
+    "runs": listing.runs,
+    "compare": comparing.compare,
     "docs": pages.docs,
     "init": pictures.init,
     "data check": pictures.check,

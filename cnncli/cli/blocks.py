@@ -58,7 +58,8 @@ def _mistakes(block: MistakesBlock) -> None:
         [str(one.sample) if one.path is None else one.path, one.true, one.predicted, f"{100 * one.probability:.1f} %"]
         for one in block.mistakes[:MAX_MISTAKES]
     ]
-    print_table(block.title, [first, "true", "predicted", "probability"], rows, left=3)
+    cut = f" ({len(rows)} of {block.total:,})" if block.total is not None and block.total > len(rows) else ""
+    print_table(f"{block.title}{cut}", [first, "true", "predicted", "probability"], rows, left=3)
 
 
 _SHOWN: dict[type, Callable[[Any], None]] = {

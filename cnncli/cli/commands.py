@@ -13,6 +13,7 @@ from cnncli.cli.options import (
     Data,
     DryRun,
     Either,
+    FinetuneWords,
     From,
     Json,
     MaxRestarts,
@@ -23,11 +24,14 @@ from cnncli.cli.options import (
     Profile,
     Resume,
     RunsDir,
+    Seeds,
     StrategyName,
+    TrainWords,
     Weights,
     Words,
     in_ranks,
 )  # fmt: skip
+from cnncli.cli.seeds import check_seeds, train_seeds
 from cnncli.cli.words import needed, print_notices, split_either, split_words
 from cnncli.core.errors import ConfigError
 
@@ -36,13 +40,14 @@ TIMM = "timm/"
 
 def train(
     ctx: typer.Context,
-    words: Words = None,
+    words: TrainWords = None,
     name: Name = None,
     runs_dir: RunsDir = Path("runs"),
     resume: Resume = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     profile: Profile = False,
+    seeds: Seeds = None,
     nproc: Nproc = 1,
     max_restarts: MaxRestarts = 0,
     json_: Json = False,
@@ -50,30 +55,36 @@ def train(
     """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
     from cnncli.training.start import begin_training
 
-    if profile and (dry_run or resume is not None):
-        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
-    path, overrides = split_words(words)
-    path = needed(path) if resume is None else path
+    path, overrides = _to_train(ctx.params, words)
     line = begin_training(path, overrides, name, runs_dir, resume)
     in_ranks(ctx, nproc, max_restarts, dry_run or profile)
     _start(line, json_)
     from cnncli.cli import tables
     from cnncli.training import experiment, plan
     from cnncli.training.display import Display
+    from cnncli.training.profile import profile as profile_run
 
     display = Display(quiet=json_)
     loaded, new, found = experiment.prepare(path, overrides, name, runs_dir, resume, overwrite)
     print_notices(loaded.notices)
     if profile:
-        from cnncli.training.profile import profile as take_profile
-
-        tables.print_profile(take_profile(loaded, new, display), json_)
+        tables.print_profile(profile_run(loaded, new, display), json_)
     elif dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display, found[1] if found else None), json_)
-    elif found is None:
-        tables.print_result(experiment.train(loaded, new, display), json_)
+    elif seeds is not None:
+        train_seeds(loaded, seeds, new, json_)
     else:
-        tables.print_result(experiment.resume(*found, loaded, display), json_)
+        result = experiment.train(loaded, new, display) if found is None else experiment.resume(*found, loaded, display)
+        tables.print_result(result, json_)
+
+
+def _to_train(given: dict[str, Any], words: list[str] | None) -> tuple[Path | None, list[str]]:
+    """The config and what is set anew; raises ``ConfigError`` where options of ``train`` exclude each other."""
+    if given["profile"] and (given["dry_run"] or given["resume"] is not None):
+        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
+    path, overrides = split_words(words)
+    check_seeds(given, overrides)
+    return (needed(path) if given["resume"] is None else path), overrides
 
 
 def _start(line: str, quiet: bool) -> None:
@@ -87,7 +98,7 @@ def _start(line: str, quiet: bool) -> None:
 def finetune(
     ctx: typer.Context,
     pretrained: From,
-    words: Words = None,
+    words: FinetuneWords = None,
     data: Data = None,
     weights: Weights = None,
     strategy: StrategyName = None,
@@ -102,14 +113,13 @@ def finetune(
     """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
     from cnncli.config.yaml_source import yaml_text
     from cnncli.training.configs import load_finetune
-    from cnncli.training.new_run import new_run, parse_name
+    from cnncli.training.new_run import begun_with, new_run, parse_name
     from cnncli.training.start import begin_finetuning
 
     path, overrides = split_words(words)
     run_name, run_id = parse_name(name)
     named = [*overrides, f"name={yaml_text(run_name)}"] if run_name else overrides
-    chosen = {"weights": str(weights) if weights else None, "strategy": strategy}
-    settings = {key: value for key, value in chosen.items() if value is not None}
+    settings = {key: str(value) for key, value in (("weights", weights), ("strategy", strategy)) if value is not None}
     line = begin_finetuning(pretrained, path, data, settings, overrides, name, runs_dir)
     in_ranks(ctx, nproc, max_restarts, dry_run)
     _start(line, json_)
@@ -118,7 +128,8 @@ def finetune(
     from cnncli.training.display import Display
 
     loaded = load_finetune(pretrained, path, data, settings, named, runs_dir)
-    new, display = new_run(runs_dir, run_id, overwrite), Display(quiet=json_)
+    new = new_run(runs_dir, run_id, overwrite, begun_with(pretrained, settings, overrides))
+    display = Display(quiet=json_)
     print_notices(loaded.notices)
     if dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display), json_)
@@ -161,8 +172,8 @@ def list_components(
         str | None,
         typer.Argument(
             metavar="[KIND]",
-            help="KIND\tmodels, datasets, optimizers, schedulers, losses, transforms, activations, layers or tasks; or "
-            "configs, those that come with cnncli. Without one: all of them.",
+            help="KIND\tmodels, datasets, optimizers, schedulers, losses, transforms, activations, layers, tasks or "
+            "loggers; or configs, those that come with cnncli. Without one: all of them.",
         ),
     ] = None,
     search: Annotated[

@@ -17,7 +17,7 @@ Point = tuple[int, float]
 
 def print_curve(history: Sequence[Values], monitored: Monitored, best: int) -> None:
     """The monitored metric by epoch, and the ``best`` one; nothing where standard output is no terminal."""
-    from cnncli.core.results import format_metric
+    from cnncli.core.metrics import format_metric
 
     console, key = terminal(), monitored.metric
     points = [(int(record["epoch"]), record[key]) for record in history if key in record]

@@ -99,8 +99,10 @@ def _positional(command: Any, path: str, before: Sequence[str], typed: str) -> R
         return kinds if not given else [(name, "") for name in _names(given[0])]
     if path == "docs":
         return [(name, title(file)) for name, file in pages().items()]
+    if path == "runs":
+        return [(name, "runs of this name") for name in run_names(_runs_dir(before))] + files(typed, ())
     rows: Rows = []
-    if path in _TRAINED and not plain:
+    if (path in _TRAINED and not plain) or path == "compare":
         rows += trained(before, typed, BEST)
     if (path in _CONFIGS and not plain) or path == "init":
         rows += [(name, "comes with cnncli") for name in shipped_configs()] if path != "data check" else []
@@ -117,8 +119,7 @@ def _names(kind: str) -> list[str]:
 
 def trained(before: Sequence[str], typed: str, file: str) -> Rows:
     """What means a trained network: ``latest``, names of runs, their folders and checkpoints, the newest first."""
-    words = list(before)
-    runs_dir = Path(words[words.index("--runs-dir") + 1]) if "--runs-dir" in words[:-1] else RUNS
+    runs_dir = _runs_dir(before)
     runs = runs_in(runs_dir)
     rows = [(LATEST, "the newest run")] if runs else []
     rows += [(name, "the newest run of this name") for name in run_names(runs_dir)]
@@ -127,6 +128,11 @@ def trained(before: Sequence[str], typed: str, file: str) -> Rows:
         rows += [(str(run), "") for run in runs]
         rows += [(str(run / name), "") for run in runs for name in checkpoints if (run / name).is_file()]
     return [*rows, *files(typed, (".pt", ".pth"))] if not any(word.startswith(typed) for word, _ in rows) else rows
+
+
+def _runs_dir(before: Sequence[str]) -> Path:
+    words = list(before)
+    return Path(words[words.index("--runs-dir") + 1]) if "--runs-dir" in words[:-1] else RUNS
 
 
 def files(typed: str, suffixes: Sequence[str]) -> Rows:

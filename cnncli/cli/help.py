@@ -9,7 +9,9 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cnncli.cli.about import ABOUT, GROUPS, START, About
+from cnncli.cli.about import ABOUT, CALLED_ELSEWHERE, GROUPS, START, About
+from cnncli.core.errors import ConfigError
+from cnncli.core.printable import shell_word
 
 WIDEST = 100  # columns, of a terminal however wide
 LEFT = 24  # columns for the names of options, where they fit
@@ -31,6 +33,14 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """Several commands; alone it shows its help, and that is no error."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words name; raises ``ConfigError`` for a word that other programs call it by."""
+        name, *words = args
+        if not _path(ctx) and name in CALLED_ELSEWHERE:
+            command = " ".join(["cnncli", CALLED_ELSEWHERE[name], *map(shell_word, words)])
+            raise ConfigError(f"there is no command '{name}'; write: {command}")
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write an overview: what there is, in groups, and what to begin with."""

@@ -24,6 +24,23 @@ Words = Annotated[
         show_default=False,
     ),
 ]
+TrainWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CONFIG] [KEY=VALUE]...",
+        help="CONFIG\tA YAML file, or the name of a config that comes with cnncli (cnncli list configs). With --resume "
+        f"it may be left out: the run has its config.\n{KEYS}",
+        show_default=False,
+    ),
+]
+FinetuneWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CONFIG] [KEY=VALUE]...",
+        help=f"CONFIG\tA YAML file. Left out: the packaged recipe, for the pictures that --data names.\n{KEYS}",
+        show_default=False,
+    ),
+]
 Either = Annotated[
     list[str] | None,
     typer.Argument(
@@ -55,7 +72,17 @@ Resume = Annotated[
     typer.Option(
         "--resume",
         metavar="[RUN|CKPT]",
-        help="Go on with a run: its folder or name, a checkpoint, or the newest if left out.",
+        help="Go on with a run: its folder or name, or a checkpoint. If left out: the newest run of the config's name, "
+        "or, without a config, of all.",
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="N|SEED,SEED,…",
+        help="Train N runs, the first with the config's seed, the others with the next ones; or these seeds. The same "
+        "command again goes on with those that are missing.",
     ),
 ]
 Profile = Annotated[
@@ -82,7 +109,7 @@ StrategyName = Annotated[
         "--strategy",
         metavar="head|last|full|gradual",
         help="What learns: the new head, it and the last blocks, all, or the head first, then all. "
-        "[default: full, or as the config says]",
+        "[default: what the config says, else full; without a config gradual]",
     ),
 ]
 What = Annotated[
@@ -163,7 +190,12 @@ RunsDir = Annotated[
     typer.Option("--runs-dir", metavar="FOLDER", help="Where runs are written, and looked for by their names."),
 ]
 Checkpoint = Annotated[str | None, typer.Option("--ckpt", metavar="CKPT|RUN", help="The checkpoint or run, by option.")]
-SplitName = Annotated[str, typer.Option("--split", metavar="test|val|train", help="Which samples.")]
+SplitName = Annotated[
+    str | None,
+    typer.Option(
+        "--split", metavar="test|val|train", help="Which samples. [default: test, or val where there is no test split]"
+    ),
+]
 
 
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")]

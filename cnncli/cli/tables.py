@@ -54,16 +54,18 @@ def _print_curve(result: "RunResult") -> None:
     """The monitored metric by epoch, where there is a terminal, and what the curves of the run say."""
     from cnncli.cli.curve import print_curve
     from cnncli.runs.history import read_history
-    from cnncli.runs.reading import read_curves
+    from cnncli.runs.reading import read_curves, tried_in
     from cnncli.runs.run_folder import RunFolder
 
     try:
-        history = read_history(RunFolder(Path(result.run_dir)), result.epochs)
+        run = RunFolder(Path(result.run_dir))
+        history = read_history(run, result.epochs)
     except StorageError as error:  # of a run that has ended before: its result is there all the same
         warn(f"note: {error}")
         return
     print_curve(history, result.monitored, result.best_epoch)
-    if sentence := read_curves(history, result.best_epoch, result.report.simple_loss).sentence:
+    tried, simple_loss = tried_in(run.read_config()), result.report.simple_loss
+    if sentence := read_curves(history, result.best_epoch, tried, simple_loss).sentence:
         tell(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
@@ -99,16 +101,20 @@ def print_evaluation(found: "Evaluation", as_json: bool) -> None:
     if as_json:
         print_json(found.to_json())
         return
-    _metrics_table(found.checkpoint, found.metrics, found.samples, found.report)
+    metrics, samples = {found.judged: found.report.metrics}, {found.judged: found.report.samples}
+    _metrics_table(found.checkpoint, metrics, samples, found.report, found.judged)
+    if found.looks is not None:
+        tell(f"{found.looks}"[0].upper() + f"{found.looks}."[1:])
     print_blocks(found.report.blocks)
 
 
 def _metrics_table(
-    title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport"
+    title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport", judged: str = ""
 ) -> None:
-    """The metrics of every split, and of the baselines on the one that the report is about."""
-    from cnncli.core.results import format_metric
+    """The metrics of every split, and of the baselines on the one that the report is about (or ``judged``)."""
+    from cnncli.core.metrics import format_metric
 
+    judged = judged or report.split
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
 
     def shown(values: "Values") -> list[str]:
@@ -117,22 +123,19 @@ def _metrics_table(
     rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
     for found in report.baselines:
         took = "" if found.seconds is None else f" ({found.seconds:.1f} s)"
-        rows.append([f"baseline: {found} on {report.split}{took}", "", *shown(found.metrics)])
+        rows.append([f"baseline: {found} on {judged}{took}", "", *shown(found.metrics)])
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
+    if report.interval is not None:
+        low, high = (format_metric(report.headline, value) for value in report.interval)
+        name = report.headline.replace("_", " ")
+        tell(f"95 % interval of {name} on {judged} ({report.samples:,} samples): {low} to {high}")
     if report.perfect_baseline:
-        tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
+        tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {judged}; none can beat it.")
     elif not report.beats_baseline:
-        tell(_beaten(report))
-
-
-def _beaten(report: "SplitReport") -> str:
-    """That the network is no better than a baseline, which, and by what."""
-    from cnncli.core.results import format_metric
-
-    baseline, name = report.baselines[0], report.headline
-    theirs, own = (format_metric(name, metrics[name]) for metrics in (baseline.metrics, report.metrics))
-    figures = f"{name.replace('_', ' ')} {theirs} on {report.split}, the network's is {own}"
-    return f"The network does not beat the baseline {baseline}: {figures}."
+        baseline, name = report.baselines[0], report.headline
+        theirs, own = (format_metric(name, values[name]) for values in (baseline.metrics, report.metrics))
+        figures = f"{name.replace('_', ' ')} {theirs} on {judged}, the network's is {own}"
+        tell(f"The network does not beat the baseline {baseline}: {figures}.")
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:

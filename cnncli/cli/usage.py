@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from cnncli.core.errors import one_line
@@ -9,7 +10,7 @@ from cnncli.core.printable import shell_word
 
 _OF_CONFIGS = ("train", "finetune", "inspect", "config")  # commands in which every key of a config can be set
 _OF_CHECKPOINTS = ("eval", "predict", "generate", "forecast")  # and those in which these can
-_LISTS = ("plugins", "dataset.augment")  # keys that take several values
+_LISTS = ("plugins", "dataset.augment", "logging.loggers")  # keys that take several values
 _SETTABLE = ("dataset.", "compute.", "device", "precision", "task.threshold")
 
 
@@ -22,9 +23,27 @@ def refusal(error: Any, args: Sequence[str]) -> str:
         if key:
             value = _value_of(option, args)
             return f"{command} has no option {option}; write {key}={f'[{value}]' if key in _LISTS else value}"
+        if hasattr(error, "possibilities"):
+            return one_line(f"{context.command_path} has no option {option}; {_advice(option, args, context)}")
     path = context.command_path if context else "cnncli"
     see = _meant_file(args) or f"See '{path} --help'."
     return one_line(f"{error.format_message()} {see}")
+
+
+def _advice(option: str, args: Sequence[str], context: Any) -> str:
+    """What to do where a command has no such ``option``."""
+    if meant := _meant_file(args):
+        return meant
+    value = shell_word(_value_of(option, args))
+    if option == "--data" and context.info_name == "train":
+        own = f"cnncli init {value} > my.yaml and cnncli train my.yaml"
+        return f"a folder of pictures is trained on with cnncli finetune --from resnet18 --data {value}, or with {own}"
+    if option == "--data" and context.info_name == "predict":
+        return f"what to predict follows the run: cnncli predict latest {value}"
+    known = [name for parameter in context.command.get_params(context) for name in parameter.opts if name[:2] == "--"]
+    near = get_close_matches(option, known, n=1, cutoff=0.7)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return f"{meant}See '{context.command_path} --help'."
 
 
 def _meant_file(args: Sequence[str]) -> str | None:

@@ -7,8 +7,10 @@ from cnncli.cli.console import warn
 from cnncli.config.shipped import own_config, shipped_configs
 from cnncli.core.errors import ConfigError, one_line
 from cnncli.core.files import user_path
+from cnncli.core.printable import shell_word
 from cnncli.runs.references import CONFIGS, find_checkpoint, means_checkpoint, unknown
 
+_KEY = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 _SETTING = re.compile(r"(device|precision|(dataset|compute|task)\.\w+)=")  # other words with a '=' are paths
 
 
@@ -25,18 +27,32 @@ def split_words(words: list[str] | None) -> tuple[Path | None, list[str]]:
     overrides = [word for word in words or [] if is_override(word)]
     others = [word for word in words or [] if not is_override(word)]
     if len(others) > 1:
-        raise ConfigError(f"'{others[1]}' is a second config; overrides are written key=value")
+        raise ConfigError(_second(others))
     return (user_path(others[0]) if others else None), overrides
 
 
-def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, list[str]]:
-    """The checkpoint that the option or the first word means, and the overrides; raises ``ConfigError`` without one."""
+def _second(others: list[str]) -> str:
+    """What is said of a second word that is no override; it may be the key of one whose '=' is left out."""
+    key, *values = others[1:]
+    if _KEY.fullmatch(key) and Path(key).suffix not in CONFIGS and not user_path(key).exists():
+        override = shell_word(f"{key}={values[0] if values else 'VALUE'}")
+        return f"'{key}' is a second config; if it is a key, write {override}"
+    return f"'{key}' is a second config; overrides are written key=value"
+
+
+def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path, data: str = "") -> tuple[Path, list[str]]:
+    """The checkpoint that the option or the first word means, and the overrides; raises ``ConfigError`` without one.
+
+    ``data`` is the option that names data, where there is one: it is what a second word may be meant for.
+    """
     overrides = [word for word in words or [] if is_override(word)]
     others = [word for word in words or [] if not is_override(word)]
     named = [*([] if ckpt is None else [ckpt]), *others]
     if not named:
         raise ConfigError("no checkpoint given; name a checkpoint, a run's folder or name, or latest")
     if len(named) > 1:
+        if data and user_path(named[1]).exists() and not means_checkpoint(named[1], runs_dir):
+            raise ConfigError(f"'{named[1]}' is no checkpoint; data are named with {data} {shell_word(named[1])}")
         raise ConfigError(f"'{named[1]}' is a second checkpoint; what is set anew is written key=value")
     return find_checkpoint(named[0], runs_dir), overrides
 
@@ -57,7 +73,17 @@ def split_asked(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tu
         raise ConfigError("no path given; name pictures, folders, or a table")
     if ckpt is None:
         ckpt, *paths = paths
+        _refuse_swapped(ckpt, paths, runs_dir)
     return find_checkpoint(ckpt, runs_dir), paths, overrides
+
+
+def _refuse_swapped(ckpt: str, paths: list[str], runs_dir: Path) -> None:
+    """Raise ``ConfigError`` where what to predict comes before the run."""
+    last = paths[-1]
+    is_run = not user_path(last).exists() and means_checkpoint(last, runs_dir)
+    if is_run and user_path(ckpt).is_file() and not means_checkpoint(ckpt, runs_dir):
+        words = " ".join(map(shell_word, ["predict", last, ckpt, *paths[:-1]]))
+        raise ConfigError(f"'{ckpt}' is no checkpoint; the run comes first: cnncli {words}")
 
 
 def split_either(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, bool, list[str]]:

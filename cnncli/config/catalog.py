@@ -14,7 +14,7 @@ from cnncli.core.plugins import load_plugin
 from cnncli.core.registry import REGISTRIES, Entry
 
 # by name, because they stand above this room: what they register is all that is asked of them
-ROOMS = ("cnncli.data", "cnncli.models", "cnncli.tasks", "cnncli.optim")
+ROOMS = ("cnncli.data", "cnncli.models", "cnncli.tasks", "cnncli.optim", "cnncli.runs.csv_log")
 
 
 def fill_registries() -> None:

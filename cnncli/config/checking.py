@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from cnncli.config.faults import MAX_FAULTS, validation_faults
-from cnncli.config.sections import COMPONENT_SECTIONS, Config, section_fields
+from cnncli.config.sections import COMPONENT_LISTS, COMPONENT_SECTIONS, Config, section_fields
 from cnncli.config.yaml_source import Document
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.key_paths import KeyPath, dotted, parse_path
@@ -121,10 +121,12 @@ def _components(data: dict[str, Any]) -> Iterable[tuple[dict[str, Any], KeyPath,
             value["name"] = default
         if isinstance(value.get("name"), str):
             yield value, (section,), kind
-        augment = value.get("augment") if section == "dataset" else None
-        for i, item in enumerate(augment if isinstance(augment, list) else []):
+    for section, key, kind in COMPONENT_LISTS:
+        holder = data.get(section)
+        items = holder.get(key) if isinstance(holder, dict) else None
+        for i, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, dict) and isinstance(item.get("name"), str):
-                yield item, (section, "augment", i), "transforms"
+                yield item, (section, key, i), kind
 
 
 def _default_name(section: str) -> str | None:
@@ -189,7 +191,21 @@ def _drop_inherited(
         # what was wrong for the old component as well is a fault, not a leftover
         if key in args and key not in wrong_before and document.origin((*path, key)).layer < name_layer:
             del value[key]
-            notices.append(f"{dotted((*path, key))}: {args[key]!r} is not for {entry.name}; left out")
+            notices.append(_left_out(dotted((*path, key)), args[key], entry, key))
+
+
+def _left_out(where: str, value: Any, entry: Entry, key: str) -> str:
+    """Why the ``value`` of a component before is left out: ``entry`` has no such ``key``, or one of another form."""
+    field = entry.arguments.model_fields.get(key)
+    if field is None:
+        return f"{where}: {value!r} is not for {entry.name}; left out"
+    example = "" if field.is_required() or field.default is None else f", for example {_plain_default(field.default)}"
+    return f"{where}: {value!r} is left out, {entry.name} takes another form{example}"
+
+
+def _plain_default(value: Any) -> str:
+    """A default as it is written in YAML."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
 
 
 def _use_names_of_today(

@@ -4,7 +4,7 @@ import sys
 
 from cnncli.config.catalog import ROOMS, fill_registries
 from cnncli.config.checking import component_faults, raise_faults, resolve, schema_faults
-from cnncli.config.faults import MISSING
+from cnncli.config.faults import MISSING, NO_MODEL
 from cnncli.config.recall import recall, recall_shipped
 from cnncli.config.yaml_source import Document
 
@@ -32,5 +32,5 @@ def check_early(document: Document) -> None:
     if relied and not plugins:
         faults += component_faults(document)
     if finetune:
-        faults = [fault for fault in faults if fault.cause != MISSING]
+        faults = [fault for fault in faults if fault.cause not in (MISSING, NO_MODEL)]
     raise_faults(document, faults)

@@ -14,6 +14,7 @@ from cnncli.core.errors import Fault
 from cnncli.core.key_paths import KeyPath
 
 MISSING = "is missing; add it"
+NO_MODEL = "is missing; name a network (cnncli list models), for example model.name=resnet18"
 MAX_FAULTS = 50  # more are not read, and each takes its time
 _ADVICE = {
     "float_type": "give a number, for example 0.001",
@@ -21,12 +22,18 @@ _ADVICE = {
     "bool_type": "write true or false",
     "string_type": "give a word, in quotes if need be",
     "list_type": "give a list, for example [a, b]",
+    "tuple_type": "give a list, for example [a, b]",
     "dict_type": "give a mapping, for example {key: value}",
     "model_type": "give a mapping, for example {key: value}",
 }
 _PATTERNS = {
     "device": "is no device; write auto, cpu, cuda, cuda:1 or mps",
 }
+
+
+def without_weights(network: str = "resnet18") -> str:
+    """What a config that fine-tunes is given on the command line to train its ``network`` from scratch."""
+    return f"finetune=null model.name={network}"
 
 
 def validation_faults(
@@ -51,10 +58,17 @@ def validation_faults(
     # where one member of a union got further into the value, that is the one that was meant
     outer = {path[:length] for path in grouped for length in range(len(path))}
     return [
-        document.fault(path, _cause(path, group, model, also, document, places))
+        _fault(document, path, _cause(path, group, model, also, document, places))
         for path, group in islice(grouped.items(), MAX_FAULTS + 1)
         if path not in outer
     ]
+
+
+def _fault(document: Document, path: KeyPath, cause: str) -> Fault:
+    """A fault at ``path``; a section that is missing stands in no line."""
+    if cause in (MISSING, NO_MODEL) and len(path) == 1:
+        return Fault(document.origin(()).file, str(path[0]), cause)
+    return document.fault(path, cause)
 
 
 def _existing(document: Document, prefix: KeyPath, details: ErrorDetails) -> KeyPath:
@@ -89,9 +103,11 @@ def _cause(
         known = _fields_at(model, path) if model is Config else [*model.model_fields, *sorted(also)]
         return f"unknown key; {advice_for_key(path, known, document, places)}"
     if first["type"] == "missing":
-        return MISSING
+        return NO_MODEL if path == ("model",) else MISSING
     if first["type"] == "string_pattern_mismatch":
         return f"{first['input']!r} {_PATTERNS.get(str(path[-1]), 'has a form that is not allowed')}"
+    if first["input"] is None and path == ("finetune", "pretrained"):
+        return f"is empty; name a network, or train one without pretrained weights: {without_weights()}"
     if first["input"] is None and len(group) == 1:
         return f"is empty; {_ADVICE.get(first['type'], 'give it a value or leave it out')}"
     if first["type"] in ("component", "own_words"):
@@ -102,6 +118,9 @@ def _cause(
     )
     shown = repr(first["input"]) if len(repr(first["input"])) <= 60 else "this value"
     advice = _ADVICE.get(first["type"], "")
+    if first["type"] == "tuple_type" and isinstance(first["input"], int | float):
+        advice = f"give a list, for example [{first['input']}]"
+    expected = expected.replace("a valid array", "a list")  # as YAML calls it
     return f"{shown} should be {expected}" + (f"; {advice}" if advice else "")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnncli.config.sections import COMPONENT_SECTIONS
+from cnncli.config.sections import COMPONENT_LISTS, COMPONENT_SECTIONS
 from cnncli.config.shipped import find_config, shipped_configs
 from cnncli.config.yaml_source import COMMAND_LINE, MAX_DEPTH, Document, Origin, parse_yaml, read_yaml_file
 from cnncli.core.errors import ConfigError, Fault
@@ -102,13 +102,14 @@ def _extended(document: Document, path: Path, seen: tuple[Path, ...]) -> Documen
 
 def _expand_shorthand(document: Document) -> None:
     """``model: mlp`` means ``model: {name: mlp}``, also in lists such as ``dataset.augment``."""
-    for section in COMPONENT_SECTIONS:
-        if isinstance(document.data.get(section), str):
-            document.data[section] = {"name": document.data[section]}
-            document.origins[(section, "name")] = document.origin((section,))
-    dataset = document.data.get("dataset")
-    if isinstance(dataset, dict) and isinstance(dataset.get("augment"), list):
-        dataset["augment"] = [{"name": item} if isinstance(item, str) else item for item in dataset["augment"]]
+    for name in COMPONENT_SECTIONS:
+        if isinstance(document.data.get(name), str):
+            document.data[name] = {"name": document.data[name]}
+            document.origins[(name, "name")] = document.origin((name,))
+    for name, key, _ in COMPONENT_LISTS:
+        section = document.data.get(name)
+        if isinstance(section, dict) and isinstance(section.get(key), list):
+            section[key] = [{"name": item} if isinstance(item, str) else item for item in section[key]]
 
 
 def _resolve_plugins(document: Document, folder: Path) -> None:

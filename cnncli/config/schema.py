@@ -18,7 +18,9 @@ def build_schema() -> dict[str, Any]:
             own["augment"] = {"type": "array", "items": {"$ref": "#/$defs/transforms"}}
         definitions[kind] = _component(REGISTRIES[kind], own, definitions)
         properties[section] = {"$ref": f"#/$defs/{kind}"}
-    definitions["transforms"] = _component(REGISTRIES["transforms"], {}, definitions)
+    for kind in ("transforms", "loggers"):
+        definitions[kind] = _component(REGISTRIES[kind], {}, definitions)
+    definitions["LoggingConfig"]["properties"]["loggers"]["items"] = {"$ref": "#/$defs/loggers"}
     properties["extends"] = {"type": "string", "description": "a YAML file that this one builds on"}
     schema["required"].remove("model")  # which follows from the weights that fine-tuning starts from
     schema["anyOf"] = [{"required": ["model"]}, {"required": ["finetune"]}]

@@ -157,9 +157,28 @@ class CheckpointConfig(Section):
 class LoggingConfig(Section):
     """What a run writes besides checkpoints and metrics.jsonl."""
 
-    tensorboard: bool = True
-    samples: bool = Field(True, description="a picture of nine training samples with their labels")
+    tensorboard: bool = Field(True, description="files for TensorBoard, with what the keys below name")
+    samples: bool = Field(
+        True, description="a picture of nine training samples as training sees them, with their labels"
+    )
     pictures: bool = Field(True, description="curves.png and result.png")
+    outputs: bool = Field(
+        True,
+        description="outputs/val.npz and test.npz: the answer to each sample, for comparisons; up to 200 MB, above it "
+        "without embeddings",
+    )
+    steps: int = Field(20, ge=0, description="loss, gradient norm and learning rate of every so many steps; 0: of none")
+    graph: bool = Field(True, description="TensorBoard: what the network computes, module by module")
+    histograms: int = Field(
+        10, ge=0, description="TensorBoard: how often in a run weights, gradients and activations are counted; 0: never"
+    )
+    mistakes: bool = Field(True, description="TensorBoard: validation pictures with the worst mistakes")
+    confusion: bool = Field(True, description="TensorBoard: the confusion matrix of validation")
+    pr_curves: bool = Field(True, description="TensorBoard: precision over recall for each class, on validation")
+    embeddings: int = Field(
+        2000, ge=0, le=10_000, description="TensorBoard: at most so many validation samples in the projector; 0: none"
+    )
+    loggers: list[Component] = Field([], description="other loggers, for example csv, or one of a plug-in")
 
 
 Compiling = Literal["on", "off", "cuda_graphs"]
@@ -231,6 +250,10 @@ COMPONENT_SECTIONS = {
     "scheduler": "schedulers",
 }
 """Section of the config → registry that its ``name`` is looked up in."""
+
+
+COMPONENT_LISTS = (("dataset", "augment", "transforms"), ("logging", "loggers", "loggers"))
+"""Section and key of each list of components → the registry that their names are looked up in."""
 
 
 def section_fields(section: str) -> set[str]:

@@ -15,6 +15,7 @@ import yaml
 
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.key_paths import KeyPath, dotted
+from cnncli.core.printable import shell_word
 
 MAX_BYTES = 2**20
 MAX_NODES = 100_000  # aliases can multiply a small file without end
@@ -59,10 +60,11 @@ class Document:
         return self.origins.get(path, Origin("config", None))
 
     def fault(self, path: KeyPath, cause: str) -> Fault:
-        """A fault at ``path``; when an override is to blame, the override is named."""
+        """A fault at ``path``; when an override is to blame, it is named, and the line that it takes the place of."""
         origin = self.origin(path)
         if origin.given is not None:
-            cause = f"{cause} (from {origin.given} on the command line)"
+            line = "" if origin.line is None else f", in place of {origin}"
+            return Fault(COMMAND_LINE, dotted(path), f"{cause} (from {origin.given}{line})")
         return Fault(str(origin), dotted(path), cause)
 
 
@@ -107,7 +109,7 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
     except FileNotFoundError:
         raise ConfigError(Fault(shown, "", "no such file; check the path")) from None
     except IsADirectoryError:
-        raise ConfigError(Fault(shown, "", "is a folder; name a YAML file in it")) from None
+        raise ConfigError(Fault(shown, "", _instead_of_folder(path))) from None
     except UnicodeDecodeError as error:
         if content.startswith(b"PK"):
             cause = "is a checkpoint or an archive, not a config; name a YAML file, or go on with a run by --resume"
@@ -122,6 +124,14 @@ def read_yaml_file(path: Path, shown: str | None = None, layer: int = 0) -> Docu
         what = "is empty" if data is None else "is not a mapping of sections"
         raise ConfigError(Fault(shown, "", f"{what}; write at least 'dataset:' and 'model:'"))
     return Document(data, origins)
+
+
+def _instead_of_folder(path: Path) -> str:
+    """What to name where a folder is named: a config in it, or one that is written for the data in it."""
+    found = next((str(file) for ending in ("*.yaml", "*.yml") for file in sorted(path.glob(ending))), None)
+    if found is not None:
+        return f"is a folder; name a YAML file in it, for example {shell_word(found)}"
+    return f"is a folder; a config for the pictures in it is written by: cnncli init {shell_word(path)} > my.yaml"
 
 
 def parse_yaml(text: str, file: str, layer: int = 0) -> tuple[Any, dict[KeyPath, Origin]]:

@@ -1,5 +1,6 @@
 """What a network is compared with."""
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
@@ -29,3 +30,9 @@ class Baseline:
 
     def __str__(self) -> str:
         return self.name if self.always is None else f"{self.name} ({self.always})"
+
+
+def in_order(baselines: Sequence[Baseline], headline: str, lower_is_better: bool) -> list[Baseline]:
+    """Those that have the ``headline``, the best first."""
+    known = [baseline for baseline in baselines if headline in baseline.metrics]
+    return sorted(known, key=lambda baseline: baseline.metrics[headline], reverse=not lower_is_better)

@@ -43,6 +43,17 @@ def shortened(text: str, width: int) -> str:
     return f"{''.join(signs)}…"
 
 
+def shortened_middle(text: str, width: int) -> str:
+    """``text`` in at most ``width`` columns, an ellipsis in its middle: beginning and end of a path stay."""
+    if cell_len(text) <= width:
+        return text
+    signs = clusters(text)
+    start, end = signs[: len(signs) // 2], signs[len(signs) // 2 :]
+    while cell_len("".join([*start, "…", *end])) > width and (start or end):
+        (start.pop if cell_len("".join(start)) > cell_len("".join(end)) else lambda: end.pop(0))()
+    return f"{''.join(start)}…{''.join(end)}"
+
+
 def column_widths(natural: Sequence[int], least: Sequence[int], room: int) -> list[int] | None:
     """Widths that sum up to ``room`` at most, the widest columns narrowed first; None where ``least`` does not fit."""
     if sum(least) > room:

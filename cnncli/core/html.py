@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from cnncli.core.results import Block, FactsBlock, MatrixBlock, SplitReport, TableBlock, Values, format_metric
+from cnncli.core.metrics import format_metric
+from cnncli.core.results import Block, FactsBlock, MatrixBlock, SplitReport, TableBlock, Values
 
 MAX_LABELS = 20  # of a matrix; a larger one fits no page
 _CELL = 'style="text-align: {}; padding: 0.15em 0.6em"'

@@ -230,11 +230,12 @@ losses = Registry("losses", "loss")
 optimizers = Registry("optimizers", "optimizer", ("param_groups", "step"))
 schedulers = Registry("schedulers", "scheduler")
 transforms = Registry("transforms", "transform")
+loggers = Registry("loggers", "logger", ("log", "close"))
 
 REGISTRIES = {
     registry.kind: registry
     for registry in (
-        datasets, models, layers, activations, tasks, losses, optimizers, schedulers, transforms
+        datasets, models, layers, activations, tasks, losses, optimizers, schedulers, transforms, loggers
     )
 }  # fmt: skip
 

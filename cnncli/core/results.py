@@ -1,5 +1,7 @@
 """What an evaluation found, as typed parts. Whoever shows them (terminal, picture, JSON) knows their types only."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -7,16 +9,9 @@ from pydantic.dataclasses import dataclass
 
 from cnncli.core.baseline import Baseline as Baseline
 from cnncli.core.baseline import Values as Values
+from cnncli.core.baseline import in_order as in_order
 from cnncli.core.intervals import wilson
 from cnncli.core.spec import Split
-
-
-def format_metric(name: str, value: float) -> str:
-    """A fraction as per cent, anything else with four decimals, or five digits where it is large."""
-    if name in ("accuracy", "balanced_accuracy"):
-        return f"{100 * value:.2f} %"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
-
 
 _PLAIN = ConfigDict(extra="forbid")
 
@@ -213,11 +208,12 @@ class Mistake:
 
 @dataclass(frozen=True, config=_PLAIN)
 class MistakesBlock:
-    """Some wrong answers, the most confident first."""
+    """Some wrong answers, the most confident first; ``total``: of how many, where that is known."""
 
     key: str
     title: str
     mistakes: tuple[Mistake, ...]
+    total: int | None = None
     type: Literal["mistakes"] = "mistakes"
 
     def to_json(self) -> dict[str, Any]:
@@ -241,7 +237,8 @@ Block = Annotated[
 class SplitReport:
     """One look at a split of ``samples``: metrics, the baselines (the one to beat first), and what else there is.
 
-    ``headline`` is the metric that is compared with the baselines'.
+    ``headline`` is the metric that is compared with the baselines', ``interval`` its 95 % interval, where it is a
+    share of samples that were counted.
     """
 
     split: Split
@@ -251,6 +248,12 @@ class SplitReport:
     lower_is_better: bool
     baselines: tuple[Baseline, ...]
     blocks: tuple[Block, ...] = ()
+    interval: tuple[float, float] | None = None
+
+    def beside(self, fitted: Sequence[Baseline]) -> "SplitReport":
+        """The same with ``fitted`` baselines beside its own."""
+        found = in_order([*self.baselines, *fitted], self.headline, self.lower_is_better)
+        return replace(self, baselines=tuple(found))
 
     @property
     def beats_baseline(self) -> bool:
@@ -278,6 +281,8 @@ class SplitReport:
             "baselines": [baseline.to_json() for baseline in self.baselines],
             "beats_baseline": self.beats_baseline,
         }
+        if self.interval is not None:
+            found["interval"] = list(self.interval)
         for block in self.blocks:
             found |= block.to_json()
         return found

@@ -65,11 +65,20 @@ def _invisible(sign: str) -> str | None:
 
 def name_of_file(stem: str) -> str:
     """The name of a run whose config file is called ``stem``: what needs quotes in a shell is a ``-`` in it."""
-    visible = "".join(" " if _invisible(sign) else sign for sign in unicodedata.normalize("NFC", stem))
-    name = _shortened(_UNPLAIN.sub("-", visible).lstrip("._-")).rstrip(".")
+    name = _shortened(_plain(stem).lstrip("._-")).rstrip(".")
     if not name:
         return "run"
     return f"run-{name}" if _RESERVED.fullmatch(name) else name
+
+
+def plain_name(text: str) -> str:
+    """``text`` as a part of a name: a ``-`` for what needs quotes in a shell, none at its ends."""
+    return _plain(text).strip("-")
+
+
+def _plain(text: str) -> str:
+    visible = "".join(" " if _invisible(sign) else sign for sign in unicodedata.normalize("NFC", text))
+    return _UNPLAIN.sub("-", visible)
 
 
 def _shortened(name: str) -> str:

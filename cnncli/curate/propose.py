@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.config.faults import without_weights
 from cnncli.config.shipped import copy_of, nearest, shipped_configs, tell_shadowed
 from cnncli.config.yaml_source import yaml_text
 from cnncli.core.errors import DataError
@@ -131,6 +132,7 @@ def _from_pretrained(found: Looked) -> list[str]:
         ),
         "",
         "# Few pictures learn best from a network that has seen many: the weights are downloaded once.",
+        f"# Without internet: cnncli train THIS_FILE {without_weights()}",
         "finetune:",
         "  pretrained: resnet18         # any network of torchvision's, timm/NAME, or a best.pt of your own",
         "  strategy: gradual            # one epoch for the new head, then everything; `head` is the fastest",

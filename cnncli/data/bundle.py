@@ -14,7 +14,7 @@ from cnncli.core.registry import tasks, transforms
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
-from cnncli.data.contract import Opened, Raw, Remembered, Track
+from cnncli.data.contract import Groups, Opened, Raw, Remembered, Track
 from cnncli.data.decoded import MEMORY_LIMIT, decoded, workers
 from cnncli.data.glance import glance
 from cnncli.data.loaders import Loader, MemoryLoader, StreamLoader, normalizer_for
@@ -37,6 +37,7 @@ class DataBundle:
     track: Track
     embed: Callable[[Tensor], Tensor] | None = None  # inputs → the features that a network learns from instead
     members: Members | None = None  # of data sets that can change
+    groups: Groups = field(default_factory=dict)  # where dataset.group names some
     share: Share = field(default_factory=Share)  # of this process
     _loaders: dict[tuple[Split, torch.device, bool, int, bool, Share], Loader] = field(default_factory=dict)
     _held: dict[tuple[Split, torch.device], Held] = field(default_factory=dict)
@@ -172,7 +173,7 @@ def build_data(
     opened = open_raw(raw, config, wants, track, spec, remembered)
     if spec is None and remembered is None:
         glance(config.name if file is None else str(file), opened)
-    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members)
+    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members, groups=opened.groups or {})
 
 
 def open_raw(

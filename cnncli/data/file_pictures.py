@@ -58,9 +58,10 @@ class FilePictures:
         sources: dict[Split, Source] = {split: self._select(told, targets, rows) for split, rows in parts.items()}
         pictures = PictureSet(self.classes, self.decode, self.seen, self.numbers)
         spec, sources = pictures.finish(sources, config, track, spec)
-        if remembered is not None:
-            return Opened(spec, sources, remembered.members)
-        return Opened(spec, sources, members_of("path", samples, parts, targets))
+        members = members_of("path", samples, parts, targets) if remembered is None else remembered.members
+        groups = None if self.groups is None else np.array(self.groups, dtype=np.str_)
+        named = None if groups is None else {split: groups[rows.numpy()] for split, rows in parts.items()}
+        return Opened(spec, sources, members, named)
 
     def _names_from(self, home: Path | None) -> tuple[str, ...]:
         """The names of the pictures as seen from another folder; none where it is not given."""

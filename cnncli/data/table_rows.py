@@ -11,6 +11,7 @@ from cnncli.core.members import Ids
 from cnncli.core.notices import notice
 from cnncli.core.spec import Split
 from cnncli.data.columns import refuse, texts
+from cnncli.data.contract import Groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ def row_hashes(inputs: Tensor, targets: Tensor) -> Ids:
         found += _mixed(values[:, column].astype(np.uint64) * weights[column])
     for column in range(learned.shape[1]):
         bits = np.ascontiguousarray(learned[:, column]).view(np.uint64)
+        bits ^= bits >> np.uint64(32)  # small whole numbers have high bits only, and a product would lose most of these
         found += _mixed(bits * weights[values.shape[1] + column])
     return found.view(np.int64)
 
@@ -57,6 +59,14 @@ def groups_of(frame: "pd.DataFrame", column: str | None, name: str) -> Tensor | 
     refuse(frame[column], values.isna().to_numpy(), name, "is dataset.group and has no value; fill it in")
     numbers = {value: number for number, value in enumerate(dict.fromkeys(values.tolist()))}
     return torch.tensor([numbers[value] for value in values.tolist()])
+
+
+def group_names(frame: "pd.DataFrame", column: str | None, parts: dict[Split, Tensor]) -> Groups | None:
+    """What the rows of each split have in ``column``; None without one, or where a table has it no more."""
+    if column is None or column not in frame.columns:
+        return None
+    values = texts(frame[column]).fillna("").to_numpy(dtype=np.str_)
+    return {split: values[rows.numpy()] for split, rows in parts.items()}
 
 
 def tell_equal(content: Ids, parts: dict[Split, Tensor], name: str) -> None:

@@ -20,7 +20,7 @@ from cnncli.data.number_forms import PLAIN
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.splits import carve
-from cnncli.data.table_rows import groups_of, keys_of, row_hashes, tell_equal
+from cnncli.data.table_rows import group_names, groups_of, keys_of, row_hashes, tell_equal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,7 @@ class TableData:
         if spec is None:
             numbers = self._scale(targets[parts["train"]]) if wants == "numbers" else None
             spec = DataSpec(sources["train"].shape, classes, table, tuple(targets.shape[1:]), numbers)
-        return Opened(spec, sources, members)
+        return Opened(spec, sources, members, group_names(frame, self.group, parts))
 
     def _known(
         self,

@@ -1,6 +1,6 @@
 """A checkpoint judged on a split of its data."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone, StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
+from cnncli.core.notices import notice
 from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
@@ -19,12 +20,16 @@ from cnncli.data import DataBundle
 from cnncli.data.contract import Remembered
 from cnncli.data.order import Share
 from cnncli.data.places import home_of, placed, where_to_set
+from cnncli.inference.judged_split import judged_split
 from cnncli.inference.predictor import Predictor
 from cnncli.runs.results import read_result, with_counts
 from cnncli.runs.run_folder import RunFolder
+from cnncli.runs.test_looks import TestLooks, count_look
 from cnncli.training.build import open_data
 from cnncli.training.display import Display
-from cnncli.training.report import in_order, report_split
+from cnncli.training.keep_outputs import keep_outputs, outputs_of
+from cnncli.training.recorder import recorder_of
+from cnncli.training.report import report_split
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,13 @@ class Evaluation:
     checkpoint: str
     report: SplitReport
     views: bool = False
+    looks: TestLooks | None = None  # at the test split of the run, this one included
+    place: str | None = None  # where the samples lie that are judged as test, if not of the run's own data
+
+    @property
+    def judged(self) -> str:
+        """What people read of the samples: the split's name, or the place where they lie."""
+        return self.report.split if self.place is None else self.place
 
     @property
     def metrics(self) -> dict[str, Values]:
@@ -50,33 +62,48 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The keys that docs/json.md lists."""
-        about = {"checkpoint": self.checkpoint, "split": self.report.split, **({"tta": True} if self.views else {})}
+        about: dict[str, Any] = {
+            "checkpoint": self.checkpoint,
+            "split": self.report.split,
+            **({"tta": True} if self.views else {}),
+        }
+        if self.looks is not None:
+            about["test_looks"] = self.looks.count
         return {**about, "metrics": with_counts(self.metrics, self.samples), **self.report.to_json()}
 
 
 @explained(ANSWERING)
-def evaluate(predictor: Predictor, split: Split, display: Display, place: str | None = None) -> Evaluation:
+def evaluate(predictor: Predictor, split: Split | None, display: Display, place: str | None = None) -> Evaluation:
     """Metrics, details of each class and the baseline of a trained network on one split of its data.
 
     The split is the one that the run remembers, wherever the data lie now; at another ``place`` it is all that training
-    has not seen.
+    has not seen. Without a ``split`` it is test, or validation where there is none.
     """
     ranks = predictor.runtime.ranks
-    split = split if place is None else "test"
     with ranks.zero_first():
         data, training = _at_home(predictor, display) if place is None else _elsewhere(predictor, place, display)
+        split = "test" if place is not None else judged_split(split, data.sources, predictor.path, predictor.config)
         data.share = Share(ranks.index, ranks.count)
         if ranks.count > 1:
             data.loader(split, predictor.runtime.device)
     predictor.task.fit(training)
+    run = None if place is not None or predictor.views else _lacking_outputs(predictor, split)
+    recorder = None if run is None else recorder_of(predictor.task, data)
     with StopSignal() as stop:
-        report = report_split(predictor.model, data, split, predictor.task, predictor.runtime, display, stop)
+        report = report_split(predictor.model, data, split, predictor.task, predictor.runtime, display, stop, recorder)
     if report is None:
         assert stop.signum is not None
         raise Interrupted("stopped before the evaluation was done", stop.signum)
+    if run is not None and recorder is not None and ranks.is_zero:
+        try:
+            keep_outputs(run, outputs_of(split, recorder, predictor.config.task.name, data))
+        except StorageError as error:  # a run on a disk that only can be read is judged all the same
+            notice("outputs", str(error))
     if place is None:
         report = with_fitted(report, RunFolder(predictor.path.parent).report)
-    return Evaluation(str(predictor.path), report, predictor.views)
+    counted = split == "test" and place is None
+    looks = ranks.from_zero(lambda: count_look(predictor.path)) if counted else None
+    return Evaluation(str(predictor.path), report, predictor.views, looks, place)
 
 
 def with_fitted(report: SplitReport, of_run: Path) -> SplitReport:
@@ -90,12 +117,17 @@ def with_fitted(report: SplitReport, of_run: Path) -> SplitReport:
         known = read_result(of_run).report
     except StorageError:  # it is evaluated anew, and nothing else of the file is needed
         return report
-    fitted = [baseline for baseline in known.baselines if baseline.seconds is not None]
-    simple = [baseline for baseline in known.baselines if baseline.seconds is None]
-    if (known.split, known.samples, tuple(simple)) != (report.split, report.samples, report.baselines):
+    simple = tuple(baseline for baseline in known.baselines if baseline.seconds is None)
+    if (known.split, known.samples, simple) != (report.split, report.samples, report.baselines):
         return report
-    ranked = in_order([*report.baselines, *fitted], report.headline, report.lower_is_better)
-    return replace(report, baselines=tuple(ranked))
+    return report.beside([baseline for baseline in known.baselines if baseline.seconds is not None])
+
+
+def _lacking_outputs(predictor: Predictor, split: Split) -> RunFolder | None:
+    """The run of a best.pt that has no outputs of ``split`` yet; None where there is nothing to add."""
+    run = RunFolder(predictor.path.parent)
+    is_its_best = predictor.path.name == run.best.name and run.report.is_file()
+    return run if is_its_best and split != "train" and not run.outputs(split).exists() else None
 
 
 def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:

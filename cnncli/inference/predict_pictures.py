@@ -190,7 +190,7 @@ def format_answers(answers: Answers, form: str, width: int | None = None) -> str
         dict(zip(columns, [a.path, *(_shown(*item) for item in a.columns.items()), *_ranked(a, first)], strict=True))
         for a in answers.found
     ]
-    return format_rows(rows, form, columns=columns, width=width)
+    return format_rows(rows, form, columns=columns, width=width, shorten=True)
 
 
 def _shown(column: str, value: Any) -> str:

@@ -110,8 +110,10 @@ def load_predictor(
             "only dataset.… (but for the splits), task.threshold, device, precision and compute.… can be set"
         )
     own = restore_config(checkpoint, plugins=plugins).config
-    if any(text.startswith("task.threshold=") for text in overrides) and own.task.args.get("choose") is not None:
-        overrides = ["task.choose=null", *overrides]  # what is named takes the place of what was chosen
+    if any(text.startswith("task.threshold=") for text in overrides):
+        chosen = [goal for goal in ("choose", "specificity", "costs") if own.task.args.get(goal) is not None]
+        # what is named takes the place of what was chosen
+        overrides = [*(f"task.{goal}=null" for goal in chosen), *overrides]
     # a checkpoint from a machine with a GPU and more cores is evaluated on what is here
     config = restore_config(checkpoint, ["device=auto", "dataset.workers=auto", *overrides], plugins).config
     predictor = Predictor(checkpoint, config, views, ranks)

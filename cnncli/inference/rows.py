@@ -7,11 +7,12 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from cnncli.core.cells import padded, stacked
+from cnncli.core.cells import padded, shortened_middle, stacked
 from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.printable import json_text, printable
 
 FORMATS = ("csv", "json", "jsonl", "table")
+LEAST = 24  # columns that the first one of a table keeps where it is shortened
 Row = Mapping[str, Any]
 
 
@@ -23,14 +24,15 @@ def check_format(form: str) -> None:
 
 def format_rows(
     rows: Sequence[Row], form: str, about: Row | None = None, columns: Sequence[str] = (), digits: str = ".7g",
-    width: int | None = None,
+    width: int | None = None, shorten: bool = False,
 ) -> str:  # fmt: skip
     """Rows with the same keys as text: ``csv`` with a header, a ``table`` for reading, ``json``, or ``jsonl``.
 
     JSON is a list of objects; with ``about`` it is one object that has them under ``rows``; ``jsonl`` is an object a
     line. ``columns`` name the
     header where there may be no rows, ``digits`` are those of floats in CSV: of float32, or with ``""`` all. A table
-    keeps to the ``width`` of a terminal.
+    keeps to the ``width`` of a terminal: where ``shorten`` allows it, by leaving out the middle of the few words of its
+    first column that are too long.
     """
     check_format(form)
     if form == "json":
@@ -45,7 +47,20 @@ def format_rows(
         csv.writer(text, lineterminator="\n").writerows([header, *cells])
         return text.getvalue()
     cells = [header, *([format_cell(row[name], ".5g") for name in header] for row in rows)]
-    return _table([[printable(cell) for cell in line] for line in cells], width)
+    lines = [[printable(cell) for cell in line] for line in cells]
+    return _table(_narrowed(lines, width) if shorten and width is not None else lines, width)
+
+
+def _narrowed(lines: list[list[str]], width: int) -> list[list[str]]:
+    """The cells with a first column that lets a line fit, where it keeps ``LEAST`` columns, and most of it stays."""
+    others = sum(max(map(cell_len, column)) + 2 for column in list(zip(*lines, strict=True))[1:])
+    room = width - others
+    long = sum(cell_len(line[0]) > room for line in lines[1:])
+    return (
+        lines
+        if room < LEAST or 2 * long > len(lines) - 1
+        else [[shortened_middle(line[0], room), *line[1:]] for line in lines]
+    )
 
 
 def json_lines(rows: Iterable[Row]) -> str:

@@ -92,7 +92,7 @@ def _what_to_place(url: str, file: Path, error: Exception) -> str:
     known = f"has {', '.join(there[:NAMED])}{more}" if there else "has no weights yet"
     return (
         f"the weights cannot be downloaded from {url} ({cause}); place {file.name} in '{file.parent}' (which {known}), "
-        "or name a file with finetune.weights=FILE or --weights FILE"
+        "or name a file with finetune.weights=FILE"
     )
 
 

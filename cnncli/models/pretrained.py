@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from cnncli.core.errors import CheckpointError, ConfigError, did_you_mean
+from cnncli.core.errors import CheckpointError, ConfigError
 from cnncli.models.downloads import fetch, timm_file
 from cnncli.models.timm_zoo import check_architecture, import_timm
 
@@ -31,18 +32,24 @@ class Expected:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What became of the tensors: how many were loaded (and their values), which are new, which were left out."""
+    """What became of the tensors: how many were loaded, which are new, which were left out.
+
+    ``parameters`` and ``statistics`` (of BatchNorm) are the numbers in those that were loaded.
+    """
 
     loaded: int
-    values: int
+    parameters: int
+    statistics: int
     replaced: list[str]
     left_out: list[str]
     head: str = ""  # what became of the head where it was kept
 
     def __str__(self) -> str:
-        left_out = f"; left out: {_few(self.left_out)}" if self.left_out else ""
+        names = [name for name in self.left_out if name not in self.replaced]
+        left_out = f"; left out: {_few(names)}" if names else ""
         head = self.head or f"new: {_few(self.replaced)}"
-        return f"{self.loaded} tensors loaded ({self.values:,} values); {head}{left_out}"
+        statistics = f" and {self.statistics:,} BatchNorm statistics" if self.statistics else ""
+        return f"{self.loaded} tensors loaded ({self.parameters:,} parameters{statistics}); {head}{left_out}"
 
 
 def is_published(name: str) -> bool:
@@ -67,11 +74,17 @@ def model_of(name: str, own: Sequence[str] = ()) -> dict[str, Any]:
         check_architecture(name.removeprefix(TIMM))
         return {"name": "timm", "architecture": name.removeprefix(TIMM)}
     if not is_published(name):
-        raise ConfigError(
-            f"there are no pretrained weights of '{name}'; {did_you_mean(name, [*own, *torchvision_names()])} "
-            "Or name a checkpoint or run of your own, or timm/NAME"
-        )
+        raise ConfigError(f"there are no pretrained weights of '{name}'; {_meant(name, own)}")
     return {"name": name}
+
+
+def _meant(name: str, own: Sequence[str]) -> str:
+    """The nearest of all names, else what can be named."""
+    if near := get_close_matches(name.lower(), [*own, *torchvision_names()], n=1, cutoff=0.6):
+        return f"did you mean '{near[0]}'?"
+    runs = f" ({', '.join(own[:5])}{', …' * (len(own) > 5)})" if own else ""
+    published = "a network of torchvision's (for example resnet18; see cnncli list models)"
+    return f"name a checkpoint or run of your own{runs}, {published}, or timm/NAME"
 
 
 def expected_by(name: str) -> Expected:
@@ -195,7 +208,10 @@ def transfer(model: nn.Module, weights: Mapping[str, Tensor], head: str, what: s
         raise CheckpointError(f"{what}: does not fit the network ({found}); name the weights of this very network")
     model.load_state_dict(fitting, strict=False)
     left_out = [key for key in weights if key not in fitting]
-    return Transfer(len(fitting), sum(v.numel() for v in fitting.values()), sorted(kept), left_out)
+    known = {name for name, _ in model.named_parameters()}
+    parameters = sum(value.numel() for key, value in fitting.items() if key in known)
+    statistics = sum(value.numel() for key, value in fitting.items() if key not in known)
+    return Transfer(len(fitting), parameters, statistics, [key for key in own if key in kept], left_out)
 
 
 def _renamed(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,13 +21,22 @@ WIDTH, HEIGHT, LOW, DPI = 7.5, 2.6, 1.8, 120  # inches of a panel, and of the he
 
 @dataclass(frozen=True)
 class Curves:
-    """The records of all epochs, the one that was kept, the metric to show beside the loss, and steps of the first."""
+    """The records of all epochs, the one that was kept, the metric to show beside the loss, and steps of the first.
+
+    ``tried``: what is used against overfitting already.
+    """
 
     history: Sequence[Values]
     best_epoch: int
     metric: str
     steps: Sequence[Values]
-    simple_loss: float | None = None  # of the baseline that needs nothing fitted
+    tried: Sequence[str] = ()
+    simple_loss: float | None = None  # of a baseline that needs nothing fitted
+
+    @property
+    def reading(self) -> Reading:
+        """What they say."""
+        return read_curves(self.history, self.best_epoch, self.tried, self.simple_loss)
 
 
 def draw_curves(curves: Curves, path: Path) -> None:
@@ -56,7 +65,7 @@ def curves_figure(curves: Curves) -> "Figure":
         _draw_steps(curves, panels)
     else:
         _draw_epochs(curves, ["loss", *shown], panels)
-    reading = read_curves(curves.history, curves.best_epoch, curves.simple_loss)
+    reading = curves.reading
     if reading.sentence is not None:
         figure.supxlabel(fill(drawable(reading.sentence), 105), fontsize=9, x=0.02, ha="left")
     return figure
@@ -70,7 +79,6 @@ def _draw_epochs(curves: Curves, names: Sequence[str], panels: Sequence["Axes"])
     from matplotlib.ticker import MaxNLocator
 
     history = curves.history
-    reading = read_curves(history, curves.best_epoch, curves.simple_loss)
     epochs = [record["epoch"] for record in history]
     mark = "o" if len(epochs) <= FEW else ""
     for name, axes in zip(names, panels, strict=False):
@@ -81,7 +89,7 @@ def _draw_epochs(curves: Curves, names: Sequence[str], panels: Sequence["Axes"])
                 axes.plot([record["epoch"] for record in known], values, color=colour, marker=mark, markersize=3,
                           label=words)  # fmt: skip
         _baseline(axes, name, history[-1])
-        _mark(axes, curves.best_epoch, reading, epochs[-1])
+        _mark(axes, curves.best_epoch, curves.reading, epochs[-1])
         axes.set_ylabel(name.replace("_", " "))
     panels[0].legend(frameon=False, fontsize=8)
     _rate(panels[-1], epochs, [record["lr"] for record in history], mark)

@@ -41,7 +41,8 @@ def find_checkpoint(word: str | Path, runs_dir: Path = RUNS) -> Path:
     path = lookup(word, runs_dir, BEST)
     if path is None:
         raise unknown(word, runs_dir, BEST)
-    if not os.path.exists(user_path(word)):
+    there = user_path(word)
+    if not (os.path.exists(there) and path.is_relative_to(there)):  # a folder of that name may hold no run
         notice("reference", f"{word} is {path}")
     return path
 

@@ -16,9 +16,12 @@ from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError, StorageError
 from cnncli.core.files import write_text
 from cnncli.core.printable import json_text, shell_word
+from cnncli.core.spec import Split
+from cnncli.runs.lock import LOCK
 from cnncli.runs.references import BEST, LAST
 
 LAUNCH = ".launch"
+LOOKED_AT = 0.2  # seconds: who only looks whether a process works in a run has gone by then
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class RunFolder:
     def picture(self) -> Path:
         return self.path / "result.png"
 
+    def outputs(self, split: Split) -> Path:
+        """What the best weights answered to each sample of ``split``."""
+        return self.path / "outputs" / f"{split}.npz"
+
     def mark(self, launch: str) -> None:
         """Write down which launch of several ranks works here, so that it finds its run when it is begun again."""
         if launch:
@@ -87,6 +94,14 @@ class RunFolder:
         """The resolved config exactly as used; it can be trained from again."""
         write_text(self.config, config_yaml(config))
 
+    def read_config(self) -> dict[str, Any]:
+        """The config as it is written there, unchecked; empty where it is missing or damaged."""
+        try:
+            data = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
     def write_json(self, path: Path, value: dict[str, Any]) -> None:
         """One of the run's JSON files."""
         write_text(path, json_text(value, indent=2) + "\n")
@@ -94,9 +109,9 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out; the lock dies with this one. Raises ``ConfigError`` naming the owner."""
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / LOCK)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOOKED_AT)
         except Timeout:
             raise ConfigError(
                 f"{self.path}: another process works in this run{self._owner()}; wait, or use --name"
@@ -123,8 +138,8 @@ def config_yaml(config: Config) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 
 
-def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool) -> RunFolder:
-    """A new folder for a run; without ``run_id`` its id is the time.
+def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool, free_id: str) -> RunFolder:
+    """A new folder for a run; without ``run_id`` it is called ``free_id``, with a number where there is such a run.
 
     Raises ``ConfigError`` when ``run_id`` exists and is not to be overwritten, or is no run of cnncli's.
     """
@@ -133,7 +148,7 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool) -
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if run_id is None:
-            return RunFolder(_timestamped(parent))
+            return RunFolder(_numbered(parent, free_id))
         folder = parent / run_id
         if folder.exists():
             if not (overwrite or _is_group(folder)):
@@ -146,11 +161,15 @@ def create_run(runs_dir: Path, name: str, run_id: str | None, overwrite: bool) -
         raise StorageError(f"{parent}: cannot be created ({error.strerror}); choose another --runs-dir") from error
 
 
-def _timestamped(parent: Path) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
+def now() -> str:
+    """The time as the ids of runs have it."""
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
+def _numbered(parent: Path, free_id: str) -> Path:
     number = 1
     while True:
-        folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        folder = parent / (free_id if number == 1 else f"{free_id}-{number}")
         try:
             folder.mkdir()
             return folder
@@ -186,7 +205,7 @@ def _clear(run: RunFolder) -> None:
         )
     with run.locked():
         for item in run.path.iterdir():
-            if item.name == ".lock":
+            if item.name == LOCK:
                 continue
             if item.is_dir():
                 shutil.rmtree(item)

@@ -1,41 +1,58 @@
-"""What a run writes down: one JSON line an epoch, and TensorBoard. Never read back by training.
-
-In TensorBoard the training curve, the validation curve and the baseline share a chart: three sub-runs, ``train``,
-``val`` and ``baseline``, write the same tags. Learning rate, speed, samples and hyperparameters stand in the run.
-"""
+"""What a run writes down: one JSON line an epoch, and what loggers make of it. Never read back by training."""
 
 import json
-import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cnncli.config.sections import Config
+from cnncli.config.sections import Component, Config
+from cnncli.config.settings import what_was_set
 from cnncli.core.files import write_text
+from cnncli.core.registry import loggers
+from cnncli.core.results import Values
 from cnncli.runs.history import Record, read_history
+from cnncli.runs.loggers import Logger, Loggers, RunStart, warn_of
 from cnncli.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-    from torch.utils.tensorboard import SummaryWriter
+    from cnncli.runs.tensorboard import Board
 
-_OPERATIONAL = {"dataset.memory", "dataset.cache", "dataset.workers", "dataset.eval_batch_size"}
+TENSORBOARD = "TensorBoard's files"
 
 
 class Tracker:
-    """Writes the history of one run; a logger that fails is dropped with a warning and costs nothing else."""
+    """Writes the history of one run, and hands it to loggers; one that fails costs nothing but itself."""
 
-    def __init__(self, run: RunFolder, config: Config, last: Record) -> None:
-        """``last`` is the record of the last finished epoch, empty for a new run."""
+    def __init__(self, run: RunFolder, config: Config, last: Record, step: int = 0) -> None:
+        """``last`` is the record of the last finished epoch, empty for a new run; ``step`` the steps so far."""
         finished_epochs = int(last.get("epoch", 0))
         self.run, self.config = run, config
         self.lines = read_history(run, finished_epochs)
         if last and (not self.lines or self.lines[-1]["epoch"] < finished_epochs):
             self.lines.append(last)  # the process died between the checkpoint and the history
-        self._writers: dict[str, SummaryWriter] = {}
-        self._on = config.logging.tensorboard
-        self._guarded(lambda: self._open(finished_epochs))
+        self._step = step
+        self._loggers, self._failed = Loggers(), set[str]()
+        self._board: list[Board] = []
+        self._begin(finished_epochs, step)
+
+    def _begin(self, epoch: int, step: int) -> None:
+        config = self.config
+        name = f"{config.name}/{self.run.path.name}"
+        start = RunStart(name, self.run.path, what_was_set(config), epoch, step)
+        if config.logging.tensorboard:
+            self._loggers.add(TENSORBOARD, lambda: self._opened(start))
+        for component in config.logging.loggers:
+            self._loggers.add(f"what the logger {component.name} keeps", _made(component, start))
+
+    def _opened(self, start: RunStart) -> "Board":
+        from cnncli.runs.tensorboard import Board
+
+        self._board.append(Board(start))
+        return self._board[0]
+
+    @property
+    def wants_steps(self) -> bool:
+        """Whether anyone is told of single steps."""
+        return self.config.logging.steps > 0 and bool(self._loggers)
 
     def epoch(self, record: Record) -> None:
         """Write the record of a finished epoch.
@@ -44,87 +61,37 @@ class Tracker:
         """
         self.lines.append(record)
         write_text(self.run.metrics, "".join(json.dumps(line) + "\n" for line in self.lines))
-        self._guarded(lambda: self._write_epoch(record))
+        self._step = int(record["global_step"])
+        self._loggers.log(record, self._step)
 
-    def samples(self, image: "Image") -> None:
-        """A picture of training samples."""
-        self._guarded(lambda: self._writers[""].add_image("samples", np.asarray(image), 0, dataformats="HWC"))
+    def steps(self, records: list[tuple[int, Values]]) -> None:
+        """The records of single steps, each with its number (from 1)."""
+        for step, record in records:
+            self._loggers.log(record, step)
 
-    def final(self, metrics: dict[str, dict[str, float]]) -> None:
-        """The final metrics of each split, as scalars and in the HParams tab."""
-        values = {
-            f"final/{split}_{name}": value
-            for split, of_split in metrics.items()
-            for name, value in of_split.items()
-            if name != "n"
-        }
-        self._guarded(lambda: self._write_final(values))
-
-    def close(self) -> None:
-        """Flush and close the event files."""
-        self._guarded(self._close)
-
-    def _open(self, finished_epochs: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        for name in ("", "train", "val", "baseline"):
-            # events of epochs that a resumed run does again are dropped
-            purge = finished_epochs + 1 if finished_epochs else None
-            self._writers[name] = SummaryWriter(str(self.run.path / name), purge_step=purge)
-        self._write_session(start=True)
-
-    def _close(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
-
-    def _write_epoch(self, record: Record) -> None:
-        epoch = int(record["epoch"])
-        for key, value in record.items():
-            if key in ("epoch", "global_step"):
-                continue
-            split, _, tag = key.rpartition("/")
-            self._writers[split].add_scalar(tag, value, epoch)
-        for writer in self._writers.values():
-            writer.flush()
-
-    def _write_final(self, values: dict[str, float]) -> None:
-        for tag, value in values.items():
-            self._writers[""].add_scalar(tag, value, len(self.lines))
-        self._write_session(start=False)
-
-    def _write_session(self, *, start: bool) -> None:
-        """Say to the HParams tab that this run begins with its hyperparameters, or that it has ended.
-
-        SummaryWriter.add_hparams would make a run of its own beside this one. The summary of the whole experiment
-        is left out: TensorBoard then gathers it from all runs, so that runs of different networks can be compared.
-        """
-        from torch.utils.tensorboard.summary import hparams
-
-        _, begin, end = hparams(hyperparameters(self.config), {})
-        self._writers[""]._get_file_writer().add_summary(begin if start else end)
-
-    def _guarded(self, write: Callable[[], None]) -> None:
-        if not self._on:
+    def show(self, what: str, draw: Callable[["Board"], None]) -> None:
+        """Let something be drawn in TensorBoard; what cannot be drawn is a warning, once."""
+        if TENSORBOARD not in self._loggers or what in self._failed:
             return
         try:
-            write()
-        except (OSError, RuntimeError, ValueError) as error:
-            self._on = False
-            print(f"warning: TensorBoard's files cannot be written ({error}); training goes on", file=sys.stderr)
+            draw(self._board[0])
+        except Exception as error:  # any network and any data can come here, and no run is lost for a picture
+            self._failed.add(what)
+            warn_of(f"TensorBoard's {what} cannot be drawn", error)
+
+    def final(self, best_epoch: int, metrics: Mapping[str, Values], headline: str, baseline: Values) -> None:
+        """The final metrics of each split, the ``headline`` first, and that of the strongest baseline."""
+        by_split = {f"final/{split}/{name}": value for split in ("test", "val") if split in metrics
+                    for name, value in metrics[split].items() if name != "n"}  # fmt: skip
+        first = {key: value for key, value in by_split.items() if key.rpartition("/")[2] == headline}
+        beside = {f"final/baseline/{headline}": baseline[headline]} if headline in baseline else {}
+        record = {"best_epoch": float(best_epoch), **first, **beside, **by_split}
+        self._loggers.log(record, self._step)
+
+    def close(self) -> None:
+        """Let all loggers end."""
+        self._loggers.close()
 
 
-def hyperparameters(config: Config) -> dict[str, bool | int | float | str]:
-    """The config as flat ``section.key`` values that TensorBoard's HParams tab can show and sort by."""
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                walk(f"{prefix}.{key}" if prefix else key, item)
-        elif value is not None and value != [] and value != "":
-            flat[prefix] = value if isinstance(value, bool | int | float | str) else json.dumps(value)
-
-    sections = {"seed", "precision", "dataset", "model", "task", "loss", "optimizer", "scheduler", "train"}
-    walk("", config.model_dump(mode="json", include=sections))
-    # these change no result, and would crowd out those that do
-    return {key: value for key, value in flat.items() if key not in _OPERATIONAL}
+def _made(component: Component, start: RunStart) -> Callable[[], Logger]:
+    return lambda: loggers.build(component.name, start, **component.args)

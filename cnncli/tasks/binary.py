@@ -9,14 +9,15 @@ from torch import Tensor
 
 from cnncli.config.sections import LossConfig
 from cnncli.core.errors import ConfigError, Fault, did_you_mean
-from cnncli.core.numbers import Probability
+from cnncli.core.numbers import Positive, Probability
 from cnncli.core.registry import losses, tasks
 from cnncli.core.results import Baseline, Block, CurveBlock, FactsBlock, Values
 from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.calibration import confident_mistakes, reliability
 from cnncli.tasks.losses import check_class_weights, plain_loss
 from cnncli.tasks.metrics import Kept, SummingMeter, class_blocks
-from cnncli.tasks.protocol import Calibration, Naming
+from cnncli.tasks.protocol import Answers, Calibration, Naming
+from cnncli.tasks.scores import further, operating_points
 
 MAX_LEVELS = 1_000  # different scores that a threshold is looked for between; more are thinned out
 Goal = Literal["accuracy", "balanced_accuracy", "f1"]
@@ -34,7 +35,9 @@ class Binary:
     """One of two classes by one logit: ROC AUC, average precision, and accuracy, precision, recall, F1 at a threshold.
 
     ``positive`` is the class that a large logit means (the second, unless named). The ``threshold`` of the
-    probability is 0.5, or what is given, or chosen on validation for the best ``choose``.
+    probability is 0.5, or what is given, or chosen on validation: for the best ``choose``, or the best recall with a
+    ``specificity`` of at least so much, or the least cost where ``costs`` are those of a false positive and of a false
+    negative.
     """
 
     wants: ClassVar[Wants] = "classes"
@@ -56,6 +59,8 @@ class Binary:
         positive: str | None = None,
         threshold: Probability | None = None,
         choose: Goal | None = None,
+        specificity: Probability | None = None,
+        costs: tuple[Positive, Positive] | None = None,
     ) -> None:
         if len(spec.classes) != 2:
             raise ConfigError(
@@ -69,14 +74,10 @@ class Binary:
             raise ConfigError(
                 Fault("", "task.positive", f"no class '{positive}'; {did_you_mean(positive, spec.classes)}")
             )
-        if threshold is not None and choose is not None:
-            raise ConfigError(
-                Fault("", "task.threshold", "excludes task.choose; remove one of them (task.choose=null)")
-            )
+        self.goal = _only_one(threshold, {"choose": choose, "specificity": specificity, "costs": costs})
         self.classes, self.device, self.loss_config = spec.classes, device, loss
         self.positive = 1 if positive is None else spec.classes.index(positive)
-        self.choose = choose
-        self.needs_validation = self.metrics_need_calibration = choose is not None
+        self.needs_validation = self.metrics_need_calibration = self.goal is not None
         self.positives, self.samples = 0, 0
         self.calibration = BinaryCalibration(0.5 if threshold is None else threshold)
         self.signed = "signed" in losses.get(loss.name).traits
@@ -123,10 +124,8 @@ class Binary:
 
     def calibrate(self, meter: "BinaryMeter") -> None:
         """Choose the threshold on validation, if asked to: of 0.5 and what lies midway between 0, the scores and 1."""
-        if self.choose is None:
-            return
-        scores, truth = meter.scores()
-        self.calibration = BinaryCalibration(best_threshold(scores, truth, self.choose))
+        if self.goal is not None:
+            self.calibration = BinaryCalibration(best_threshold(*meter.scores(), self.goal))
 
     def use(self, calibration: BinaryCalibration) -> None:
         """Take the threshold of a checkpoint."""
@@ -159,12 +158,22 @@ class Binary:
             names = ("false_positive_rate", "true_positive_rate")
             points = tuple(false.tolist()), tuple(true.tolist())
             found.append(CurveBlock("roc", *names, *points, diagonal=True, title="ROC curve"))
+            found.append(operating_points(scores, truth))
+        if len(scores):
+            both = torch.stack([1 - scores, scores], dim=1)
+            columns = both if self.positive else both.flip(1)
+            found.append(further(columns, actual, predicted, confusion))
         of_predicted = torch.where(scores >= threshold, scores, 1 - scores)
         return [
             *found,
             reliability(scores, truth, f"the class is {positive}"),
             confident_mistakes(self.classes, predicted, of_predicted, actual),
         ]
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
+        """Class numbers ``[N]`` and the probability of the positive class ``[N]``, for logits ``[N, 1]``."""
+        scores = outputs[:, 0].float().sigmoid().cpu()
+        return Answers(targets.cpu(), scores, self.classes[self.positive], (self.calibration.threshold,))
 
     def naming(self, outputs: Tensor) -> Naming:
         """The positive class from the threshold on, else the other one, for logits ``[N, 1]``."""
@@ -247,14 +256,35 @@ def at_threshold(scores: Tensor, truth: Tensor, threshold: float) -> Values:
     }
 
 
-def best_threshold(scores: Tensor, truth: Tensor, goal: Goal) -> float:
+def best_threshold(scores: Tensor, truth: Tensor, goal: Goal | float | tuple[float, float]) -> float:
     """The threshold with the best ``goal``: of 0.5 and what lies midway between 0, the scores and 1.
 
-    ``scores`` are probabilities float32 ``[N]``, ``truth`` bool ``[N]``.
+    ``scores`` are probabilities float32 ``[N]``, ``truth`` bool ``[N]``. A number is the least specificity, at which
+    recall is the best; two are the costs of a false positive and of a false negative, of which the sum is the least.
     """
     levels = torch.cat([torch.zeros(1), scores.unique(), torch.ones(1)])  # always yes and never yes are among them
     if len(levels) > MAX_LEVELS:
         levels = levels[torch.linspace(0, len(levels) - 1, MAX_LEVELS).long()]
     candidates = torch.cat([torch.tensor([0.5]), (levels[1:] + levels[:-1]) / 2])
-    values = [at_threshold(scores, truth, float(t))[goal] for t in candidates]
-    return float(candidates[int(torch.tensor(values).argmax())])
+    values = [_worth(scores >= float(t), truth, goal) for t in candidates]
+    return float(candidates[int(torch.tensor(values, dtype=torch.float64).argmax())])
+
+
+def _worth(said: Tensor, truth: Tensor, goal: Goal | float | tuple[float, float]) -> float:
+    """How good it is to say yes where ``said``, bool ``[N]``."""
+    if isinstance(goal, str):
+        return at_threshold(said.float(), truth, 0.5)[goal]
+    false, missed, no = (int(each.sum()) for each in (said & ~truth, ~said & truth, ~truth))
+    if isinstance(goal, tuple):
+        return -(goal[0] * false + goal[1] * missed)
+    specificity = 1 - false / max(no, 1)
+    return 1 - missed / max(int(truth.sum()), 1) if specificity >= goal else specificity - 2
+
+
+def _only_one(threshold: float | None, goals: dict[str, Any]) -> Any:
+    """What the threshold is chosen for; raises ``ConfigError`` where more than one thing settles it."""
+    given = [name for name, value in {"threshold": threshold, **goals}.items() if value is not None]
+    if len(given) > 1:
+        cause = f"excludes task.{given[1]}; remove one of them (task.{given[1]}=null)"
+        raise ConfigError(Fault("", f"task.{given[0]}", cause))
+    return next((value for value in goals.values() if value is not None), None)

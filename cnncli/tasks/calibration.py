@@ -94,7 +94,7 @@ def confident_mistakes(
         Mistake(i, classes[int(targets[i])], classes[int(predicted[i])], float(probabilities[i]))
         for i in wrong[order][:MISTAKES_SHOWN].tolist()
     )
-    return MistakesBlock("mistakes", "Most confident mistakes", mistakes)
+    return MistakesBlock("mistakes", "Most confident mistakes", mistakes, len(wrong))
 
 
 def risk_levels(probabilities: Tensor, targets: Tensor) -> Risk:
@@ -134,9 +134,22 @@ def report(logits: Tensor, targets: Tensor, temperature: float) -> dict[str, Any
     }
 
 
-def in_words(found: dict[str, Any]) -> str:
-    """A ``report`` in a sentence."""
+def why_none(risk: Risk | None, samples: int) -> str:
+    """Why there is no temperature, by what validation with so many ``samples`` has shown."""
+    if not samples:
+        return "no temperature: it is fitted on validation, and there was none"
+    if risk is None:
+        return "no temperature: it is fitted without --tta"
+    mistakes = round(risk.error[0] * samples * risk.answered[0])  # at the least confidence all are answered
+    if mistakes < MISTAKES_NEEDED:
+        few = f"{mistakes} {'mistake' if mistakes == 1 else 'mistakes'} in {samples:,} validation samples"
+        return f"no temperature is fitted: {few}, and it takes at least {MISTAKES_NEEDED}"
+    return "the temperature is 1"
+
+
+def in_words(found: dict[str, Any], none: str) -> str:
+    """A ``report`` in a sentence, with why there is ``none`` where the temperature is 1."""
     before, after, temperature = found["error_before"], found["error_after"], found["temperature"]
     if temperature == 1:
-        return f"calibration error {before:.4f} (no temperature is fitted or used)"
+        return f"calibration error {before:.4f} ({none})"
     return f"calibration error {before:.4f}, with probabilities at temperature {temperature:.3f}: {after:.4f}"

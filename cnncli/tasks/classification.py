@@ -19,7 +19,8 @@ from cnncli.tasks import calibration
 from cnncli.tasks.calibration import Risk
 from cnncli.tasks.losses import check_class_weights, form_of
 from cnncli.tasks.metrics import ClassificationMeter, class_blocks
-from cnncli.tasks.protocol import Calibration, Naming, Targets
+from cnncli.tasks.protocol import Answers, Calibration, Naming, Targets
+from cnncli.tasks.scores import further
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
@@ -134,14 +135,23 @@ class Classification:
         """Each class, the confusion matrix, the calibration, and the most confident mistakes."""
         logits, targets = meter.answers()
         found = calibration.report(logits, targets, self.calibration.temperature)
-        facts = FactsBlock(found, calibration.in_words(found), key="calibration")
-        confidence, predicted = (logits / self.calibration.temperature).softmax(1).max(1)
+        facts = FactsBlock(found, calibration.in_words(found, self._why_none()), key="calibration")
+        probabilities, confusion = (logits / self.calibration.temperature).softmax(1), meter.confusion_matrix()
+        confidence, predicted = probabilities.max(1)
         return [
-            *class_blocks(self.spec.classes, meter.confusion_matrix()),
+            *class_blocks(self.spec.classes, confusion),
             facts,
+            *([further(probabilities, targets, predicted, confusion)] if len(targets) else []),
             calibration.reliability(confidence, predicted == targets, "the predicted class is right"),
             calibration.confident_mistakes(self.spec.classes, predicted, confidence, targets),
         ]
+
+    def _why_none(self) -> str:
+        return calibration.why_none(self.calibration.risk, self.calibration.samples)
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
+        """Class numbers ``[N]`` and probabilities ``[N, K]`` at the temperature, for logits ``[N, K]``."""
+        return Answers(targets.cpu(), self.naming(outputs).probabilities)
 
     def naming(self, outputs: Tensor) -> Naming:
         """The most probable class for logits ``[N, K]``, at the temperature."""

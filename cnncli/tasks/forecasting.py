@@ -16,7 +16,7 @@ from cnncli.core.results import Baseline, Block, Column, Line, LinesBlock, Table
 from cnncli.core.spec import DataSpec, Series, Wants
 from cnncli.tasks.losses import plain_loss, refuse_class_weights
 from cnncli.tasks.metrics import Kept, SummingMeter, wide_type
-from cnncli.tasks.protocol import Calibration
+from cnncli.tasks.protocol import Answers, Calibration
 
 BLOCK = 2**12  # windows that baselines are computed of at once
 LONGEST = 20_000  # windows of a picture
@@ -180,6 +180,12 @@ class Forecasting:
             Line("last", "last window", tuple(last), start=begin + len(truth) - len(last) + 1),
         )
         return LinesBlock("forecasts", self.series.targets[0], "step of the test part", lines)
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
+        """True values and forecasts ``[N, H, K]``, for standardised outputs ``[N, H, K]``."""
+        targets = targets.to(self.std)
+        values = self.in_unit(targets[..., 0], targets), self.in_unit(outputs.to(self.std), targets)
+        return Answers(values[0].cpu().double(), values[1].cpu().double())
 
     def naming(self, outputs: Tensor) -> None:
         """Numbers have none."""

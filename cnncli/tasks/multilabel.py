@@ -16,7 +16,7 @@ from cnncli.core.targets import Shares
 from cnncli.tasks.calibration import reliability
 from cnncli.tasks.losses import check_class_weights, plain_loss
 from cnncli.tasks.metrics import Kept, SummingMeter, wide_type
-from cnncli.tasks.protocol import Calibration, Naming, Targets
+from cnncli.tasks.protocol import Answers, Calibration, Naming, Targets
 
 EVEN = 0.5  # the threshold where none is chosen
 
@@ -132,6 +132,11 @@ class Multilabel:
             RatesBlock("intervals", self.classes, rates),
             reliability(probabilities.flatten(), truth.flatten(), "the class is there"),
         ]
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
+        """Labels and probabilities, ``[N, K]`` both, for logits ``[N, K]``."""
+        probabilities = outputs.float().sigmoid().cpu()
+        return Answers((targets >= EVEN).cpu(), probabilities, thresholds=self.calibration.thresholds)
 
     def naming(self, outputs: Tensor) -> Naming:
         """The classes from their thresholds on, perhaps none, for logits ``[N, K]``."""

@@ -42,6 +42,20 @@ class Naming:
         return ["|".join(compress(classes, row)) for row in self.chosen.tolist()]
 
 
+@dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))
+class Answers:
+    """Targets and the network's answers to them as people have them, on the CPU.
+
+    Class numbers int64 ``[N]`` or labels bool ``[N, K]`` and probabilities float32 ``[N, K]``, or ``[N]`` of the
+    ``positive`` class; or numbers in their own unit, float64 ``[N, …]`` both. A class is named from its threshold on.
+    """
+
+    target: Tensor
+    answer: Tensor
+    positive: str | None = None
+    thresholds: tuple[float, ...] = ()
+
+
 class Meter(Protocol):
     """Sums and counts of an epoch, divided once at its end; nothing waits for the device before ``compute``."""
 
@@ -112,6 +126,9 @@ class Task(Protocol):
 
     def blocks(self, meter: Any) -> list[Block]:
         """What a report adds to the metrics, from a detailed meter."""
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers | None:
+        """What is kept of a run's answers; None where that would be too much, as of text."""
 
     def naming(self, outputs: Tensor) -> Naming | None:
         """The classes that the network's answers name; None where there are none to name."""

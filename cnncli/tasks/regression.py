@@ -12,7 +12,7 @@ from cnncli.core.results import Baseline, Block, ScatterBlock, Values
 from cnncli.core.spec import DataSpec, Wants
 from cnncli.tasks.losses import plain_loss, refuse_class_weights
 from cnncli.tasks.metrics import Kept, SummingMeter, wide_type
-from cnncli.tasks.protocol import Calibration
+from cnncli.tasks.protocol import Answers, Calibration
 
 MAX_POINTS = 2_000  # predictions that a report keeps for its picture
 
@@ -87,6 +87,11 @@ class Regression:
         pairs = meter.kept.all()[:MAX_POINTS]
         pairs = pairs.reshape(len(pairs), 2)  # of no sample, too
         return [ScatterBlock("points", self.names[0], tuple(pairs[:, 0].tolist()), tuple(pairs[:, 1].tolist()))]
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
+        """Numbers and predictions, ``[N, K]`` both, for standardised outputs ``[N, K]``."""
+        predicted = outputs.to(self.std) * self.std + self.mean
+        return Answers(targets.cpu().double(), predicted.cpu().double())
 
     def naming(self, outputs: Tensor) -> None:
         """Numbers have none."""

@@ -2,11 +2,11 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,11 +15,11 @@ from cnncli.config.checking import LoadedConfig
 from cnncli.config.sections import BaselineName
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.notices import notice
-from cnncli.core.results import Baseline
+from cnncli.core.results import Baseline, Values
 from cnncli.core.spec import Split
 from cnncli.data.sources import Source
 from cnncli.tasks.language_modeling import language_values
-from cnncli.tasks.protocol import Task
+from cnncli.tasks.protocol import Meter, Task
 from cnncli.training.baseline_inputs import in_memory, inputs_of, shrunk_size, width_of
 from cnncli.training.baseline_models import Answer, Trigram, fit_boosting, fit_logistic, fit_ridge
 from cnncli.training.build import Experiment
@@ -33,6 +33,9 @@ FEWEST_ROWS = 40  # for boosting: scikit-learn's leaves hold at least 20 rows, s
 TOLD = ("ConvergenceWarning", "LinAlgWarning")  # of scikit-learn and scipy: the figures may not be the best
 SMALLEST = 2.0**-52  # the least probability, as in scikit-learn's log_loss
 Fitter = Callable[["NDArray[Any]", "NDArray[Any]", int, int], Answer]
+Read = Callable[[Split], "NDArray[Any]"]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,19 +75,37 @@ def planned(experiment: Experiment) -> str:
     return names + left_out
 
 
-def fit_baselines(experiment: Experiment, splits: Sequence[Split]) -> dict[Split, list[Baseline]]:
-    """The baselines that the config asks for, fitted on the training part, with their metrics on ``splits``.
+class Comparison:
+    """The baselines that the config of an experiment asks for: fitted on the training part when they are first needed.
 
     One that cannot be computed is left out with a notice.
     """
-    found: dict[Split, list[Baseline]] = {split: [] for split in splits}
-    read = cache(lambda split: inputs_of(experiment, split))
-    for name in _chosen(experiment)[0]:
-        candidate = CANDIDATES[name]
-        judged = _tried(candidate, lambda c=candidate: _judged(c, experiment, splits, read))  # type: ignore[misc]
-        for baseline, split in zip(judged, splits, strict=False):
-            found[split].append(baseline)
-    return found
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self._fitted: list[_Fitted] | None = None
+
+    def on(self, split: Split) -> list[Baseline]:
+        """Their metrics on ``split``, and the seconds that fitting and judging took."""
+        if self._fitted is None:
+            read = cache(lambda split: inputs_of(self.experiment, split))
+            found = [
+                _tried(CANDIDATES[name], _fit, self.experiment, CANDIDATES[name], read)
+                for name in _chosen(self.experiment)[0]
+            ]
+            self._fitted = [each for each in found if each is not None]
+        judged = [_tried(each.candidate, _judged, each, split) for each in self._fitted]
+        return [each for each in judged if each is not None]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A baseline, what it is called, its metrics on a split, and the seconds that fitting it took."""
+
+    candidate: Candidate
+    title: str
+    metrics: Callable[[Split], Values]
+    seconds: float
 
 
 def _fitting(experiment: Experiment) -> list[BaselineName]:
@@ -137,37 +158,38 @@ def _enough(experiment: Experiment, name: BaselineName) -> bool:
     return name != "gradient_boosting" or len(targets) >= FEWEST_ROWS
 
 
-def _tried(candidate: Candidate, judge: Callable[[], list[Baseline]]) -> list[Baseline]:
-    """What ``judge`` gives, in one thread; what goes wrong, or may have, is a notice."""
+def _tried(candidate: Candidate, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """What ``do`` gives; what goes wrong, or may have, is a notice."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            found = judge()
+            found = do(*args, **kwargs)
         except Exception as error:  # a numerical library can raise anything, and no run is lost for a baseline
             cause = str(error).split("\n", 1)[0] or type(error).__name__
             notice("baseline", f"the baseline {candidate.title} is left out: it cannot be computed ({cause})")
-            return []
+            return None
     for warning in caught:
         if warning.category.__name__ in TOLD:
             cause = str(warning.message).split("\n", 1)[0].rstrip(".")
             notice("baseline", f"the baseline {candidate.title} may not be at its best ({cause})")
-    if not all(isfinite(value) for baseline in found for value in baseline.metrics.values()):
-        notice("baseline", f"the baseline {candidate.title} is left out: its metrics are no finite numbers")
-        return []
     return found
 
 
-def _judged(
-    candidate: Candidate, experiment: Experiment, splits: Sequence[Split], read: Callable[[Split], "NDArray[Any]"]
-) -> list[Baseline]:
-    """The baseline on each of the splits, with the seconds that all of it took."""
+def _fit(experiment: Experiment, candidate: Candidate, read: Read) -> _Fitted:
     begin = time.perf_counter()
     if candidate.fit is None:
-        title, values = candidate.title, _of_text(experiment, splits)
+        title, metrics = candidate.title, _of_text(experiment)
     else:
-        title, values = f"{candidate.title}{_of_what(experiment)}", _of_inputs(candidate.fit, experiment, splits, read)
-    seconds = round(time.perf_counter() - begin, 3)
-    return [Baseline(title, metrics, seconds=seconds) for metrics in values]
+        title, metrics = f"{candidate.title}{_of_what(experiment)}", _of_inputs(candidate.fit, experiment, read)
+    return _Fitted(candidate, title, metrics, time.perf_counter() - begin)
+
+
+def _judged(fitted: _Fitted, split: Split) -> Baseline:
+    begin = time.perf_counter()
+    metrics = fitted.metrics(split)
+    if not all(map(isfinite, metrics.values())):
+        raise ArithmeticError("its metrics are no finite numbers")
+    return Baseline(fitted.title, metrics, seconds=round(fitted.seconds + time.perf_counter() - begin, 3))
 
 
 def _of_what(experiment: Experiment) -> str:
@@ -180,38 +202,39 @@ def _of_what(experiment: Experiment) -> str:
     return f" on {height}×{width} pixels"
 
 
-def _of_text(experiment: Experiment, splits: Sequence[Split]) -> list[dict[str, float]]:
-    sources, size = experiment.data.sources, experiment.data.spec.num_outputs
-    trigram = Trigram(sources["train"].targets.flatten().numpy(), size)
-    found = []
-    for source in (sources[split] for split in splits):
-        inputs = source.gather(torch.arange(len(source)))
-        nats = -torch.from_numpy(trigram.probabilities(inputs.numpy(), source.targets.numpy())).log().mean().item()
-        found.append(language_values(nats))
-    return found
+def _of_text(experiment: Experiment) -> Callable[[Split], Values]:
+    sources = experiment.data.sources
+    trigram = Trigram(sources["train"].targets.flatten().numpy(), experiment.data.spec.num_outputs)
+
+    def metrics(split: Split) -> Values:
+        source = sources[split]
+        inputs = source.gather(torch.arange(len(source))).numpy()
+        probabilities = torch.from_numpy(trigram.probabilities(inputs, source.targets.numpy()))
+        return language_values(-probabilities.log().mean().item())
+
+    return metrics
 
 
-def _of_inputs(
-    fit: Fitter, experiment: Experiment, splits: Sequence[Split], read: Callable[[Split], "NDArray[Any]"]
-) -> list[dict[str, float]]:
+def _of_inputs(fit: Fitter, experiment: Experiment, read: Read) -> Callable[[Split], Values]:
     """The task's own metrics of what a fit answers, with a threshold of its own where the task chooses one."""
     from threadpoolctl import threadpool_limits
 
     config, spec, sources = experiment.config, experiment.data.spec, experiment.data.sources
     task = build_task(config, spec, torch.device("cpu"))
     task.fit(sources["train"].targets)
-    wanted = _wanted(task, sources["train"]).numpy()
-    inputs = {split: read(split) for split in ("train", *splits)}
+    wanted, known = _wanted(task, sources["train"]).numpy(), read("train")
     with threadpool_limits(1):  # small fits wait for other threads longer than they compute
-        answer = fit(inputs["train"], wanted, len(spec.classes), config.seed)
-        answers = {split: torch.from_numpy(answer(inputs[split])) for split in splits}
-    found = []
-    for split in sorted(splits, key=lambda split: split != "val"):  # what is chosen on validation is chosen first
-        meter = _metered(task, _as_outputs(answers[split], task, spec.outputs), sources[split])
-        if split == "val":
-            task.calibrate(meter)
-        found.append((split, meter.compute()))
-    return [dict(found)[split] for split in splits]
+        answer = fit(known, wanted, len(spec.classes), config.seed)
+
+    def judge(split: Split) -> Meter:
+        asked = read(split)
+        with threadpool_limits(1):
+            answers = torch.from_numpy(answer(asked))
+        return _metered(task, _as_outputs(answers, task, spec.outputs), sources[split])
+
+    if task.metrics_need_calibration and "val" in sources:
+        task.calibrate(judge("val"))
+    return lambda split: judge(split).compute()
 
 
 def _wanted(task: Task, source: Source) -> Tensor:
@@ -242,7 +265,7 @@ def _as_outputs(answers: Tensor, task: Task, shape: tuple[int, ...]) -> Tensor:
     return logs
 
 
-def _metered(task: Task, outputs: Tensor, source: Source) -> Any:
+def _metered(task: Task, outputs: Tensor, source: Source) -> Meter:
     meter = task.meter(detailed=True)
     for begin in range(0, len(source), BLOCK):
         part = outputs[begin : begin + BLOCK]

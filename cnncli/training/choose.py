@@ -114,9 +114,14 @@ def _measure(trial: Trial, precision: str, open_precision: bool, open_compile: b
         reasons.append(f"bf16 was {gain:.2f} times as fast as fp32 in a trial")
     asked = trial.config.compute.compile
     compiling: Compiling = "off" if asked == "auto" else asked
-    if open_compile and seconds[precision] * trial.steps > WORTH_COMPILING[trial.runtime.device.type]:
+    whole = seconds[precision] * trial.steps
+    if open_compile and whole > WORTH_COMPILING[trial.runtime.device.type]:
         compiling, reason = _compiling_that_pays(trial, precision, batch, seconds[precision])
         reasons.append(reason)
+    elif open_compile and not reasons:
+        reasons.append(
+            f"not compiled: by a trial all steps take {max(whole, 1):,.0f} s, too short a run to gain from it"
+        )
     return Choice(precision, compiling, "; ".join(reasons))
 
 

@@ -89,6 +89,7 @@ def restore_config(
     own = checkpoint.config.model_dump(mode="json")
     if own["finetune"] is not None:
         own["finetune"]["completed"] = True
+    own["logging"]["loggers"] = []  # of the run itself: nothing else needs their plug-ins
     document = Document({**own, "plugins": [str(path) for path in plugins]})
     make_known(document, to_build=True)
     try:

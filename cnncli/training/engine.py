@@ -17,7 +17,7 @@ from cnncli.config.sections import TrainConfig
 from cnncli.optim.averaging import WeightAverage
 from cnncli.optim.schedulers import Schedule
 from cnncli.tasks.protocol import Meter, Targets, Task
-from cnncli.training.step_losses import StepLosses
+from cnncli.training.step_losses import StepLosses, StepRecords, gradient_norm
 
 Batch = tuple[Tensor, Targets]
 
@@ -37,16 +37,19 @@ class TrainState:
     global_step: int = 0  # finished optimizer steps
     parallel: nn.Module | None = None  # the model as the one that several ranks train
     losses: StepLosses = field(default_factory=StepLosses)  # of the first epoch
+    steps: StepRecords | None = None  # for loggers, on the rank that writes
 
     @property
     def network(self) -> nn.Module:
         """What training asks: the model, or its gradients exchanged between ranks."""
         return self.model if self.parallel is None else self.parallel
 
-    def keep_loss(self, loss: Tensor) -> None:
-        """Remember the loss of a step of the first epoch."""
+    def keep_step(self, loss: Tensor, norm: Tensor | None) -> None:
+        """Remember the loss of a step of the first epoch, and what loggers are told where the ``norm`` is known."""
         if self.epoch == 0 and self.losses.wants(self.global_step):
             self.losses.add(self.global_step, loss.clone(), self.schedule.lr)
+        if norm is not None and self.steps is not None:
+            self.steps.add(self.global_step, loss, norm, self.schedule.lr)
 
     @property
     def eval_model(self) -> nn.Module:
@@ -111,8 +114,8 @@ def _step(
                 counted[place] = False
                 with runtime.phase("metrics"):
                     meter.update(loss, weight, outputs, batch[1])
-        _clip(state, settings)
-        state.keep_loss(total)
+        norm = _clip(state, settings)
+        state.keep_step(total, norm)
         if isinstance(state.optimizer, LBFGS):  # the one that reads the loss: all ranks must decide alike
             runtime.ranks.mean(total)
         return total  # type: ignore[return-value]  # optimizers pass it through; a float would wait for the device
@@ -149,16 +152,19 @@ def wide(outputs: Tensor) -> Tensor:
     return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
-def _clip(state: TrainState, settings: TrainConfig) -> None:
-    """Bound the gradients as the config asks."""
-    if settings.clip_grad_norm is None and settings.clip_grad_value is None:
-        return
+def _clip(state: TrainState, settings: TrainConfig) -> Tensor | None:
+    """Bound the gradients as the config asks; gives their norm before, where loggers are told of this step."""
+    wanted = state.steps is not None and state.steps.wants(state.global_step)
+    if not wanted and settings.clip_grad_norm is None and settings.clip_grad_value is None:
+        return None
     if state.scaler is not None:
         state.scaler.unscale(state.optimizer)
+    norm = gradient_norm(state.model) if wanted else None
     if settings.clip_grad_norm is not None:
         clip_grad_norm_(state.model.parameters(), settings.clip_grad_norm)
     if settings.clip_grad_value is not None:
         clip_grad_value_(state.model.parameters(), settings.clip_grad_value)
+    return norm
 
 
 def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
@@ -13,28 +16,36 @@ from cnncli.config.checking import LoadedConfig
 from cnncli.config.yaml_source import yaml_text
 from cnncli.core.errors import ConfigError, Interrupted
 from cnncli.core.printable import shell_word
-from cnncli.core.results import Baseline, SplitReport, Values
+from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.curves import Curves, draw_curves
+from cnncli.runs.ending import keeping_end
 from cnncli.runs.history import Record
+from cnncli.runs.reading import tried_in
 from cnncli.runs.references import find_resumable
 from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
-from cnncli.runs.run_folder import RunFolder, create_run, marked_run
+from cnncli.runs.run_folder import RunFolder, create_run, marked_run, now
+from cnncli.runs.seed_sets import write_seed_set
+from cnncli.runs.test_looks import count_look
 from cnncli.runs.tracking import Tracker
-from cnncli.training.baselines import check_baselines, fit_baselines
+from cnncli.training.baselines import check_baselines
+from cnncli.training.board import show_start
+from cnncli.training.board_result import show_result
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
+from cnncli.training.keep_outputs import keep_outputs, outputs_of
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
 from cnncli.training.pictures import SHOWN, are_pictures, mistaken_pictures, training_samples
 from cnncli.training.plan import describe
-from cnncli.training.report import report_split
-from cnncli.training.resuming import as_resumed, offering_new_run, resumable
+from cnncli.training.recorder import Recorder, recorder_of
+from cnncli.training.report import evaluate_split, report_split
+from cnncli.training.resuming import as_resumed, offering_new_run, resumable, standing
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -54,7 +65,7 @@ def prepare(
     if resuming is None:
         if loaded is None:
             raise ConfigError("no config given; name a YAML file, or one that comes with cnncli, for example digits")
-        return loaded, new_run(runs_dir, run_id, overwrite), None
+        return loaded, new_run(runs_dir, run_id, overwrite, overrides), None
     path = find_resumable(resuming, runs_dir, loaded.config.name if loaded else run_name or None)
     run = RunFolder(path.parent)
     if not run.config.is_file():
@@ -79,8 +90,10 @@ def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
 
     def create() -> RunFolder:
         run_id, overwrite = (new.run_id, new.overwrite) if begun is None else (begun.path.name, True)
-        run = create_run(new.runs_dir, name, run_id, overwrite)
+        run = create_run(new.runs_dir, name, run_id, overwrite, f"{new.stamp or now()}{new.suffix}")
         run.mark(place.launch)
+        if new.seeds is not None:
+            write_seed_set(run.path, new.seeds)
         return run
 
     return _run(experiment, ranks.from_zero(create), display, None)
@@ -114,16 +127,17 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
             if fit.finished and (result := ranks.from_zero(lambda: _known_result(run))) is not None:
                 display.line(f"{run.path} is finished; this is its result")
                 return result
-            display.line(f"resuming {run.path} after epoch {fit.state.epoch}")
+            display.line(f"resuming {run.path} {standing(fit.state.epoch, fit.state.batch)}")
             if ranks.is_zero and ranks.count > 1:  # what a launch goes on from that is begun again
                 fit.keep_last()
                 run.mark(ranks.place.launch)
         if not ranks.is_zero:
-            fitted = _compared(experiment, fit)
             fit.run_to_end(None)
-            result = _result(experiment, run, fit, display, fitted)
+            result, recorder = _result(experiment, run, fit, display)
+            _keep_outputs(experiment, run, result.report.split, recorder, display)
         else:
-            result = _written(experiment, run, fit, display, new=checkpoint is None)
+            with keeping_end(run.path):
+                result = _written(experiment, run, fit, display, new=checkpoint is None)
         ranks.wait()  # nobody ends before everything is written
         return result
 
@@ -137,55 +151,45 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
     run.write_config(experiment.config)
     run.write_json(run.environment, environment(experiment.runtime))
     display.header({**describe(experiment), "run": str(run.path)})
-    tracker = Tracker(run, experiment.config, fit.record)
+    tracker = Tracker(run, experiment.config, fit.record, fit.state.global_step)
     try:
         if new and _has_samples(experiment):
             _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
-        fitted = _compared(experiment, fit)
+        show_start(experiment, tracker)
         fit.run_to_end(tracker)
-        result = _result(experiment, run, fit, display, fitted)
+        result, recorder = _result(experiment, run, fit, display)
         run.write_json(run.result, result.to_json())
         run.write_json(run.report, result.to_report())
-        tracker.final(result.metrics)
+        if result.report.split == "test":
+            count_look(run.best, in_training=True)
+        tracker.final(result.best_epoch, result.metrics, result.report.headline, result.report.baselines[0].metrics)
+        _keep_outputs(experiment, run, result.report.split, recorder, display)
+        show_result(experiment, run, tracker, result.best_epoch)
     finally:
         tracker.close()
     if experiment.config.logging.pictures:
-        _drawn(run.curves, display, lambda: draw_curves(_curves(fit, result, tracker.lines), run.curves))
+        _drawn(run.curves, display, lambda: draw_curves(_curves(experiment, fit, result, tracker.lines), run.curves))
         _drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
     return result
 
 
-Fitted = dict[Split, list[Baseline]]
-
-
-def _compared(experiment: Experiment, fit: Fit) -> Fitted:
-    """The baselines that are fitted on the training part, on the validation part and the split that is judged."""
-    splits = dict.fromkeys(("val", _judged(experiment)))
-    known: list[Split] = [split for split in splits if split in experiment.data.sources]
-    fitted = experiment.runtime.ranks.from_zero(lambda: fit_baselines(experiment, known))
-    fit.compare_with(fitted.get("val", []))
-    return fitted
-
-
-def _judged(experiment: Experiment) -> Split:
-    """The split that the result is about."""
-    return next(split for split in ("test", "val", "train") if split in experiment.data.sources)
-
-
-def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display, fitted: Fitted) -> RunResult:
-    """The metrics of the best epoch, and the one look at the test split with its weights."""
+def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) -> tuple[RunResult, Recorder | None]:
+    """The metrics of the best epoch, and the one look at the test split with its weights, recorded if wanted."""
     best = experiment.runtime.ranks.from_zero(lambda: load_checkpoint(run.best))
     model = experiment.state.eval_model
     load_weights(whole(model), best.weights, best)
     use_calibration(experiment.task, best)
     sources = experiment.data.sources
-    judged = _judged(experiment)
-    report = _judge(experiment, run, judged, display, fitted[judged])
+    judged = next(split for split in ("test", "val", "train") if split in sources)
+    recorder = recorder_of(experiment.task, experiment.data) if experiment.config.logging.outputs else None
+    report = _judge(experiment, run, judged, display, recorder)
+    fitted = experiment.runtime.ranks.from_zero(lambda: fit.comparison.on(judged))
+    report = report.beside(fitted)
     metrics: dict[str, Values] = {split: of_split(best.metrics, split) for split in SPLITS if split in sources}
     metrics = {split: values for split, values in metrics.items() if values} | {judged: report.metrics}
     value, config = fit.best.value, experiment.config
     assert value is not None
-    return RunResult(
+    result = RunResult(
         run_dir=str(run.path),
         best=str(run.best),
         last=str(run.last),
@@ -196,14 +200,36 @@ def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display, 
         samples={split: len(sources[split]) for split in SPLITS if split in metrics},
         report=report,
     )
+    return result, recorder
+
+
+def _keep_outputs(
+    experiment: Experiment, run: RunFolder, judged: Split, recorder: Recorder | None, display: Display
+) -> None:
+    """Write down what the best weights answered to the split that was judged, and to validation."""
+    if recorder is None:
+        return
+    data, task = experiment.data, experiment.task
+    found: dict[Split, Recorder] = {judged: recorder}
+    if "val" in data.sources and judged != "val":
+        found["val"] = recorder_of(task, data)
+        model, runtime = experiment.state.eval_model, experiment.runtime
+        with StopSignal() as stop:
+            if evaluate_split(model, data, "val", task, runtime, display, stop, found["val"]) is None:
+                return
+    for split, each in found.items():
+        if split != "train" and experiment.runtime.ranks.is_zero:
+            name = experiment.config.task.name
+            kept = partial(keep_outputs, run, outputs_of(split, each, name, data))
+            _drawn(run.outputs(split), display, kept, "written")
 
 
 def _judge(
-    experiment: Experiment, run: RunFolder, split: Split, display: Display, fitted: list[Baseline]
+    experiment: Experiment, run: RunFolder, split: Split, display: Display, recorder: Recorder | None
 ) -> SplitReport:
     model, data, task = experiment.state.eval_model, experiment.data, experiment.task
     with StopSignal() as stop:
-        report = report_split(model, data, split, task, experiment.runtime, display, stop, fitted)
+        report = report_split(model, data, split, task, experiment.runtime, display, stop, recorder)
     if report is None:
         assert stop.signum is not None
         told = f"stopped in the last evaluation; go on with: cnncli train --resume {shell_word(run.path)}"
@@ -224,23 +250,24 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     """Nine samples of the first batch, from the very tensors that training sees, un-normalised."""
     image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, SHOWN)
     image.save(run.samples)
-    tracker.samples(image)
+    tracker.show("samples", lambda board: board.image("samples", np.asarray(image), 0))
 
 
-def _curves(fit: Fit, result: RunResult, history: list[Record]) -> Curves:
+def _curves(experiment: Experiment, fit: Fit, result: RunResult, history: list[Record]) -> Curves:
     monitored = result.monitored.metric.rpartition("/")[2]
     shown = result.report.headline if monitored == "loss" else monitored
-    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), result.report.simple_loss)
+    tried = tried_in(experiment.config.model_dump(mode="json"))
+    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), tried, result.report.simple_loss)
 
 
 def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:
     draw_result(report, path, mistaken_pictures(experiment.data, report))
 
 
-def _drawn(path: Path, display: Display, draw: Callable[[], Any]) -> None:
-    """Draw a picture; one that cannot be drawn is a warning."""
+def _drawn(path: Path, display: Display, draw: Callable[[], Any], done: str = "drawn") -> None:
+    """Write what no run is lost for; what cannot be written is a warning."""
     try:
         draw()
     except Exception as error:  # a drawing library can raise anything, and no run is lost for a picture
         cause = str(error).split("\n", 1)[0] or type(error).__name__
-        display.warn(f"{path} cannot be drawn ({cause})")
+        display.warn(f"{path} cannot be {done} ({cause})")

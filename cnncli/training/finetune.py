@@ -8,9 +8,10 @@ from unicodedata import normalize
 
 from torch import Tensor, nn
 
+from cnncli.config.faults import without_weights
 from cnncli.config.sections import Config, FinetuneConfig
 from cnncli.config.yaml_source import Document
-from cnncli.core.errors import CheckpointError, ConfigError
+from cnncli.core.errors import CheckpointError, ConfigError, StorageError
 from cnncli.core.files import user_path
 from cnncli.core.registry import datasets
 from cnncli.core.spec import DataSpec, Pictures
@@ -130,7 +131,11 @@ def find_weights(config: Config) -> None:
         if not os.path.isfile(file := user_path(settings.weights)):
             raise CheckpointError(f"{file}: no such file of weights; check the path")
     elif not is_checkpoint(settings.pretrained):
-        file_of_weights(settings.pretrained)
+        try:
+            file_of_weights(settings.pretrained)
+        except StorageError as error:
+            network = "resnet18" if settings.pretrained.startswith(TIMM) else settings.pretrained
+            raise StorageError(f"{error}; or train without pretrained weights: {without_weights(network)}") from error
 
 
 def load_pretrained(model: nn.Module, config: Config, spec: DataSpec) -> Transfer:
@@ -183,8 +188,8 @@ def _keep_head(
     order = "" if rows == sorted(rows) else ", in another order"
     told = f"the head {head} is kept (the same classes{order}; finetune.new_head: true begins with a new one)"
     left_out = [key for key in found.left_out if key not in kept]
-    values = found.values + sum(value.numel() for value in kept.values())
-    return Transfer(found.loaded + len(kept), values, [], left_out, told)
+    parameters = found.parameters + sum(value.numel() for value in kept.values())
+    return Transfer(found.loaded + len(kept), parameters, found.statistics, [], left_out, told)
 
 
 class Strategy:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -11,14 +11,15 @@ from cnncli.compute.failures import explained, fewer_steps
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.errors import CheckpointError, DataError, Interrupted, TrainingError
 from cnncli.core.printable import shell_word
-from cnncli.core.results import Baseline
 from cnncli.core.spec import Split
 from cnncli.runs.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 from cnncli.runs.history import Record
 from cnncli.runs.run_folder import RunFolder
 from cnncli.runs.tracking import Tracker
 from cnncli.tasks.protocol import Meter
+from cnncli.training.baselines import Comparison
 from cnncli.training.best import Best
+from cnncli.training.board import Activations, show_epoch
 from cnncli.training.build import Experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import train_one_epoch
@@ -26,7 +27,9 @@ from cnncli.training.epoch_table import Shown
 from cnncli.training.features import whole
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import evaluate_split, ranked_baselines
+from cnncli.training.resuming import standing
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
+from cnncli.training.step_losses import StepRecords
 from cnncli.training.together import combine, parallel
 
 
@@ -41,16 +44,17 @@ class Fit:
         self.progress = Best(experiment.mode, stopping.min_delta if stopping else 0.0)
         self.meter = experiment.task.meter()  # of the current epoch
         self.unchosen = experiment.task.calibration  # what answers need where nothing is chosen, as it was given
-        self.baseline: Record = {}  # the best one's metrics on the validation part
+        self.comparison = Comparison(experiment)
+        self.baseline: Record = {}  # metrics of the best one on the validation part
+        self.activations = Activations()
         self.record: Record = {}  # of the last finished epoch
 
-    def compare_with(self, fitted: Sequence[Baseline]) -> None:
-        """Put the best baseline, of the simple ones and those that were ``fitted`` to be compared, into every record.
-
-        Its metrics on the validation part stay the same all through the run.
-        """
-        if (source := self.experiment.data.sources.get("val")) is not None:
-            self.baseline = dict(ranked_baselines(self.experiment.task, source, fitted)[0].metrics)
+    def _baseline(self) -> Record:
+        """The metrics of the best baseline on the validation part: they stay the same all through the run."""
+        if (source := self.experiment.data.sources.get("val")) is None:
+            return {}
+        fitted = self.ranks.from_zero(lambda: self.comparison.on("val"))
+        return dict(ranked_baselines(self.experiment.task, source, fitted)[0].metrics)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put everything back as the checkpoint left it; raises ``CheckpointError``, and then nothing is changed."""
@@ -123,8 +127,9 @@ class Fit:
         with StopSignal() as stop, explained(fewer_steps(self.config.dataset.batch_size, self.config.precision)):
             if self.ranks.is_zero and not self.run.last.exists():
                 self.keep_last()  # so that a kill in the first epoch can be resumed
+            self.baseline = self._baseline()
             while not self.finished:
-                timing = self._train(stop)
+                timing = self._train(stop, tracker)
                 self.ranks.agree(stop)
                 evaluated = None
                 with _timed(timing, "eval_seconds"):
@@ -140,7 +145,7 @@ class Fit:
             monitor = self.config.checkpoint.monitor
             raise TrainingError(f"{monitor} was never a number, so no epoch is best; last.pt is in {self.run.path}")
 
-    def _train(self, stop: StopSignal) -> Record:
+    def _train(self, stop: StopSignal, tracker: Tracker | None) -> Record:
         """The rest of the current epoch; returns how long it took and how fast it was."""
         experiment, state = self.experiment, self.state
         start, before = time.perf_counter(), self.meter.samples
@@ -152,10 +157,15 @@ class Fit:
         batches = self.display.train(
             loader.epoch(state.epoch, state.batch), len(loader), state.batch, number, self.meter, self.ranks.count
         )
+        if tracker is not None and tracker.wants_steps:
+            state.steps = state.steps or StepRecords(self.config.logging.steps)
+            batches = state.steps.telling(batches, tracker.steps)
         train_one_epoch(
             state, batches, experiment.task, experiment.runtime, self.config.train, self.meter, stop,
             loader.order.repeated,
         )  # fmt: skip
+        if tracker is not None and state.steps is not None:
+            tracker.steps(state.steps.take())
         combine(self.meter, self.ranks)
         self.ranks.even_out(state.model, *([state.average.model] if state.average is not None else []))
         self._check_finite("train/loss", self.meter.compute()["loss"])  # waits for the device
@@ -191,6 +201,7 @@ class Fit:
         if tracker is not None:
             self._keep(is_best)
             tracker.epoch(self.record)
+            show_epoch(self.experiment, tracker, self.activations)
         unit, monitor = self.experiment.data.spec.kind.unit, self.config.checkpoint.monitor
         self.display.epoch(self.record, Shown(self.config.train.epochs, task.headline, monitor, unit), is_best)
 
@@ -267,7 +278,7 @@ class Fit:
             self.keep_last()
         self.ranks.wait()  # nobody ends before the checkpoint is there
         raise Interrupted(
-            f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
+            f"stopped {standing(self.state.epoch, self.state.batch)}; "
             f"go on with: cnncli train --resume {shell_word(self.run.path)}",
             signum,
             str(self.run.path),

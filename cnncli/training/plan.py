@@ -9,7 +9,7 @@ from cnncli.training.baselines import check_baselines, planned
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
 from cnncli.training.new_run import NewRun
-from cnncli.training.resuming import as_resumed, resumable
+from cnncli.training.resuming import as_resumed, resumable, standing
 
 
 def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path | None = None) -> dict[str, str]:
@@ -28,10 +28,11 @@ def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path |
             outputs = experiment.state.model.train()(inputs)
         loss = experiment.task.loss(outputs.float(), targets)
         loss.backward()
-    where = {"writes to": str(new.runs_dir / loaded.config.name / (new.run_id or "<time>"))}
+    where = {"writes to": str(new.runs_dir / loaded.config.name / (new.run_id or f"<time>{new.suffix}"))}
     if checkpoint is not None:
-        after = f"{checkpoint.path}, after epoch {checkpoint.metrics.get('epoch', 0):.0f}"
-        where = {"goes on from": after, "writes to": str(checkpoint.path.parent)}
+        assert checkpoint.training is not None
+        after = standing(checkpoint.training.epoch, checkpoint.training.batch)
+        where = {"goes on from": f"{checkpoint.path}, {after}", "writes to": str(checkpoint.path.parent)}
     return {
         **describe(experiment),
         "batch": f"inputs {list(inputs.shape)}, outputs {list(outputs.shape)}, loss {loss.item():.4f}",
@@ -60,7 +61,7 @@ def describe(experiment: Experiment) -> dict[str, str]:
         "task": f"{config.task.name}, {config.loss.name} loss",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
         **({} if config.baselines == "none" else {"baselines": planned(experiment)}),
-        "steps": f"{epochs} epochs × {steps:,} = {epochs * steps:,}",
+        "steps": f"{epochs} {'epoch' if epochs == 1 else 'epochs'} × {steps:,} = {epochs * steps:,}",
     }
 
 

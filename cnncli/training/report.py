@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -11,7 +12,8 @@ from cnncli.compute.failures import explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.machine import wait_for
 from cnncli.compute.runtime import Runtime
-from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock
+from cnncli.core.intervals import wilson
+from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock, in_order
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
 from cnncli.data.sources import ArraySource, Source
@@ -19,6 +21,7 @@ from cnncli.tasks.protocol import Meter, Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
 from cnncli.training.loading import loader_of, room_to_evaluate
+from cnncli.training.recorder import Recorder
 from cnncli.training.together import combine
 
 MOST_COEFFICIENTS = 1000  # more are no table that anyone reads
@@ -32,11 +35,16 @@ def evaluate_split(
     runtime: Runtime,
     display: Display,
     stop: StopSignal,
+    recorder: Recorder | None = None,
 ) -> Meter | None:
-    """The detailed meter of ``model`` on ``split``, of the samples of all ranks; None where it was stopped."""
+    """The detailed meter of ``model`` on ``split``, of the samples of all ranks; None where it was stopped.
+
+    It is the ``recorder``'s own, where there is one.
+    """
     loader = loader_of(data, split, runtime.device)
-    meter = task.meter(detailed=True)
-    with explained(room_to_evaluate(data, loader)):
+    meter = task.meter(detailed=True) if recorder is None else recorder
+    watched = nullcontext() if recorder is None else recorder.watching(model)
+    with explained(room_to_evaluate(data, loader)), watched:
         batches = display.evaluate(loader.epoch(0), len(loader), f"evaluating {split}", meter)
         evaluate(model, batches, task, runtime, meter, stop)
         wait_for(runtime.device)  # what goes wrong there is heard of here, and clocks are read later
@@ -44,7 +52,7 @@ def evaluate_split(
     if stop.signum is not None:
         return None
     combine(meter, runtime.ranks)
-    return meter
+    return meter if recorder is None else recorder.meter
 
 
 def report_split(
@@ -55,22 +63,20 @@ def report_split(
     runtime: Runtime,
     display: Display,
     stop: StopSignal,
-    fitted: Sequence[Baseline] = (),
+    recorder: Recorder | None = None,
 ) -> SplitReport | None:
-    """What ``model`` scores on ``split``, beside the task's baselines and those that were ``fitted``, in full.
-
-    None where it was stopped.
-    """
-    meter = evaluate_split(model, data, split, task, runtime, display, stop)
+    """What ``model`` scores on ``split``, beside the baselines, in full; None where it was stopped."""
+    meter = evaluate_split(model, data, split, task, runtime, display, stop, recorder)
     if meter is None:
         return None
     source = data.sources[split]
     blocks = (*(with_files(block, source) for block in task.blocks(meter)), *coefficients(model, data.spec, task))
     metrics = meter.compute()
-    baselines = ranked_baselines(task, source, fitted)
+    baselines = ranked_baselines(task, source)
     headline = _headline(task, baselines)
     lower = headline in task.lower_is_better
-    return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks)
+    interval = wilson(round(metrics[headline] * meter.samples), meter.samples) if headline == "accuracy" else None
+    return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks, interval)
 
 
 def with_files(block: Block, source: Source) -> Block:
@@ -90,12 +96,6 @@ def ranked_baselines(task: Task, source: Source, fitted: Sequence[Baseline] = ()
     found = task.baselines(source.targets, inputs)
     headline = _headline(task, found)
     return in_order([*found, *fitted], headline, headline in task.lower_is_better)
-
-
-def in_order(baselines: Sequence[Baseline], headline: str, lower: bool) -> list[Baseline]:
-    """Those that have the ``headline``, the best first."""
-    known = [baseline for baseline in baselines if headline in baseline.metrics]
-    return sorted(known, key=lambda baseline: baseline.metrics[headline], reverse=not lower)
 
 
 def _headline(task: Task, baselines: Sequence[Baseline]) -> str:

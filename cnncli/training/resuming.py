@@ -14,6 +14,7 @@ from cnncli.data.places import places_of
 from cnncli.optim.schedulers import is_smooth
 from cnncli.runs.checkpoint import FORMAT, Checkpoint, load_checkpoint
 from cnncli.runs.differences import differences
+from cnncli.runs.references import LAST
 from cnncli.runs.run_folder import RunFolder
 from cnncli.training.configs import restore_config
 from cnncli.training.named_runs import as_begun
@@ -40,6 +41,15 @@ def resumable(path: Path) -> Checkpoint:
         cause = "holds the weights, not the state of their training; name last.pt or the run's folder"
         raise CheckpointError(f"{path}: {cause}")
     return checkpoint
+
+
+def standing(epoch: int, batch: int) -> str:
+    """Where a run goes on of which so many epochs are done, and so many batches of the next one."""
+    return (
+        f"in epoch {epoch + 1}, after {batch} {'batch' if batch == 1 else 'batches'}"
+        if batch
+        else f"after epoch {epoch}"
+    )
 
 
 @contextmanager
@@ -78,7 +88,7 @@ def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
     faults = [
         wanted.document.fault(
             tuple(path.split(".")),
-            f"is {theirs!r}, the run was trained with {ours!r}{_another(checkpoint, path, ours, theirs)}",
+            f"is {theirs!r}, the run was trained with {ours!r}{_another(checkpoint, wanted, path, ours, theirs)}",
         )
         for path, ours, theirs in differences(own.model_dump(mode="json"), chosen.config.model_dump(mode="json"))
         if not any(path == key or path.startswith(f"{key}.") for key in free)
@@ -89,14 +99,26 @@ def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
     return chosen
 
 
-def _another(checkpoint: Checkpoint, key: str, ours: Any, theirs: Any) -> str:
+def _another(checkpoint: Checkpoint, wanted: LoadedConfig, key: str, ours: Any, theirs: Any) -> str:
     """What to do where ``key`` would make another experiment of a run, after what it is and was."""
+    as_it_began = "" if _is_override(wanted, key) else f"go on as it began, with: {_without_config(checkpoint)}; or "
     if key != "train.epochs":
-        return "; start a new run"
+        return f"; {as_it_began}start a new run"
     run, more = RunFolder(checkpoint.path.parent), theirs - ours if theirs > ours else theirs
     schedule = f", over which its {checkpoint.config.scheduler.name} schedule is laid out"
-    advice = "train on in a new run with a schedule of its own"
+    advice = f"{as_it_began}train on in a new run with a schedule of its own"
     return f"{schedule}; {advice}: {_start(run, checkpoint.config)} train.epochs={more}"
+
+
+def _is_override(wanted: LoadedConfig, key: str) -> bool:
+    """Whether ``key`` is asked for in the command itself: going on without it is not what is wanted."""
+    return wanted.document.origin(tuple(key.split("."))).given is not None
+
+
+def _without_config(checkpoint: Checkpoint) -> str:
+    """The command that goes on with the config of the run."""
+    path = checkpoint.path
+    return f"cnncli train --resume {shell_word(path.parent if path.name == LAST else path)}"
 
 
 def _as_chosen(own: Config, wanted: Config) -> Config:

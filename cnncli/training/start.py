@@ -12,7 +12,8 @@ from cnncli.config.merging import load_document
 from cnncli.config.recall import remember_new
 from cnncli.config.yaml_source import yaml_text
 from cnncli.core.waiting import waiting
-from cnncli.runs.references import find_resumable
+from cnncli.runs.references import LATEST, find_resumable
+from cnncli.runs.unfinished import tell_newer_unfinished
 from cnncli.training.configs import finetune_document
 from cnncli.training.new_run import parse_name
 
@@ -33,7 +34,10 @@ def begin_training(
     run_name, run_id = parse_name(name)
     found = begin(path, _named(overrides, run_name)) if path is not None else None
     if resuming is not None:
-        return _line(path, f"going on from {find_resumable(resuming, runs_dir, found or run_name or None)}")
+        checkpoint = find_resumable(resuming, runs_dir, found or run_name or None)
+        if resuming == LATEST:
+            tell_newer_unfinished(checkpoint, runs_dir)
+        return _line(path, f"going on from {checkpoint}")
     return _line(path, _to(runs_dir, found or run_name, run_id))
 
 

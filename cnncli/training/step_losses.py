@@ -1,11 +1,17 @@
-"""The loss of single steps, for the curve of a run that has only one epoch."""
+"""What single steps give: the losses of the first epoch, for its curve, and records of every so many, for loggers."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from cnncli.core.results import Values
 
 MOST = 400  # steps that are kept; a curve shows no more
+TOLD_EVERY = 10.0  # seconds, at most, that a record waits: reading it waits for the device
 
 
 class StepLosses:
@@ -40,3 +46,49 @@ class StepLosses:
             {"step": step + 1, "loss": loss, "lr": lr}
             for step, loss, lr in zip(self._steps, losses, self._rates, strict=True)
         ]
+
+
+class StepRecords:
+    """Loss, gradient norm and learning rate of every so many steps, on the device until they are taken."""
+
+    def __init__(self, every: int) -> None:
+        self.every, self._last = every, -1
+        self._steps: list[int] = []
+        self._values: list[Tensor] = []
+        self._rates: list[float] = []
+
+    def wants(self, step: int) -> bool:
+        """Whether a step (from 0) is one of those that are told, and new."""
+        return step % self.every == 0 and step > self._last
+
+    def add(self, step: int, loss: Tensor, norm: Tensor, lr: float) -> None:
+        """Keep a step."""
+        self._last = step
+        self._steps.append(step)
+        self._values.append(torch.stack([loss.detach().float(), norm.float()]))
+        self._rates.append(lr)
+
+    def take(self) -> list[tuple[int, Values]]:
+        """What was kept since the last time, each with the number of its step (from 1); waits for the device."""
+        values = torch.stack(self._values).tolist() if self._values else []
+        told = [
+            (step + 1, {"train/step/loss": loss, "train/step/gradient_norm": norm, "train/step/lr": lr})
+            for step, (loss, norm), lr in zip(self._steps, values, self._rates, strict=True)
+        ]
+        self._steps, self._values, self._rates = [], [], []
+        return told
+
+    def telling(self, items: Iterable[Any], tell: Callable[[list[tuple[int, Values]]], None]) -> Iterator[Any]:
+        """``items``, and every now and then what was kept meanwhile."""
+        told = time.monotonic()
+        for item in items:
+            yield item
+            if self._steps and time.monotonic() - told > TOLD_EVERY:
+                tell(self.take())
+                told = time.monotonic()
+
+
+def gradient_norm(model: nn.Module) -> Tensor:
+    """The norm of all gradients together, but for sparse ones; stays on the device."""
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return get_total_norm([gradient for gradient in gradients if not gradient.is_sparse])

@@ -53,6 +53,14 @@ def test_eval_takes_a_checkpoint_or_run_by_position_and_by_option(cnncli: Cli, w
     assert Path(told).exists() or answer.err == f"note: {told} is {judged}\n"
 
 
+def test_a_folder_of_that_name_without_runs_does_not_hide_which_run_is_meant(cnncli: Cli) -> None:
+    Path("tiny").mkdir()
+    try:
+        assert cnncli("eval", "tiny", "--json").err == f"note: tiny is {TWO}\n"
+    finally:
+        Path("tiny").rmdir()
+
+
 def test_inspect_takes_a_config_or_a_checkpoint_or_a_run(cnncli: Cli) -> None:
     of_config = cnncli("inspect", "tiny.yaml")
     for words in ([ONE], ["tiny"], ["latest"], ["--ckpt", "tiny/one"], ["runs/tiny"]):
@@ -89,6 +97,10 @@ def test_an_unknown_word_is_one_line_with_the_nearest_name_and_following_it_help
     assert answer.code == 2
     assert "no checkpoint given; name a checkpoint, a run's folder or name, or latest" in answer.err
     assert "'tiny' is a second checkpoint" in cnncli("eval", ONE, "tiny").err
+    Path("new").mkdir(exist_ok=True)
+    advice = "'new' is no checkpoint; data are named with --data new"
+    assert advice in cnncli("eval", ONE, "new").err
+    assert advice.replace("--data", "--csv") in cnncli("forecast", ONE, "new").err
     for command in ("generate", "forecast"):
         answer = cnncli(command, "tiny")  # which is found, and of another kind
         assert answer.code == 2

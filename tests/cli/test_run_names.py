@@ -28,9 +28,9 @@ def test_the_name_of_the_config_becomes_that_of_the_run(
     (folder,) = Path("runs", name).iterdir()
     assert f"cnncli eval --ckpt runs/{name}/{folder.name}/best.pt" in answer.out
     assert "?" not in answer.out + answer.err
-    events = EventAccumulator(str(folder / "val"))
+    events = EventAccumulator(str(folder))
     events.Reload()
-    assert len(events.Scalars("loss")) == 1
+    assert len(events.Scalars("val/loss")) == 1
     assert name in (folder / "result.json").read_text(encoding="utf-8")
     assert name in (folder / "config.yaml").read_text(encoding="utf-8")
     assert cnncli("train", path, "--resume", "train.epochs=2").code == 0

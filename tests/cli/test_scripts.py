@@ -58,7 +58,7 @@ def test_pictures_from_the_flat_folder_to_a_network_that_learned_on(names: tuple
     assert (run / "samples.png").is_file()
     events = EventAccumulator(str(run))
     events.Reload()
-    assert "final/test_accuracy" in events.Tags()["scalars"]
+    assert "final/1_test_accuracy" in events.Tags()["scalars"]
     succeeded(cnncli("eval", "--ckpt", run), *classes)
     succeeded(cnncli("inspect", "--ckpt", run))
     succeeded(cnncli("data", "show", config, "--out", f"{what}.png"), f"{what}.png")

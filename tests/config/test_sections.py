@@ -75,10 +75,30 @@ def test_all_faults_come_at_once_with_lines_and_suggestions(write_config: Write)
 def test_an_override_that_is_wrong_is_named(write_config: Write) -> None:
     path = write_config(SMALL + "optimizer: {name: adam, lr: 1e-3}\n")
     lr, modle = faults(path, "optimizer.lr=fast", "modle.name=x")
-    assert lr.startswith(f"{path}:3: optimizer.lr: 'fast'")
-    assert "from optimizer.lr=fast on the command line" in lr
+    assert lr.startswith("command line: optimizer.lr: 'fast'")
+    assert lr.endswith(f"(from optimizer.lr=fast, in place of {path}:3)")
     assert "command line: modle: unknown key; did you mean 'model'?" in modle
     assert f"{path}:2" in modle
+
+
+def test_an_argument_of_another_form_is_not_called_one_of_another_network(write_config: Write) -> None:
+    path = write_config("dataset: {name: digits}\nmodel: {name: lstm, hidden: 32, layers: 2}\n")
+    notices = load_config(path, ["model=mlp"]).notices
+    assert "model.hidden: 32 is left out, mlp takes another form, for example [128]" in notices
+    assert "model.layers: 2 is not for mlp; left out" in notices
+    (unknown,) = faults(path, "model=cnn")
+    assert "did you mean 'simple_cnn'?" in unknown
+
+
+def test_a_config_without_pretrained_weights_needs_a_network(write_config: Write) -> None:
+    path = write_config("dataset: {name: digits}\nfinetune: {pretrained: resnet18}\n")
+    (lacking,) = faults(path, "finetune=null")
+    cause = "is missing; name a network (cnncli list models), for example model.name=resnet18"
+    assert lacking == f"{path}: model: {cause}"
+    (empty,) = faults(path, "finetune.pretrained=null", "model.name=resnet18")
+    advice = "is empty; name a network, or train one without pretrained weights: finetune=null model.name=resnet18"
+    assert empty.startswith(f"command line: finetune.pretrained: {advice} (from ")
+    load_config(path, ["finetune=null", "model.name=resnet18"])
 
 
 @pytest.mark.parametrize("override", ["lr", "=3", "a b=3", "model.name.x=3", "dataset.augment.5=x", "optimizer..lr=1"])

@@ -18,6 +18,7 @@ from cnncli.data.contract import Opened
 from cnncli.data.sources import ArraySource
 from cnncli.data.splits import random_split
 from cnncli.data.table_file import open_table
+from cnncli.data.table_rows import row_hashes
 from cnncli.data.tables import encode_rows
 
 PEOPLE = """\
@@ -364,3 +365,9 @@ def test_texts_that_are_all_different_are_not_made_categories_unasked() -> None:
     options: dict[str, Any] = {"target": "y", "test_fraction": 0.0, "val_fraction": 0.0}
     assert "column 'name' has 150 different texts in 150 rows; name it in ignore" in failure(text, **options)
     assert opened(text, **options, categorical=["name"]).spec.input_shape == (151,)
+
+
+def test_rows_whose_targets_are_interchanged_have_different_hashes() -> None:
+    pairs = torch.cartesian_prod(torch.arange(40.0), torch.arange(40.0))
+    hashes = row_hashes(torch.zeros(len(pairs), 1), pairs)
+    assert len(set(hashes.tolist())) == len(pairs)

@@ -83,9 +83,13 @@ def test_weights_go_everywhere_but_into_the_head() -> None:
     for key, value in target.state_dict().items():
         expected = before if key.startswith("8.") else source.state_dict()
         assert torch.equal(value, expected[key]), key
-    assert found.replaced == ["8.bias", "8.weight"]
-    assert found.left_out == ["8.weight", "8.bias"]
-    assert str(found).startswith(f"{found.loaded} tensors loaded ({found.values:,} values); new: 8.bias")
+    assert found.replaced == ["8.weight", "8.bias"] == found.left_out
+    parameters = sum(value.numel() for key, value in target.named_parameters() if not key.startswith("8."))
+    statistics = sum(value.numel() for value in target.buffers())
+    counts = f"{parameters:,} parameters and {statistics:,} BatchNorm statistics"
+    assert str(found) == f"{found.loaded} tensors loaded ({counts}); new: 8.weight, 8.bias"
+    more = transfer(target, {**source.state_dict(), "extra": torch.zeros(1)}, "8", "a file")
+    assert str(more).endswith("; new: 8.weight, 8.bias; left out: extra")
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from cnncli.core.results import Values
-from cnncli.runs.reading import Reading, read_curves
+from cnncli.runs.reading import Reading, read_curves, tried_in
 
 
 def history(training: Sequence[float], validation: Sequence[float] = (), **more: float) -> list[Values]:
@@ -34,6 +34,41 @@ def test_overfitting_is_dated_and_the_kept_epoch_named() -> None:
 )
 def test_silence_where_nothing_is_wrong(validation: Sequence[float]) -> None:
     assert read_curves(history(FALLING, validation), best_epoch=8) == Reading()
+
+
+@pytest.mark.parametrize(
+    ("validation", "best"),
+    [
+        ((0.8358, 0.7059, 0.7143, 0.7616, 0.7478, 0.7095), 6),  # of eight pictures; the last epoch is the best
+        ((0.8358, 0.7059, 0.7143, 0.7616, 0.7478, 0.7095), 2),
+        ((0.82, 0.9051, 0.88, 0.87, 0.89, 0.88), 1),  # highest at once, and never that high again
+        ((0.82, 0.60, 0.75, 0.64, 0.80, 0.66, 0.78, 0.70), 2),  # jumps by as much as it has risen
+    ],
+)
+def test_noise_of_few_samples_is_no_overfitting(validation: Sequence[float], best: int) -> None:
+    found = read_curves(history(FALLING[: len(validation)], validation), best)
+    assert found.overfits_from is None
+    assert "overfitting" not in (found.sentence or "")
+
+
+def test_the_last_epoch_being_the_best_is_no_overfitting() -> None:
+    rising = (1.0, 0.7, 0.5, 0.45, 0.48, 0.55, 0.6, 0.65)
+    assert read_curves(history(FALLING, rising), best_epoch=8).overfits_from is None
+    assert read_curves(history(FALLING, rising), best_epoch=7).overfits_from == 5
+
+
+def test_what_is_tried_already_is_not_advised() -> None:
+    curves = history(FALLING, (1.0, 0.7, 0.5, 0.45, 0.48, 0.55, 0.6, 0.65))
+    config = {"dataset": {"augment": [{"name": "random_flip"}]}, "optimizer": {"name": "adamw", "weight_decay": 0.01}}
+    ends = {
+        "; try augmentation, weight decay, or more data": {"dataset": {"augment": []}, "optimizer": {"name": "adam"}},
+        "; try weight decay or more data": {**config, "optimizer": {"weight_decay": 0.0}},
+        "; try more data": config,
+    }
+    for end, used in ends.items():
+        sentence = read_curves(curves, 3, tried_in(used)).sentence
+        assert sentence is not None
+        assert sentence.endswith(end)
 
 
 def test_rising_together_with_training_loss_is_no_overfitting() -> None:

@@ -13,7 +13,15 @@ from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.spec import DataSpec, Pictures
 from cnncli.runs.checkpoint import load_checkpoint
-from cnncli.tasks.calibration import MAX_LEVELS, calibration_error, fit_temperature, report, risk_levels, threshold_for
+from cnncli.tasks.calibration import (
+    MAX_LEVELS,
+    calibration_error,
+    fit_temperature,
+    report,
+    risk_levels,
+    threshold_for,
+    why_none,
+)
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.losses import FocalLoss
 from tests.conftest import Answer
@@ -58,6 +66,17 @@ def test_with_fewer_than_five_mistakes_it_is_1(mistakes: int, told: bool) -> Non
     logits = F.one_hot(targets, 4).float() * 9
     targets[:mistakes] = (targets[:mistakes] + 1) % 4
     assert (fit_temperature(logits, targets) != 1) == told
+
+
+@pytest.mark.parametrize(("mistakes", "few"), [(0, "0 mistakes"), (1, "1 mistake"), (4, "4 mistakes")])
+def test_why_there_is_no_temperature_is_told(mistakes: int, few: str) -> None:
+    targets = torch.arange(100) % 4
+    logits = F.one_hot(targets, 4).float() * 9
+    targets[:mistakes] = (targets[:mistakes] + 1) % 4
+    told = why_none(risk_levels(logits.softmax(1), targets), 100)
+    assert told == f"no temperature is fitted: {few} in 100 validation samples, and it takes at least 5"
+    assert why_none(None, 0) == "no temperature: it is fitted on validation, and there was none"
+    assert why_none(None, 100) == "no temperature: it is fitted without --tta"
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e4])

@@ -43,6 +43,7 @@ def test_few_mistakes_are_kept_however_many_there_are() -> None:
     block = confident_mistakes(CLASSES, torch.zeros(1000).long(), probabilities, torch.ones(1000).long())
     assert [one.sample for one in block.mistakes] == list(range(999, 999 - MISTAKES_SHOWN, -1))
     assert np.all(np.diff([one.probability for one in block.mistakes]) < 0)
+    assert block.total == 1000
 
 
 def test_where_all_is_right_there_are_none() -> None:

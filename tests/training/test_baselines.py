@@ -17,11 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from cnncli.core.notices import collecting
-from cnncli.core.results import Baseline
 from cnncli.data.loaders import normalizer_for
 from cnncli.training import baselines
 from cnncli.training.baseline_models import Trigram
-from cnncli.training.baselines import fit_baselines, planned
+from cnncli.training.baselines import Comparison, planned
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.configs import load_config
 from tests.conftest import Answer
@@ -49,7 +48,7 @@ def made(dataset: str, *overrides: str) -> Experiment:
 def fitted(experiment: Experiment) -> dict[str, dict[str, float]]:
     """The metrics of each on the test part, where all that goes wrong is told."""
     with collecting() as told:
-        (found,) = fit_baselines(experiment, ["test"]).values()
+        found = Comparison(experiment).on("test")
     assert told == []
     assert all(each.seconds is not None and 0 < each.seconds < 60 for each in found)
     return {each.name: each.metrics for each in found}
@@ -214,7 +213,7 @@ def test_one_that_fails_or_does_not_converge_is_a_notice(monkeypatch: pytest.Mon
     )
     monkeypatch.setattr("cnncli.training.baseline_models.STEPS", 2)
     with collecting() as told:
-        (found,) = fit_baselines(made("{name: iris}"), ["test"]).values()
+        found = Comparison(made("{name: iris}")).on("test")
     assert [each.name for each in found] == ["logistic regression"]
     texts = [each.text for each in told if each.kind == "baseline"]
     assert texts[0].startswith("the baseline logistic regression may not be at its best (lbfgs failed to converge")
@@ -223,10 +222,9 @@ def test_one_that_fails_or_does_not_converge_is_a_notice(monkeypatch: pytest.Mon
 
 def test_the_same_run_has_the_same_baselines_and_the_threads_of_before() -> None:
     threads = torch.get_num_threads()
-    first, second = (fit_baselines(made("{name: wine}"), ["val", "test"]) for _ in range(2))
-    assert first == second
+    first, second = (Comparison(made("{name: wine}")) for _ in range(2))
+    assert first.on("val") == second.on("val") == first.on("val") != first.on("test")
     assert torch.get_num_threads() == threads
-    assert isinstance(first["val"][0], Baseline)
 
 
 def test_a_name_that_is_not_for_the_data_is_an_error_whose_advice_helps(cnncli: Cli) -> None:

@@ -94,6 +94,12 @@ def test_a_trial_is_said_while_it_is_waited_for(
     assert tried["trials"] == 1
 
 
+def test_what_a_trial_found_is_said_where_nothing_changes(tiny: Path, tried: dict[str, Any]) -> None:
+    experiment = build_experiment(load(tiny, CNN, "precision=fp32"), untracked)
+    assert tried["trials"] == 1
+    assert experiment.reason == "not compiled: by a trial all steps take 44 s, too short a run to gain from it"
+
+
 def test_a_trial_leaves_weights_statistics_and_random_numbers_alone(tiny: Path, tried: dict[str, Any]) -> None:
     tried["fp32"] = 0.5
     train(tiny, "tried", "model={name: resnet8, width: 4}")

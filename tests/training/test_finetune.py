@@ -234,7 +234,8 @@ def test_finetune_works_as_typed(resnet18: dict[str, torch.Tensor], pictures: Pa
     answer = cnncli("finetune", "--from", "resnet18", "--data", pictures, "--strategy", "head", "train.epochs=1",
                     "dataset.image_size=32", "--name", "photos/one")  # fmt: skip
     assert answer.code == 0, answer.err
-    assert "120 tensors loaded (11,186,132 values); new: fc.bias, fc.weight; left out: fc.weight, fc.bias" in answer.err
+    loaded = "120 tensors loaded (11,176,512 parameters and 9,620 BatchNorm statistics)"
+    assert f"{loaded}; new: fc.weight, fc.bias\n" in answer.err
     assert "1,026 parameters (head), lr 0.001; features computed once" in answer.err
     assert changed(resnet18, weights("runs/photos/one/best.pt")) == {"fc.weight", "fc.bias"}
     used = yaml.safe_load(Path("runs/photos/one/config.yaml").read_text())
@@ -319,7 +320,7 @@ def test_the_same_classes_keep_their_head_unless_a_new_one_is_asked_for(start: P
     assert torch.allclose(before, after, atol=1e-5)
     answer = cnncli("train", start, "dataset.root=three", *ONE_MORE_STEP, "finetune.new_head=true", "seed=7",
                     "--name", "after/n")  # fmt: skip
-    assert "new: 8.bias, 8.weight" in answer.err
+    assert "new: 8.weight, 8.bias" in answer.err
     before, after = heads("n")
     assert not torch.allclose(before, after, atol=1e-2)
 
@@ -343,7 +344,7 @@ def test_other_classes_get_a_new_head(classes: tuple[str, ...], start: Path) -> 
     spec = load_checkpoint(Path("before.pt")).spec
     other = DataSpec(spec.input_shape, classes, spec.preprocess)
     found = load_pretrained(models.build("resnet8", other, width=4), load_config(start).config, other)
-    assert found.replaced == ["8.bias", "8.weight"]
+    assert found.replaced == ["8.weight", "8.bias"]
 
 
 def test_a_checkpoint_of_the_same_classes_goes_on_where_it_stood(start: Path) -> None:

@@ -142,7 +142,10 @@ def test_without_a_network_fine_tuning_says_at_once_and_in_one_line_which_file_g
     assert len(answer.complaint.splitlines()) == 1  # nothing of reading or decoding pictures, and no tries
     assert "error: the weights cannot be downloaded from http" in answer.err
     assert f"place {file} in '{offline}' (which has other.pth)" in answer.err
-    assert "or name a file with finetune.weights=FILE or --weights FILE" in answer.err
+    assert "or name a file with finetune.weights=FILE; or train without pretrained weights: " in answer.err
+    without = answer.err.strip().rpartition("weights: ")[2].split()
+    assert without == ["finetune=null", "model.name=resnet18"]
+    assert cnncli(*words, "--dry-run", *without).code == 0
     if network == "resnet18":
         from torchvision.models import resnet18
 

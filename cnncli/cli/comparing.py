@@ -1,0 +1,122 @@
+"""``compare``: runs side by side, and whether they really differ."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.cli.console import print_json, print_table, print_text, say, tell, terminal
+from cnncli.cli.options import Json, RunsDir
+from cnncli.cli.outputs import Output
+from cnncli.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cnncli.insight.comparison import Comparison
+
+Runs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN RUN...",
+        help="RUN\tA run's name, folder or pattern ('runs/digits/*'), or latest. Each is a row, in which runs that "
+        "differ only in the seed are one; the first is what the others are measured against.",
+        show_default=False,
+    ),
+]
+Judged = Annotated[str, typer.Option("--split", metavar="val|test", help="The split whose kept outputs are compared.")]
+Difference = Annotated[
+    float | None,
+    typer.Option(
+        "--difference",
+        metavar="SIZE",
+        help="Say what it takes to find a difference of this size. [default: 0.01, one point; else 1 % of the first]",
+    ),
+]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")]
+Latex = Annotated[bool, typer.Option("--latex", help="Print the table for LaTeX, with booktabs.")]
+Picture = Annotated[
+    Path | None,
+    typer.Option("--picture", metavar="FILE.png", help="Write a picture: points with intervals (.png, .svg, .pdf)."),
+]
+
+
+def compare(
+    runs: Runs = None,
+    split: Judged = "val",
+    difference: Difference = None,
+    markdown: Markdown = False,
+    latex: Latex = False,
+    picture: Picture = None,
+    runs_dir: RunsDir = Path("runs"),
+    json_: Json = False,
+) -> None:
+    """Compare runs by what they have kept: metrics side by side, and whether the differences are more than chance."""
+    from cnncli.core.splits import parse_split
+
+    if markdown + latex + json_ > 1:
+        raise ConfigError("--json, --markdown and --latex exclude each other; choose one")
+    if (wanted := parse_split(split)) == "train":
+        raise ConfigError("--split train: no outputs are kept of training; choose val or test")
+    from cnncli.insight import papers
+    from cnncli.insight.compare import compare as compared
+    from cnncli.insight.picture import drawn, form_of
+
+    form = "" if picture is None else form_of(picture)
+    output = None if picture is None else Output("--picture", picture, text=False)
+    found = compared(runs or [], runs_dir, wanted, difference)
+    if output is not None:
+        content = drawn(found, form)
+        output.write(lambda file: file.write(content))
+    if json_:
+        print_json(found.to_json())
+    elif markdown or latex:
+        print_text(papers.markdown(found) if markdown else papers.latex(found))
+    else:
+        _print(found)
+
+
+def _print(found: "Comparison") -> None:
+    """Tables for people: results, settings, differences, and the answers."""
+    from cnncli.core.metrics import format_metric
+    from cnncli.insight.figures import shown, verdicts
+
+    rows = [
+        [
+            row.argument,
+            str(len(row.runs)),
+            *(shown(m, row.metrics[m]) if m in row.metrics else "" for m in found.metrics),
+        ]
+        for row in found.rows
+    ]
+    for name, value in found.rows[0].baselines:
+        told = name if name == "baseline" else f"baseline: {name}"
+        rows.append([told, "", format_metric(found.headline, value), *[""] * (len(found.metrics) - 1)])
+    title = f"On the {'validation' if found.split == 'val' else found.split} split"
+    title += f", {found.samples:,} samples" if found.samples else ""
+    title += " (compare on validation while you choose; each look at the test split makes it less unseen)" * (
+        found.split == "test"
+    )
+    print_table(title, ["run", "runs", *(name.replace("_", " ") for name in found.metrics)], rows)
+    if found.differs:
+        settings = [[key, *values] for key, values in found.differs.items()]
+        columns = ["key", *(row.argument for row in found.rows)]
+        print_table("What differs in the configs", columns, settings, left=len(columns))
+    _print_tests(found)
+    if terminal().is_terminal:
+        say("")
+    for sentence in (*verdicts(found), *found.notes):
+        tell(sentence)
+
+
+def _print_tests(found: "Comparison") -> None:
+    from cnncli.insight.figures import difference, interval, p_value
+
+    rows = [
+        [each.argument, name.replace("_", " "), difference(name, test.difference), interval(name, test.low, test.high),
+         p_value(test.p_holm), test.answer or "no test"]
+        for each in found.compared
+        for name in found.metrics
+        if (test := each.tests.get(name)) is not None
+    ]  # fmt: skip
+    if rows:
+        columns = ["run", "metric", "difference", "95 % interval", "p", "answer"]
+        print_table(f"Against {found.rows[0].argument}", columns, rows, left=(0, 1, 5))

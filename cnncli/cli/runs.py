@@ -1,0 +1,52 @@
+"""The command that lists runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnncli.cli.options import Json, RunsDir
+
+Where = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help="NAME\tThe name of runs, a group of them, or a folder. Without one: all runs.",
+        show_default=False,
+    ),
+]
+Sort = Annotated[
+    str,
+    typer.Option(
+        "--sort",
+        metavar="KEY",
+        help="date (the newest first), metric (the best first), time, name, state, a key of the config, or a metric "
+        "such as test/accuracy; -KEY for the other way round.",
+    ),
+]
+Filter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="KEY=VALUE",
+        help="Only runs of which this is true; also KEY<VALUE and KEY>VALUE; may be repeated.",
+    ),
+]
+Best = Annotated[bool, typer.Option("--best", help="Only the best run of each name, by the metric on validation.")]
+All = Annotated[bool, typer.Option("--all", help="A row for every run, those of --seeds, too.")]
+
+
+def runs(
+    name: Where = None,
+    sort: Sort = "date",
+    where: Filter = None,
+    best: Best = False,
+    every: All = False,
+    runs_dir: RunsDir = Path("runs"),
+    json_: Json = False,
+) -> None:
+    """List runs: how each stands, in what their configs differ, what they reached, and how long they took."""
+    from cnncli.cli.runs_table import print_runs
+    from cnncli.runs.shown import shown_runs
+
+    print_runs(shown_runs(name, runs_dir, sort, where or [], best, merge=not every), json_)

@@ -1,0 +1,65 @@
+"""What a config sets: what differs from the defaults, as it would be written."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cnncli.config.sections import COMPONENT_SECTIONS, Config
+from cnncli.core.registry import REGISTRIES
+
+SECTIONS = ("dataset", "model", "task", "loss", "finetune", "optimizer", "scheduler", "train")
+_NO_RESULT = {"memory", "cache", "workers", "eval_batch_size", "completed"}  # change how fast a run is, or nothing
+_CHOSEN = ("auto", "fp32")  # precisions that nobody needs to set
+
+
+def what_was_set(config: Config) -> dict[str, str]:
+    """``section.key`` → its value, of all that changes a result and is no default; the seed in any case.
+
+    Text as it is, everything else as YAML and JSON write it: ``0.002``, ``[64, 128]``, ``true``.
+    """
+    found: dict[str, Any] = {} if config.precision in _CHOSEN else {"precision": config.precision}
+    for name in SECTIONS:
+        section = getattr(config, name)
+        if name in COMPONENT_SECTIONS:
+            found |= _differing(name, section.model_dump(mode="json"), _defaults(config, name))
+        elif section is not None:
+            found |= _differing(name, section.model_dump(mode="json", exclude_defaults=True), {})
+    found["seed"] = config.seed
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in found.items()
+    }
+
+
+def _differing(path: str, value: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        where: inner
+        for key, given in value.items()
+        if key not in _NO_RESULT and given != default.get(key)
+        for where, inner in _flat(f"{path}.{key}", given)
+    }
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(f"{path}.{key}", inner)
+    else:
+        yield path, value
+
+
+def _defaults(config: Config, section: str) -> dict[str, Any]:
+    """What a component section is without being set; where its data lie counts as nothing that is set."""
+    component = getattr(config, section)
+    fields = type(component).model_fields
+    default = {key: field.get_default(call_default_factory=True) for key, field in fields.items()}
+    registry = REGISTRIES[COMPONENT_SECTIONS[section]]
+    suggested = {"task": REGISTRIES["datasets"], "loss": REGISTRIES["tasks"]}.get(section)
+    giver = {"task": config.dataset.name, "loss": config.task.name}.get(section, "")
+    if suggested is not None and giver in suggested:
+        default["name"] = suggested.get(giver).suggests.get(section, default["name"])
+    if component.name in registry:
+        entry = registry.get(component.name)
+        default |= {key: field.get_default(call_default_factory=True) for key, field in
+                    entry.arguments.model_fields.items() if not field.is_required()}  # fmt: skip
+        default |= {place: component.args.get(place) for place in entry.places}
+    return json.loads(json.dumps(default, default=str))  # type: ignore[no-any-return]

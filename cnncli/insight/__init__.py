@@ -1,0 +1,1 @@
+"""What several runs say together. Everything here reads what runs have kept, and imports no torch."""
