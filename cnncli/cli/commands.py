@@ -187,16 +187,16 @@ def list_components(
     json_: Json = False,
 ) -> None:
     """List what a config can name, with one line and the arguments of each."""
-    from cnncli.cli import tables
+    from cnncli.cli import lists
     from cnncli.config.catalog import describe_components
     from cnncli.config.shipped import describe_configs
 
     if kind == "configs":
-        tables.print_configs(describe_configs(search), json_)
+        lists.print_configs(describe_configs(search), json_)
     elif kind == "models" and search.startswith(TIMM):
-        tables.print_components({"models": _timm_networks(search.removeprefix(TIMM))}, json_)
+        lists.print_components({"models": _timm_networks(search.removeprefix(TIMM))}, json_)
     else:
-        tables.print_components(describe_components(kind, search), json_, in_short=not search)
+        lists.print_components(describe_components(kind, search), json_, in_short=not search)
         if kind == "models" and not json_ and (search or sys.stdout.isatty()):
             warn(f"timm's networks: cnncli list models {TIMM}{search}")
 

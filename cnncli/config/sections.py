@@ -164,8 +164,8 @@ class LoggingConfig(Section):
     pictures: bool = Field(True, description="curves.png and result.png")
     outputs: bool = Field(
         True,
-        description="outputs/val.npz and test.npz: the answer to each sample, for comparisons; up to 200 MB, above it "
-        "without embeddings",
+        description="outputs/val.npz and test.npz: what the best weights answer to each sample, for comparisons; of "
+        "more than 256 MiB embeddings are left out first, then the file",
     )
     steps: int = Field(20, ge=0, description="loss, gradient norm and learning rate of every so many steps; 0: of none")
     graph: bool = Field(True, description="TensorBoard: what the network computes, module by module")

@@ -4,12 +4,15 @@ from pathlib import Path
 
 from cnncli.compute.failures import explained, fewer_steps
 from cnncli.config.checking import LoadedConfig
+from cnncli.core.members import SPLITS
 from cnncli.models.inspect import count_parameters
 from cnncli.training.baselines import check_baselines, planned
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
 from cnncli.training.new_run import NewRun
 from cnncli.training.resuming import as_resumed, resumable, standing
+
+FEW = 50  # validation samples, below which the best epoch is told to be in doubt
 
 
 def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path | None = None) -> dict[str, str]:
@@ -43,7 +46,8 @@ def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path |
 def describe(experiment: Experiment) -> dict[str, str]:
     """What is about to run, for the header and the plan."""
     config, spec = experiment.config, experiment.data.spec
-    sizes = " + ".join(f"{len(source):,} {split}" for split, source in experiment.data.sources.items())
+    sources = experiment.data.sources
+    sizes = " + ".join(f"{len(sources[split]):,} {split}" for split in SPLITS if split in sources)
     counted = f" {spec.kind.samples}" if spec.kind.samples else ""
     learned = spec.preprocess.learned(spec.classes)
     learned = f", {learned}" if learned else ""
@@ -58,11 +62,19 @@ def describe(experiment: Experiment) -> dict[str, str]:
         "input": f"[{spec.kind.axes}] = {batch}",
         "model": f"{config.model.name}: {parameters:,} parameters",
         **_start(experiment),
-        "task": f"{config.task.name}, {config.loss.name} loss",
+        "task": f"{config.task.name}, {config.loss.name} loss; best epoch by {_chosen_by(experiment)}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
         **({} if config.baselines == "none" else {"baselines": planned(experiment)}),
         "steps": f"{epochs} {'epoch' if epochs == 1 else 'epochs'} × {steps:,} = {epochs * steps:,}",
     }
+
+
+def _chosen_by(experiment: Experiment) -> str:
+    """What picks the best epoch, and on how many samples where they are few."""
+    monitor, source = experiment.config.checkpoint.monitor, experiment.data.sources.get("val")
+    if source is None or len(source) >= FEW or not monitor.startswith("val/"):
+        return monitor
+    return f"{monitor} (on {len(source)} samples, which are few)"
 
 
 def _start(experiment: Experiment) -> dict[str, str]:

@@ -39,20 +39,22 @@ def evaluate_split(
 ) -> Meter | None:
     """The detailed meter of ``model`` on ``split``, of the samples of all ranks; None where it was stopped.
 
-    It is the ``recorder``'s own, where there is one.
+    A ``recorder`` keeps what the network answers to each sample.
     """
     loader = loader_of(data, split, runtime.device)
-    meter = task.meter(detailed=True) if recorder is None else recorder
-    watched = nullcontext() if recorder is None else recorder.watching(model)
+    meter = task.meter(detailed=True)
+    watched = nullcontext() if recorder is None else recorder.watching(model, runtime.device)
     with explained(room_to_evaluate(data, loader)), watched:
         batches = display.evaluate(loader.epoch(0), len(loader), f"evaluating {split}", meter)
-        evaluate(model, batches, task, runtime, meter, stop)
+        evaluate(model, batches, task, runtime, meter if recorder is None else recorder.beside(meter), stop)
         wait_for(runtime.device)  # what goes wrong there is heard of here, and clocks are read later
     runtime.ranks.agree(stop)
     if stop.signum is not None:
         return None
     combine(meter, runtime.ranks)
-    return meter if recorder is None else recorder.meter
+    if recorder is not None:
+        recorder.combine(runtime.ranks)
+    return meter
 
 
 def report_split(

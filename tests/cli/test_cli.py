@@ -83,7 +83,7 @@ def test_json_has_its_documented_keys(tiny: Path, cnncli: Cli) -> None:
     assert set(result) == {"run_dir", "best", "last", "best_epoch", "epochs", "monitor", "metrics", "split",
                            "per_class", "confusion", "calibration", "baseline", "baselines", "headline",
                            "beats_baseline",
-                           "intervals", "interval", "scores", "reliability", "mistakes"}  # fmt: skip
+                           "intervals", "interval", "scores", "reliability", "mistakes", "test_looks"}  # fmt: skip
     assert set(result["metrics"]) == {"train", "val", "test"}
     assert result["metrics"]["test"]["n"] == 359
     assert set(result["metrics"]["test"]) == {"n", "loss", "accuracy", "balanced_accuracy", "macro_f1"}
@@ -126,7 +126,8 @@ def test_the_issues_own_example_of_two_faults(cnncli: Cli) -> None:
     lines = answer.err.splitlines()
     assert len(lines) == 2
     assert all(line.startswith("error: ") for line in lines)
-    assert f"{config}:12: optimizer.lr: 'fast' should be a valid number" in lines[0]
+    assert "command line: optimizer.lr: 'fast' should be a valid number" in lines[0]
+    assert f"{config}:12" in lines[0]
     assert "modle: unknown key; did you mean 'model'?" in lines[1]
     assert f"{config}:11" in lines[1]
 

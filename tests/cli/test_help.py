@@ -14,7 +14,7 @@ import typer
 
 from cnncli.cli.about import ABOUT, GROUPS, START
 from cnncli.cli.app import app
-from cnncli.cli.pages import pages
+from cnncli.cli.pages import pages, with_commands
 from cnncli.config.sections import FinetuneConfig
 from cnncli.core.spec import Split
 from cnncli.inference.rows import FORMATS
@@ -163,6 +163,9 @@ def test_a_page_is_printed_listed_and_found(cnncli: Cli) -> None:
     assert cnncli("docs", "series").out == (ROOT / "docs" / "series.md").read_text()
     assert cnncli("docs", "docs/series.md").out == cnncli("docs", "series").out
     assert cnncli("docs", "series", "--path").out.strip() == str(pages()["series"])
+    linked = "see [splits.md](splits.md), [tables](tables.md#rows) and [the web](https://a.b/c.md)"
+    shown = "see `cnncli docs splits`, tables (`cnncli docs tables`) and [the web](https://a.b/c.md)"
+    assert with_commands(linked) == shown
     wrong = cnncli("docs", "serie")
     assert wrong.code == 2
     assert wrong.err == "error: there is no page 'serie'; did you mean 'series'?\n"
