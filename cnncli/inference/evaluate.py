@@ -10,7 +10,7 @@ from torch import Tensor
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.as_text import result_lines
-from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone
+from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone, StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
 from cnncli.core.printable import shell_word
