@@ -71,7 +71,8 @@ def _print_curve(result: "RunResult") -> None:
         warn(f"note: {error}")
         return
     print_curve(history, result.monitored, result.best_epoch)
-    if sentence := read_curves(history, result.best_epoch, tried_in(run.read_config())).sentence:
+    tried, simple_loss = tried_in(run.read_config()), result.report.simple_loss
+    if sentence := read_curves(history, result.best_epoch, tried, simple_loss).sentence:
         tell(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
@@ -132,7 +133,9 @@ def _metrics_table(
         return [format_metric(name, values[name]) if name in values else "" for name in names]
 
     rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
-    rows += [[f"baseline: {found} on {judged}", "", *shown(found.metrics)] for found in report.baselines]
+    for found in report.baselines:
+        took = "" if found.seconds is None else f" ({found.seconds:.1f} s)"
+        rows.append([f"baseline: {found} on {judged}{took}", "", *shown(found.metrics)])
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
     if report.interval is not None:
         low, high = (format_metric(report.headline, value) for value in report.interval)
@@ -141,9 +144,10 @@ def _metrics_table(
     if report.perfect_baseline:
         tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {judged}; none can beat it.")
     elif not report.beats_baseline:
-        metric, first = report.headline.replace("_", " "), report.baselines[0]
-        always = "" if first.always is None else f", {first.always}"
-        tell(f"The network does not beat the baseline ({metric} of {first.name}{always}).")
+        baseline, name = report.baselines[0], report.headline
+        theirs, own = (format_metric(name, values[name]) for values in (baseline.metrics, report.metrics))
+        figures = f"{name.replace('_', ' ')} {theirs} on {judged}, the network's is {own}"
+        tell(f"The network does not beat the baseline {baseline}: {figures}.")
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:

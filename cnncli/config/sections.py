@@ -211,6 +211,9 @@ class ComputeConfig(Section):
     )
 
 
+BaselineName = Literal["logistic_regression", "ridge", "gradient_boosting", "trigram"]
+
+
 class Config(Section):
     """One experiment."""
 
@@ -231,6 +234,11 @@ class Config(Section):
     scheduler: SchedulerConfig = SchedulerConfig()
     train: TrainConfig = TrainConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    baselines: Literal["auto", "none"] | list[BaselineName] = Field(
+        "auto",
+        description="what the network is compared with beside the simplest: auto: all that are for such data, unless "
+        "the data are large; or a list, whatever the size of the data",
+    )
     logging: LoggingConfig = LoggingConfig()
 
 

@@ -1,6 +1,7 @@
 """A checkpoint judged on a split of its data."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
 from cnncli.core.as_text import result_lines
-from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone
+from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone, StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
 from cnncli.core.printable import shell_word
@@ -21,7 +22,7 @@ from cnncli.data.order import Share
 from cnncli.data.places import home_of, placed, where_to_set
 from cnncli.inference.judged_split import judged_split
 from cnncli.inference.predictor import Predictor
-from cnncli.runs.results import with_counts
+from cnncli.runs.results import read_result, with_counts
 from cnncli.runs.run_folder import RunFolder
 from cnncli.runs.test_looks import Looks, count_look, in_run
 from cnncli.training.build import open_data
@@ -97,9 +98,28 @@ def evaluate(predictor: Predictor, split: Split | None, display: Display, place:
         raise Interrupted("stopped before the evaluation was done", stop.signum)
     if recorder is not None and ranks.is_zero:
         keep(recorder, RunFolder(predictor.path.parent).outputs(split), display)
+    if place is None:
+        report = with_fitted(report, RunFolder(predictor.path.parent).report)
     counted = split == "test" and place is None
     looks = ranks.from_zero(lambda: count_look(predictor.path, "eval", display.warn)) if counted else None
     return Evaluation(str(predictor.path), report, predictor.views, looks, place)
+
+
+def with_fitted(report: SplitReport, of_run: Path) -> SplitReport:
+    """``report`` beside the baselines that its run has fitted, where the run's own ``report.json`` is on this split.
+
+    It is where samples and simple baselines are the same.
+    """
+    if not of_run.is_file():
+        return report
+    try:
+        known = read_result(of_run).report
+    except StorageError:  # it is evaluated anew, and nothing else of the file is needed
+        return report
+    simple = tuple(baseline for baseline in known.baselines if baseline.seconds is None)
+    if (known.split, known.samples, simple) != (report.split, report.samples, report.baselines):
+        return report
+    return report.beside([baseline for baseline in known.baselines if baseline.seconds is not None])
 
 
 def _recorder(predictor: Predictor, data: DataBundle, split: Split) -> Recorder | None:

@@ -30,6 +30,7 @@ from cnncli.runs.run_folder import RunFolder, create_run, marked_run, now
 from cnncli.runs.seed_sets import write_seed_set
 from cnncli.runs.test_looks import count_look, read_looks
 from cnncli.runs.tracking import Tracker
+from cnncli.training.baselines import check_baselines
 from cnncli.training.board import show_start
 from cnncli.training.board_result import show_result
 from cnncli.training.build import Experiment, build_experiment
@@ -84,6 +85,7 @@ def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     if begun is not None and ranks.from_zero(begun.last.is_file):
         return resume(begun, begun.last, loaded, display)
     experiment = build_experiment(loaded, display.track)
+    check_baselines(loaded, experiment)
 
     def create() -> RunFolder:
         run_id, overwrite = (new.run_id, new.overwrite) if begun is None else (begun.path.name, True)
@@ -109,6 +111,7 @@ def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -
     with offering_new_run(path):
         checkpoint = ranks.from_zero(lambda: resumable(path))
         experiment = build_experiment(as_resumed(checkpoint, wanted), display.track, checkpoint)
+    check_baselines(wanted, experiment)
     return _run(experiment, run, display, checkpoint)
 
 
@@ -190,6 +193,7 @@ def _result(experiment: Experiment, run: RunFolder, fit: Fit, outputs: KeptOutpu
     ranks, sources = experiment.runtime.ranks, experiment.data.sources
     judged = next(split for split in ("test", "val", "train") if split in sources)
     report = _judge(experiment, run, judged, outputs, display)
+    report = report.beside(ranks.from_zero(lambda: fit.comparison.on(judged)))
     counted = ranks.from_zero(lambda: count_look(run.best, "train", display.warn)) if judged == "test" else None
     metrics: dict[str, Values] = {split: of_split(best.metrics, split) for split in SPLITS if split in sources}
     metrics = {split: values for split, values in metrics.items() if values} | {judged: report.metrics}
@@ -240,7 +244,7 @@ def _curves(experiment: Experiment, fit: Fit, result: RunResult, history: list[R
     monitored = result.monitored.metric.rpartition("/")[2]
     shown = result.report.headline if monitored == "loss" else monitored
     tried = tried_in(experiment.config.model_dump(mode="json"))
-    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), tried)
+    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), tried, result.report.simple_loss)
 
 
 def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:

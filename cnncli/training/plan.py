@@ -6,6 +6,7 @@ from cnncli.compute.failures import explained, fewer_steps
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.members import SPLITS
 from cnncli.models.inspect import count_parameters
+from cnncli.training.baselines import check_baselines, planned
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
 from cnncli.training.new_run import NewRun
@@ -23,6 +24,7 @@ def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path |
     if checkpoint is not None:
         loaded = as_resumed(checkpoint, loaded)
     experiment = build_experiment(loaded, display.track, checkpoint, measure=False)
+    check_baselines(loaded, experiment)
     with explained(fewer_steps(loaded.config.dataset.batch_size, experiment.config.precision)):
         inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
         with experiment.runtime.autocast():
@@ -62,6 +64,7 @@ def describe(experiment: Experiment) -> dict[str, str]:
         **_start(experiment),
         "task": f"{config.task.name}, {config.loss.name} loss; best epoch by {_chosen_by(experiment)}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
+        **({} if config.baselines == "none" else {"baselines": planned(experiment)}),
         "steps": f"{epochs} {'epoch' if epochs == 1 else 'epochs'} × {steps:,} = {epochs * steps:,}",
     }
 

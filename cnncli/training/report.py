@@ -13,7 +13,7 @@ from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.machine import wait_for
 from cnncli.compute.runtime import Runtime
 from cnncli.core.intervals import wilson
-from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock
+from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock, in_order
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
 from cnncli.data.sources import ArraySource, Source
@@ -89,16 +89,15 @@ def with_files(block: Block, source: Source) -> Block:
     return replace(block, mistakes=named)
 
 
-def ranked_baselines(task: Task, source: Source) -> list[Baseline]:
-    """The task's baselines on a split, the strongest by the task's headline first: the one to beat.
+def ranked_baselines(task: Task, source: Source, fitted: Sequence[Baseline] = ()) -> list[Baseline]:
+    """The task's baselines on a split and those ``fitted``, the strongest by the headline first: the one to beat.
 
     Pictures from files are not read for a baseline.
     """
     inputs = source.inputs if isinstance(source, ArraySource) and source.rows is None else None
     found = task.baselines(source.targets, inputs)
     headline = _headline(task, found)
-    lower = headline in task.lower_is_better
-    return sorted(found, key=lambda baseline: baseline.metrics[headline], reverse=not lower)
+    return in_order([*found, *fitted], headline, headline in task.lower_is_better)
 
 
 def _headline(task: Task, baselines: Sequence[Baseline]) -> str:

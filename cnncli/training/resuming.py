@@ -20,7 +20,7 @@ from cnncli.training.configs import restore_config
 from cnncli.training.named_runs import as_begun
 from cnncli.training.network import restore
 
-RESUMABLE = ("name", "device", "train.epochs", "train.early_stopping", "checkpoint.every", "logging",
+RESUMABLE = ("name", "device", "train.epochs", "train.early_stopping", "checkpoint.every", "baselines", "logging",
              "dataset.workers", "dataset.memory", "dataset.cache", "dataset.eval_batch_size", "compute.threads",
              "compute.keep_freed_memory", "compute.rank_timeout", "plugins")  # fmt: skip
 """What may differ when a run is resumed: everything else would make it another experiment.

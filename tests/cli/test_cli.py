@@ -82,13 +82,15 @@ def test_json_has_its_documented_keys(tiny: Path, cnncli: Cli) -> None:
     result = answer.json
     assert set(result) == {"run_dir", "best", "last", "best_epoch", "epochs", "monitor", "metrics", "split",
                            "per_class", "confusion", "calibration", "baseline", "baselines", "headline",
+                           "beats_baseline",
                            "intervals", "interval", "scores", "reliability", "mistakes", "test_looks"}  # fmt: skip
     assert set(result["metrics"]) == {"train", "val", "test"}
     assert result["metrics"]["test"]["n"] == 359
     assert set(result["metrics"]["test"]) == {"n", "loss", "accuracy", "balanced_accuracy", "macro_f1"}
     assert set(result["per_class"]["0"]) == {"precision", "recall", "f1", "support"}
     assert sum(sum(row) for row in result["confusion"]) == 359
-    assert set(result["baseline"]) == {"name", "class", "accuracy"}
+    assert set(result["baseline"]) == {"name", "seconds", "loss", "accuracy", "balanced_accuracy", "macro_f1"}
+    assert set(result["baselines"][-1]) == {"name", "class", "accuracy"}
     documented = (ROOT / "docs" / "json.md").read_text()
     for key in (*result, *result["metrics"]["test"], *result["per_class"]["0"], *result["baseline"]):
         assert f"`{key}`" in documented, f"{key} is not in docs/json.md"

@@ -39,7 +39,7 @@ def test_a_run_folder_holds_all_that_the_run_was(tiny: Path, cnncli: Cli) -> Non
     assert set(lines[0]) == {
         "epoch", "global_step", "lr", "train_seconds", "eval_seconds", "samples_per_second", "train/loss",
         "train/accuracy", "val/loss", "val/accuracy", "val/balanced_accuracy", "val/macro_f1",
-        "baseline/accuracy",
+        "baseline/loss", "baseline/accuracy", "baseline/balanced_accuracy", "baseline/macro_f1",
     }  # fmt: skip
 
 
