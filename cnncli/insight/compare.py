@@ -13,12 +13,12 @@ from cnncli.core.intervals import wilson
 from cnncli.core.metrics import LOWER_IS_BETTER
 from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
-from cnncli.insight import statistics as st
 from cnncli.insight.comparison import Answer, Compared, Comparison, Interval, Judged, Needed, Summary, Test
-from cnncli.insight.measures import FRACTIONS, POINTS, Parts, Values
 from cnncli.insight.pairs import Pair, alone, has_outputs, judged_alike, kept, pair
 from cnncli.insight.rows import Row, find_rows
 from cnncli.runs.settings import SEED, differing_keys, written
+from cnncli.scoring import statistics as st
+from cnncli.scoring.measures import FRACTIONS, POINTS, Parts, Values
 
 POINT = 0.01
 CHECKPOINTS = (

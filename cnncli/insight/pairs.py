@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from cnncli.core.errors import DataError
 from cnncli.core.run_ids import is_operational
 from cnncli.core.spec import Split
-from cnncli.insight.measures import Measures, measures
-from cnncli.insight.units import Units, units_of
 from cnncli.runs.listing import ListedRun
 from cnncli.runs.outputs import Outputs, read_outputs
 from cnncli.runs.run_folder import RunFolder
+from cnncli.scoring.measures import Measures, measures
+from cnncli.scoring.units import Units, units_of
 
 _BY_SAMPLE = ("groups", "target", "answer", "loss", "weight", "correct", "embedding")
 

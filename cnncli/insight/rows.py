@@ -12,10 +12,10 @@ from cnncli.core.files import user_path
 from cnncli.core.notices import notice
 from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
-from cnncli.insight.statistics import FEWEST_SEEDS
 from cnncli.runs.listing import HISTORY, ListedRun, list_runs
 from cnncli.runs.references import BEST, LATEST, lookup, unknown
 from cnncli.runs.settings import SEED, differing_keys, same_but_for_seed
+from cnncli.scoring.statistics import FEWEST_SEEDS
 
 SIGNS = "*?["
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cnncli.insight.ranked import Ranked, ranked_labels, ranked_positive
-from cnncli.insight.statistics import Array
-from cnncli.insight.units import Units
 from cnncli.runs.outputs import Outputs
+from cnncli.scoring.ranked import Ranked, ranked_labels, ranked_positive
+from cnncli.scoring.statistics import Array
+from cnncli.scoring.units import Units
 
 Values = dict[str, Array]
 MOST_ORDERED = 1_000  # units; of more, samples are not put into the order of their scores for each resample
