@@ -116,13 +116,15 @@ def evaluate(
     *,
     split: Literal["test", "val", "train"] | None = None,
     data: AnyPath | None = None,
+    by: str | None = None,
     tta: bool = False,
     plugins: Sequence[AnyPath] = (),
     quiet: bool = False,
 ) -> Evaluation:
     """Judge a checkpoint (a file, a run's folder or its result) on a split of its data, or on all samples at ``data``.
 
-    Without a ``split`` it is test, or val where the data have no test split.
+    Without a ``split`` it is test, or val where the data have no test split. ``by`` is a column of a table, or
+    ``"folder"`` for pictures: each slice is judged on its own, too.
     ``tta`` takes the mean over several views of every picture. ``plugins`` are the files that the checkpoint needs.
     """
     with _calling(quiet):
@@ -131,7 +133,8 @@ def evaluate(
             raise ConfigError("split and data exclude each other: all samples there are judged; leave one of them out")
         files = [_path(plugin) for plugin in plugins]
         predictor = load_predictor(_trained(trained), _words(overrides), files, views=tta, ranks=join())
-        return evaluation.evaluate(predictor, wanted, Display(quiet=quiet), None if data is None else os.fspath(data))
+        place = None if data is None else os.fspath(data)
+        return evaluation.evaluate(predictor, wanted, Display(quiet=quiet), place, by)
 
 
 def load(

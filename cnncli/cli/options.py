@@ -196,7 +196,12 @@ SplitName = Annotated[
         "--split", metavar="test|val|train", help="Which samples. [default: test, or val where there is no test split]"
     ),
 ]
-
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="COLUMN|folder", help="Judge each slice, too: the samples with the same value, or folder."
+    ),
+]
 
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")]
 SeriesFile = Annotated[

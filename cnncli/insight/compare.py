@@ -18,6 +18,7 @@ from cnncli.insight.pairs import Pair, alone, has_outputs, judged_alike, kept, p
 from cnncli.insight.rows import Row, find_rows
 from cnncli.runs.settings import SEED, differing_keys, written
 from cnncli.scoring import statistics as st
+from cnncli.scoring.intervals import interval_of
 from cnncli.scoring.measures import FRACTIONS, POINTS, Parts, Values
 
 POINT = 0.01
@@ -96,19 +97,8 @@ def _summary(values: list[float]) -> Summary:
 def _interval(row: Row, name: str) -> Interval | None:
     """The interval of a single run's metric: how sure it is that was measured on so many samples."""
     measured, units = alone(row.runs[0], row.split)
-    value = measured.values().get(name)
-    if value is None or units.count < 2:
-        return None
-    if name in FRACTIONS and measured.hits is not None and units.kind == "samples":
-        return Interval(*wilson(int(measured.hits.sum()), len(measured.hits)))
-    summed, names = measured.by_unit(units), frozenset({name})
-    influence = measured.influences(summed, units)[name]
-    found = st.of_units(
-        value, influence, lambda weights: measured.replicates(weights, summed, units, names)[name], units.few
-    )
-    if found.low == found.high and name in POINTS:
-        return Interval(*wilson(round(value * units.count), units.count))
-    return Interval(found.low, found.high)
+    ends = interval_of(measured, units, name, measured.values().get(name))
+    return None if ends is None else Interval(*ends)
 
 
 def _compared(first: Row, row: Row, headline: str, difference: float | None) -> Compared:

@@ -1,6 +1,6 @@
 """Two checkpoints that were judged on the same samples, and those that were not."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,6 @@ from cnncli.runs.outputs import Outputs, read_outputs
 from cnncli.runs.run_folder import RunFolder
 from cnncli.scoring.measures import Measures, measures
 from cnncli.scoring.units import Units, units_of
-
-_BY_SAMPLE = ("groups", "target", "answer", "loss", "weight", "correct", "embedding")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +101,7 @@ def _in_order(outputs: Outputs, ids: NDArray[np.str_]) -> Outputs:
     if np.array_equal(outputs.ids, ids):
         return outputs
     order = np.argsort(outputs.ids, kind="stable")[np.argsort(np.argsort(ids, kind="stable"), kind="stable")]
-    arrays = {name: getattr(outputs, name) for name in _BY_SAMPLE}
-    return replace(outputs, ids=outputs.ids[order], **{name: each[order] for name, each in arrays.items() if len(each)})
+    return outputs.at(order)
 
 
 def _advice(first: ListedRun, second: ListedRun) -> str:
