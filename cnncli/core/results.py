@@ -238,8 +238,7 @@ Block = Annotated[
 class SplitReport:
     """One look at a split of ``samples``: metrics, the baselines (the one to beat first), and what else there is.
 
-    ``headline`` is the metric that is compared with the baselines', ``interval`` its 95 % interval, where it is a
-    share of samples that were counted.
+    ``headline`` is the metric that is compared with the baselines', ``interval`` its 95 % interval, where it is known.
     """
 
     split: Split

@@ -9,6 +9,7 @@ from cnncli.core.metrics import LOWER_IS_BETTER
 from cnncli.runs.outputs import Outputs
 from cnncli.scoring import statistics as st
 from cnncli.scoring.measures import FRACTIONS, POINTS, Measures, measures
+from cnncli.scoring.statistics import Array
 from cnncli.scoring.units import Units, units_of
 
 MOST, FEWEST = 10_000, 1_000  # resamples
@@ -53,21 +54,26 @@ def interval_of(
 
 
 def _ends(measured: Measures, units: Units, name: str, value: float, most_weights: int) -> Ends:
-    summed = measured.by_unit(units)
     if name in FRACTIONS and measured.hits is not None:  # at once, however many classes there are
-        influence = units.sums(measured.hits.astype(np.float64) - value) / len(measured.hits)
+        hits, of = (units.sums(each) for each in (measured.hits.astype(float), np.ones(len(measured.hits))))
+        influence, cost = (hits - value * of) / len(measured.hits), units.count
+
+        def replicate(weights: Array) -> Array:
+            found: Array = (weights @ hits) / (weights @ of)
+            return found
+
     else:
-        influence = measured.influences(summed, units)[name]
-    draws = min(most_weights // _cost(measured, units, summed.nnz, name), MOST)
+        summed = measured.by_unit(units)
+        influence, cost = measured.influences(summed, units)[name], _cost(measured, units, summed.nnz, name)
+
+        def replicate(weights: Array) -> Array:
+            return measured.replicates(weights, summed, units, frozenset({name}))[name]
+
+    draws = min(most_weights // cost, MOST)
     if units.count < st.FEWEST_UNITS or draws < FEWEST:
         low, high, _ = st.by_units(value, influence)
         return float(low), float(high)
-    names = frozenset({name})
-    drawn = [
-        measured.replicates(weights, summed, units, names)[name]
-        for weights in st.resamples(units.count, draws=int(draws))
-    ]
-    replicates = np.concatenate(drawn)
+    replicates = np.concatenate([replicate(weights) for weights in st.resamples(units.count, draws=draws)])
     low, high, _ = st.bootstrap(value, influence, replicates[np.isfinite(replicates)])
     return float(low), float(high)
 
