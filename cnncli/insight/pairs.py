@@ -12,6 +12,7 @@ from cnncli.runs.listing import ListedRun
 from cnncli.runs.outputs import Outputs, read_outputs
 from cnncli.runs.run_folder import RunFolder
 from cnncli.scoring.measures import Measures, measures
+from cnncli.scoring.scores import SCORES, with_scores
 from cnncli.scoring.units import Units, units_of
 
 
@@ -43,7 +44,9 @@ def pair(first: ListedRun, second: ListedRun, split: Split) -> Pair:
         raise DataError(f"{first.path} and {second.path} are no pair on {split}: {fault}; {_advice(first, second)}")
     adding = theirs.loss * theirs.weight - ours.loss * ours.weight
     return Pair(
-        measures(ours, _metrics(first, split)), measures(theirs, _metrics(second, split)), units_of(ours, adding)
+        with_scores(measures(ours, _metrics(first, split)), ours),
+        with_scores(measures(theirs, _metrics(second, split)), theirs),
+        units_of(ours, adding),
     )
 
 
@@ -55,7 +58,15 @@ def judged_alike(first: Outputs, second: Outputs) -> bool:
 def alone(run: ListedRun, split: Split) -> tuple[Measures, Units]:
     """What one run is judged by, and what is resampled together."""
     found = kept(run, split)
-    return measures(found, _metrics(run, split)), units_of(found, found.loss * found.weight)
+    return with_scores(measures(found, _metrics(run, split)), found), units_of(found, found.loss * found.weight)
+
+
+def scores_of(run: ListedRun, split: Split) -> dict[str, float]:
+    """The further scores of a run, where it has kept outputs of the split and they have classes."""
+    if not has_outputs(run, split):
+        return {}
+    values = alone(run, split)[0].values()
+    return {name: values[name] for name in SCORES if name in values}
 
 
 def _metrics(run: ListedRun, split: Split) -> dict[str, float]:

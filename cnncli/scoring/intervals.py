@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from cnncli.core.intervals import wilson
-from cnncli.core.metrics import LOWER_IS_BETTER
+from cnncli.core.metrics import LOWER_IS_BETTER, LOWER_SCORES
 from cnncli.runs.outputs import Outputs
 from cnncli.scoring import statistics as st
 from cnncli.scoring.measures import FRACTIONS, POINTS, Measures, measures
@@ -48,7 +48,7 @@ def interval_of(
     low, high = _ends(measured, units, name, value, most_weights)
     if not low < high:  # no unit differs from another; also where an end is not known
         return wilson(round(value * units.count), units.count) if name in POINTS else None
-    least = 0.0 if name in POINTS or name in LOWER_IS_BETTER else -np.inf
+    least = 0.0 if name in POINTS or name in LOWER_IS_BETTER | LOWER_SCORES else -np.inf
     most = 1.0 if name in POINTS or name == "r2" else np.inf
     return float(max(low, least)), float(min(high, most))
 

@@ -23,7 +23,7 @@ MOST_ORDERED = 1_000  # units; of more, samples are not put into the order of th
 Parts = sparse.csr_array
 FRACTIONS = frozenset({"accuracy", "exact_match"})  # plain fractions of the samples
 POINTS = FRACTIONS | {"balanced_accuracy", "macro_f1", "micro_f1", "f1", "precision", "recall", "roc_auc",
-                      "average_precision", "mean_average_precision"}  # fmt: skip
+                      "average_precision", "mean_average_precision", "top5_accuracy"}  # fmt: skip
 """Metrics from 0 to 1, of which a hundredth is a point."""
 
 
