@@ -28,7 +28,6 @@ from cnncli.runs.outputs import MOST
 from cnncli.runs.results import read_result, with_counts
 from cnncli.runs.run_folder import RunFolder
 from cnncli.runs.test_looks import Looks, count_look, in_run
-from cnncli.scoring.slices import by_slices
 from cnncli.training.build import open_data
 from cnncli.training.display import Display
 from cnncli.training.keep_outputs import KEPT, keep
@@ -135,6 +134,8 @@ def with_fitted(report: SplitReport, of_run: Path) -> SplitReport:
 
 def _with_slices(report: SplitReport, recorder: Recorder, slices: Slices) -> SplitReport:
     """``report`` with the slices of what was recorded; raises ``DataError`` where it was too much."""
+    from cnncli.scoring.slices import by_slices  # scipy takes a while to import
+
     outputs = recorder.judged()
     if outputs is None:
         cause = recorder.fault or f"the answers take more than {MOST // 2**20} MiB"

@@ -17,7 +17,6 @@ from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitRep
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
 from cnncli.data.sources import ArraySource, Source
-from cnncli.scoring.intervals import headline_interval
 from cnncli.tasks.protocol import Meter, Task
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate
@@ -88,7 +87,11 @@ def _interval(metrics: Values, headline: str, samples: int, recorder: Recorder |
     dependent = outputs is not None and (outputs.order or len(outputs.groups) > 0)
     if headline == "accuracy" and not dependent:
         return wilson(round(metrics[headline] * samples), samples)
-    return None if outputs is None else headline_interval(outputs, headline, metrics)
+    if outputs is None:
+        return None
+    from cnncli.scoring.intervals import headline_interval  # scipy takes a while to import
+
+    return headline_interval(outputs, headline, metrics)
 
 
 def with_files(block: Block, source: Source) -> Block:
