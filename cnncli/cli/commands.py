@@ -79,7 +79,7 @@ def train(
 
 
 def _to_train(given: dict[str, Any], words: list[str] | None) -> tuple[Path | None, list[str]]:
-    """The config and what is set anew; raises ``ConfigError`` where options of ``train`` exclude each other."""
+    """The config and the overrides; raises ``ConfigError`` where options of ``train`` exclude each other."""
     if given["profile"] and (given["dry_run"] or given["resume"] is not None):
         raise ConfigError("--profile starts a new run and discards it; leave out --resume and --dry-run")
     path, overrides = split_words(words)

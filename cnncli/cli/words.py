@@ -1,4 +1,4 @@
-"""How the words of a command line are told apart: configs, checkpoints and runs, paths, and keys that are set anew."""
+"""How the words of a command line are told apart: configs, checkpoints and runs, paths, and overrides of keys."""
 
 import re
 from pathlib import Path
