@@ -85,7 +85,7 @@ def show_mistakes(board: Board, outputs: Outputs, pictures: Mapping[int, Pixels]
     title = f"Worst mistakes on {outputs.split}"
     panels = panels_of(MistakesBlock("mistakes", title, tuple(worst_mistakes(outputs))), pictures)
     if panels:
-        board.image("mistakes", _drawn(panels[0]), epoch)
+        board.image(f"{outputs.split}_pictures/mistakes", _drawn(panels[0]), epoch)
 
 
 def show_confusion(board: Board, outputs: Outputs, epoch: int) -> None:
@@ -97,7 +97,7 @@ def show_confusion(board: Board, outputs: Outputs, epoch: int) -> None:
     pairs = outputs.target * size + chosen.argmax(1)
     counts = np.bincount(pairs, minlength=size**2).reshape(size, size)
     block = MatrixBlock("confusion", "", outputs.classes, tuple(tuple(map(int, row)) for row in counts))
-    board.image("confusion", _drawn(panels_of(block, {})[0]), epoch)
+    board.image(f"{outputs.split}_pictures/confusion", _drawn(panels_of(block, {})[0]), epoch)
 
 
 def show_curves(board: Board, outputs: Outputs, epoch: int) -> None:

@@ -57,10 +57,10 @@ def _weights(network: nn.Module) -> Histograms:
     """The weights, and what the last step of the epoch made of their gradients."""
     named = list(network.named_parameters())
     named = [named[place] for place in _spread(len(named), MOST_TENSORS)]
-    found = {f"weights/{name}": _some(weight) for name, weight in named}
+    found = {f"values_of_weights/{name}": _some(weight) for name, weight in named}
     gradients = ((name, weight.grad) for name, weight in named)
     dense = {name: grad for name, grad in gradients if grad is not None and not grad.is_sparse}
-    return found | {f"gradients/{name}": _some(grad) for name, grad in dense.items()}
+    return found | {f"values_of_gradients/{name}": _some(grad) for name, grad in dense.items()}
 
 
 class Activations:
@@ -81,7 +81,7 @@ class Activations:
         def note(name: str, answer: object) -> None:
             first = answer[0] if isinstance(answer, tuple) else answer
             if isinstance(first, Tensor) and first.is_floating_point():
-                found[f"activations/{name or type(network).__name__}"] = _some(first)
+                found[f"values_of_activations/{name or type(network).__name__}"] = _some(first)
 
         handles = [
             module.register_forward_hook(lambda _module, _given, answer, name=name: note(name, answer))

@@ -78,16 +78,16 @@ def test_what_was_set_and_the_final_metrics(run: Path) -> None:
 def test_graph_and_histograms(run: Path) -> None:
     events = read(run)
     tags = set(events.Tags()["histograms"])
-    assert {"weights/0.weight", "gradients/0.weight", "activations/0", "activations/9"} <= tags
+    assert {"values_of_weights/0.weight", "values_of_gradients/0.weight", "values_of_activations/0"} <= tags
     weights = load_checkpoint(run / "last.pt").weights["0.weight"]
-    first, last = events.Histograms("weights/0.weight")
+    first, last = events.Histograms("values_of_weights/0.weight")
     assert (first.step, last.step) == (1, 2)
     assert last.histogram_value.num == weights.numel()
     assert last.histogram_value.sum == pytest.approx(weights.sum().item(), abs=1e-5)
-    assert events.Histograms("activations/9")[0].histogram_value.num == 32 * 10
+    assert events.Histograms("values_of_activations/9")[0].histogram_value.num == 32 * 10
     names = [node.name for node in events.Graph().node]
     assert "Sequential/Conv2d[0]/conv2d" in names
-    assert events.Tags()["images"][0] == "samples"
+    assert events.Tags()["images"][0] == "train_pictures/samples"
 
 
 def test_how_often_histograms_are_made(tiny: Path) -> None:
@@ -124,7 +124,7 @@ def test_resuming_makes_no_duplicate_steps(tiny: Path, cnncli: Cli) -> None:
     events = read(Path("runs/tiny/one"))
     assert [event.step for event in events.Scalars("val/loss")] == [1, 2, 3]
     assert [event.step for event in events.Scalars("train/step/loss")] == [1, 5, 9, 13, 17, 21, 25, 29, 33]
-    assert [event.step for event in events.Histograms("weights/1.weight")] == [1, 2, 3]
+    assert [event.step for event in events.Histograms("values_of_weights/1.weight")] == [1, 2, 3]
     assert len(events.Scalars("final/1_test_accuracy")) == 1
 
 
@@ -150,7 +150,7 @@ def test_each_part_can_be_left_out(key: str, tiny: Path) -> None:
     train(tiny, "one", *ON, f"logging.{key}", "train.epochs=1")
     tags = read(Path("runs/tiny/one")).Tags()
     has = {
-        "graph": tags["graph"], "histograms": bool(tags["histograms"]), "samples": bool(tags["images"]),
+        "graph": tags["graph"], "histograms": bool(tags["histograms"]), "samples": "train_pictures/samples" in tags["images"],
         "steps": "train/step/loss" in tags["scalars"],
     }  # fmt: skip
     assert {name for name, there in has.items() if not there} == {key.partition("=")[0]}
