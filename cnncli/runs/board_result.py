@@ -20,6 +20,7 @@ MOST_CURVES = 20  # classes with a curve of their own: those whose samples have 
 INCHES, DPI = (5.6, 5.0), 90
 THUMBNAIL = 40  # pixels of a thumbnail's longer side
 _FOLDER = "projector"
+_HEADINGS = ("sample", "true", "predicted", "right", "loss", "id")
 
 
 def said(outputs: Outputs) -> npt.NDArray[np.bool_] | None:
@@ -131,17 +132,21 @@ def show_embeddings(folder: Path, outputs: Outputs, places: Sequence[int], thumb
 
 
 def _labels(outputs: Outputs, places: Sequence[int]) -> str:
-    """The projector's table of what it writes beside a point, and colours points by."""
-    chosen, rows = said(outputs), [("true", "predicted", "right", "loss", "id")]
-    for place in places:
-        if chosen is not None:
-            is_true = true(outputs)[place]
-            names = [_names(outputs, is_true), _names(outputs, chosen[place])]
-            right = "yes" if (is_true == chosen[place]).all() else "no"
-        else:
-            names = [_numbers(outputs.target[place]), _numbers(outputs.answer[place])]
-            right = ""
-        rows.append((*names, right, f"{outputs.loss[place]:.4g}", str(outputs.ids[place])))  # type: ignore[arg-type]
+    """The projector's table of what it writes beside a point, and colours points by.
+
+    It writes the first column that has no numbers, so classes that are digits stand in words there.
+    """
+    chosen = said(outputs)
+    if chosen is None:
+        told = [(_numbers(outputs.target[place]), _numbers(outputs.answer[place])) for place in places]
+    else:
+        is_true = true(outputs)
+        told = [(_names(outputs, is_true[place]), _names(outputs, chosen[place])) for place in places]
+    rows = [_HEADINGS]
+    for place, (name, predicted) in zip(places, told, strict=True):
+        right = "" if chosen is None else "yes" if name == predicted else "no"
+        words = f"is {name}" if right == "yes" else f"is {name}, predicted {predicted}"
+        rows.append((words, name, predicted, right, f"{outputs.loss[place]:.4g}", str(outputs.ids[place])))
     return "".join("\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in rows)
 
 

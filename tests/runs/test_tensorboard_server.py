@@ -107,9 +107,9 @@ def test_the_projector_has_samples_with_labels_and_thumbnails(server: str) -> No
     vectors = get(f"{asked}/tensor", run="a", name=about["tensorName"])
     assert len(vectors) == 4 * count * width
     labels = get(f"{asked}/metadata", run="a", name=about["tensorName"]).decode().splitlines()
-    assert labels[0].split("\t") == ["true", "predicted", "right", "loss", "id"]
+    assert labels[0].split("\t") == ["sample", "true", "predicted", "right", "loss", "id"]
     assert len(labels) == count + 1 == 144
-    assert {line.split("\t")[0] for line in labels[1:]} == set("0123456789")
+    assert {line.split("\t")[1] for line in labels[1:]} == set("0123456789")
     assert get(f"{asked}/sprite_image", run="a", name=about["tensorName"]).startswith(b"\x89PNG")
 
 
@@ -126,7 +126,7 @@ def test_pictures_curves_histograms_and_the_graph_are_served(server: str) -> Non
     assert {tag.partition("/")[0] for tag in histograms} == {
         "values_of_weights", "values_of_gradients", "values_of_activations"
     }  # fmt: skip
-    assert b"Sequential/Conv2d[0]/conv2d" in get(f"{server}/data/plugin/graphs/graph", run="a")
+    assert b"Conv2d[0]/conv2d" in get(f"{server}/data/plugin/graphs/graph", run="a")
 
 
 @pytest.mark.slow

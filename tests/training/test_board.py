@@ -86,7 +86,7 @@ def test_graph_and_histograms(run: Path) -> None:
     assert last.histogram_value.sum == pytest.approx(weights.sum().item(), abs=1e-5)
     assert events.Histograms("values_of_activations/9")[0].histogram_value.num == 32 * 10
     names = [node.name for node in events.Graph().node]
-    assert "Sequential/Conv2d[0]/conv2d" in names
+    assert "Conv2d[0]/conv2d" in names
     assert events.Tags()["images"][0] == "train_pictures/samples"
 
 
