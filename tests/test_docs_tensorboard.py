@@ -52,7 +52,7 @@ def test_every_key_has_its_line_with_its_default() -> None:
     assert set(found) == set(LoggingConfig.model_fields) - {"pictures", "loggers", "outputs"}
     for key, told in found.items():
         default = LoggingConfig.model_fields[key].default
-        assert (str(default).lower() if isinstance(default, bool) else str(default)) in told.split() + [told], key
+        assert (str(default).lower() if isinstance(default, bool) else str(default)) in [*told.split(), told], key
 
 
 def test_tags_are_those_of_the_page() -> None:
