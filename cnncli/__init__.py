@@ -1,6 +1,7 @@
 """cnncli trains, evaluates and keeps neural networks that a YAML file or a dictionary describes.
 
-From Python: ``cnncli.train``, ``evaluate``, ``finetune``, ``load``, ``inspect``; docs/python.md shows them.
+From Python: ``cnncli.train``, ``evaluate``, ``finetune``, ``load``, ``inspect``. The command
+``cnncli docs python`` prints the page that shows them, docs/python.md.
 """
 
 import importlib

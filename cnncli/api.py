@@ -62,7 +62,8 @@ def train(
 
     ``config`` is a YAML file, the name of a config that comes with cnncli, a dictionary or a ``Config``; ``overrides``
     set its keys anew: ``{"optimizer.lr": 0.01}`` or ``["optimizer.lr=0.01"]``. ``resume`` goes on with a run: its
-    folder, a checkpoint, its result, or ``True`` for the latest. Raises ``CnncliError``; ``Interrupted`` after Ctrl-C,
+    folder, a checkpoint, its result, or ``True`` for the latest. ``name`` is NAME or NAME/ID; with ``overwrite`` a run
+    NAME/ID that is there is replaced. ``quiet`` prints nothing. Raises ``CnncliError``; ``Interrupted`` after Ctrl-C,
     when the run can be gone on with.
     """
     with _calling(quiet):
@@ -93,7 +94,7 @@ def finetune(
     """Train on from ``pretrained``, a network of torchvision's or a checkpoint, as ``cnncli finetune`` does.
 
     ``data`` is a folder of pictures, ``weights`` a file with the network's weights. Without a ``config`` the packaged
-    recipe is used.
+    recipe is used. ``name``, ``runs_dir``, ``overwrite`` and ``quiet`` are those of ``train``.
     """
     with _calling(quiet):
         run_name, run_id = parse_name(name)

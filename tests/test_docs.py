@@ -88,6 +88,7 @@ def test_its_pictures_are_there() -> None:
 TABLES = (ROOT / "docs" / "tables.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_commands_for_tables_run_in_a_row(tmp_path: Path, cnncli: Callable[..., Answer]) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", TABLES, re.DOTALL):
         name = re.match(r"# (\S+\.yaml)\n", block)

@@ -56,6 +56,7 @@ def test_its_commands_run_in_a_row(place: Path, cnncli: Callable[..., Answer]) -
     assert printed["predict --ckpt runs/street/first/best.pt"].split()[:3] == ["path", "prediction", "probability"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "label", "metric"), [("fruit", "[grams, sugar]", "r2"), ("street", "[car, bus, dog]", "exact_match")]
 )

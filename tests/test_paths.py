@@ -52,6 +52,7 @@ def test_every_path_that_a_command_takes_is_expanded(command: Callable[..., Any]
     assert seen == dict.fromkeys(paths, home / "x")
 
 
+@pytest.mark.slow
 def test_configs_overrides_and_options_know_the_home_folder(home: Path, cnncli: Cli) -> None:
     (home / "base.yaml").write_text(CONFIG.replace("ROOT", "~/photos"))
     Path("top.yaml").write_text("extends: ~/base.yaml\nplugins: [~/plugin.py]\n")

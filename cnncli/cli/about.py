@@ -70,8 +70,8 @@ ABOUT = {
         "Look",
         "compare runs, and say whether they really differ",
         (
-            ("cnncli compare digits second", "the runs of two names; the first is what the other is measured against"),
-            ("cnncli compare digits second --split test --latex", "by the one look at the test split, for a paper"),
+            ("cnncli compare digits smaller", "the runs of two names; the first is what the other is measured against"),
+            ("cnncli compare digits smaller --split test --latex", "by the one look at the test split, for a paper"),
         ),
         "compare",
     ),

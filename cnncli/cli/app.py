@@ -120,7 +120,7 @@ def _options(
             "--install-completion",
             metavar="[bash|zsh|fish]",
             callback=_install_completion,
-            help="Let the Tab key complete commands, configs, keys and runs; left out: of your shell.",
+            help="Let the Tab key complete commands, configs, keys and runs, in your own shell if none is named.",
         ),
     ] = None,
     show: Annotated[

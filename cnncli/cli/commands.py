@@ -13,6 +13,7 @@ from cnncli.cli.options import (
     Data,
     DryRun,
     Either,
+    FinetuneWords,
     From,
     Json,
     MaxRestarts,
@@ -25,6 +26,7 @@ from cnncli.cli.options import (
     RunsDir,
     Seeds,
     StrategyName,
+    TrainWords,
     Weights,
     Words,
     in_ranks,
@@ -38,7 +40,7 @@ TIMM = "timm/"
 
 def train(
     ctx: typer.Context,
-    words: Words = None,
+    words: TrainWords = None,
     name: Name = None,
     runs_dir: RunsDir = Path("runs"),
     resume: Resume = None,
@@ -96,7 +98,7 @@ def _start(line: str, quiet: bool) -> None:
 def finetune(
     ctx: typer.Context,
     pretrained: From,
-    words: Words = None,
+    words: FinetuneWords = None,
     data: Data = None,
     weights: Weights = None,
     strategy: StrategyName = None,
@@ -185,16 +187,16 @@ def list_components(
     json_: Json = False,
 ) -> None:
     """List what a config can name, with one line and the arguments of each."""
-    from cnncli.cli import tables
+    from cnncli.cli import lists
     from cnncli.config.catalog import describe_components
     from cnncli.config.shipped import describe_configs
 
     if kind == "configs":
-        tables.print_configs(describe_configs(search), json_)
+        lists.print_configs(describe_configs(search), json_)
     elif kind == "models" and search.startswith(TIMM):
-        tables.print_components({"models": _timm_networks(search.removeprefix(TIMM))}, json_)
+        lists.print_components({"models": _timm_networks(search.removeprefix(TIMM))}, json_)
     else:
-        tables.print_components(describe_components(kind, search), json_, in_short=not search)
+        lists.print_components(describe_components(kind, search), json_, in_short=not search)
         if kind == "models" and not json_ and (search or sys.stdout.isatty()):
             warn(f"timm's networks: cnncli list models {TIMM}{search}")
 

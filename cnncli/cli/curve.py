@@ -27,7 +27,7 @@ def print_curve(history: Sequence[Values], monitored: Monitored, best: int) -> N
     name = key.split("/")[1]
     labels = format_metric(name, min(values)), format_metric(name, max(values))
     if lines := plot(points, best, labels, console.width, ascii_only=not shows_signs(console)):
-        found = f"best: {format_metric(name, monitored.value)} in epoch {best}"
+        found = f"best: {format_metric(name, monitored.value)}, epoch {best} is kept"
         print_title(f"{key.replace('/', ' ').replace('_', ' ')} by epoch ({found})")
         print_lines(console, lines)
 

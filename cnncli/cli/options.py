@@ -24,6 +24,23 @@ Words = Annotated[
         show_default=False,
     ),
 ]
+TrainWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CONFIG] [KEY=VALUE]...",
+        help="CONFIG\tA YAML file, or the name of a config that comes with cnncli (cnncli list configs). With --resume "
+        f"it may be left out: the run has its config.\n{KEYS}",
+        show_default=False,
+    ),
+]
+FinetuneWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CONFIG] [KEY=VALUE]...",
+        help=f"CONFIG\tA YAML file. Left out: the packaged recipe, for the pictures that --data names.\n{KEYS}",
+        show_default=False,
+    ),
+]
 Either = Annotated[
     list[str] | None,
     typer.Argument(
@@ -55,7 +72,8 @@ Resume = Annotated[
     typer.Option(
         "--resume",
         metavar="[RUN|CKPT]",
-        help="Go on with a run: its folder or name, a checkpoint, or the newest if left out.",
+        help="Go on with a run: its folder or name, or a checkpoint. If left out: the newest run of the config's name, "
+        "or, without a config, of all.",
     ),
 ]
 Seeds = Annotated[

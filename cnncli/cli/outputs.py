@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cnncli.config.sections import DatasetConfig
 
 PICTURES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pt", ".pth")  # never written by --out
-RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl", "result.json", "report.json")
+RUN_FILES = ("config.yaml", "environment.json", "metrics.jsonl", "result.json", "report.json", "test_looks.json")
 UTF8, UTF8_SIG = "utf-8", "utf-8-sig"
 ENCODINGS = (UTF8, UTF8_SIG, "utf-16", "cp1252", "cp1251", "gb18030", "big5", "shift_jis", "euc_kr")  # some of them
 LOOK = 8192  # bytes of an existing file that tell whether it is text

@@ -1,5 +1,6 @@
 """The pages that come with cnncli: which there are, where they lie, and one of them in the terminal."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,9 +51,20 @@ def title(file: Path) -> str:
         return next((line.lstrip("# ").strip() for line in lines if line.startswith("# ")), file.stem)
 
 
+def with_commands(text: str) -> str:
+    """``text`` of a page in which a link to another page is the command that shows it."""
+    return re.sub(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)", _command, text)
+
+
+def _command(link: re.Match[str]) -> str:
+    label, page = link[1], link[2]
+    command = f"`cnncli docs {page}`"
+    return command if label.removeprefix("docs/") == f"{page}.md" else f"{label} ({command})"
+
+
 def _show(text: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
     console = Console()
-    console.print(Markdown(text, hyperlinks=False), width=min(WIDEST, console.width))
+    console.print(Markdown(with_commands(text), hyperlinks=False), width=min(WIDEST, console.width))

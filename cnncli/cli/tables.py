@@ -1,7 +1,5 @@
 """Results on standard output: tables for people, plain lines in a pipe, one JSON object for programs."""
 
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from cnncli.inference.evaluate import Evaluation
     from cnncli.models.inspect import LayerRow
     from cnncli.runs.results import RunResult
+    from cnncli.runs.test_looks import Looks
 
 MAX_FINDINGS = 20  # of a kind; all of them are in --json
 
@@ -34,17 +33,25 @@ def print_plan(plan: dict[str, str], as_json: bool) -> None:
 def print_result(result: "RunResult", as_json: bool) -> None:
     """The end of a training run: metrics beside the baseline, and where everything lies."""
     from cnncli.cli.blocks import print_brief
+    from cnncli.runs.run_folder import RunFolder
 
     if as_json:
         print_json(result.to_json())
         return
     _print_curve(result)
-    _metrics_table(f"Best epoch: {result.best_epoch} of {result.epochs}", result.metrics, result.samples, result.report)
+    title = f"Best epoch by {result.monitored.metric}: {result.best_epoch} of {result.epochs}"
+    _metrics_table(title, result.metrics, result.samples, result.report)
+    if "train" in result.metrics and result.report.split != "train":
+        tell("train was measured while the network learned, the other rows with the weights that were kept.")
+    _tell_looks(result.test_looks)
     print_brief(result.report.blocks)
     if terminal().is_terminal:
         print()
     say(f"best      {result.best}")
     say(f"last      {result.last}")
+    run = RunFolder(Path(result.run_dir))
+    if drawn := [str(path) for path in (run.picture, run.curves) if path.is_file()]:
+        say(f"pictures  {'  '.join(drawn)}")
     say(f"look      tensorboard --logdir {shell_word(result.run_dir)}")
     other = "" if result.report.split == "test" else f" --split {result.report.split}"
     say(f"evaluate  cnncli eval --ckpt {shell_word(result.best)}{other}")
@@ -64,7 +71,8 @@ def _print_curve(result: "RunResult") -> None:
         warn(f"note: {error}")
         return
     print_curve(history, result.monitored, result.best_epoch)
-    if sentence := read_curves(history, result.best_epoch, tried_in(run.read_config())).sentence:
+    tried, simple_loss = tried_in(run.read_config()), result.report.simple_loss
+    if sentence := read_curves(history, result.best_epoch, tried, simple_loss).sentence:
         tell(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
@@ -100,35 +108,46 @@ def print_evaluation(found: "Evaluation", as_json: bool) -> None:
     if as_json:
         print_json(found.to_json())
         return
-    _metrics_table(found.checkpoint, found.metrics, found.samples, found.report)
-    if found.looks is not None:
-        tell(f"{found.looks}"[0].upper() + f"{found.looks}."[1:])
+    metrics, samples = {found.judged: found.report.metrics}, {found.judged: found.report.samples}
+    _metrics_table(found.checkpoint, metrics, samples, found.report, found.judged)
+    _tell_looks(found.looks)
     print_blocks(found.report.blocks)
 
 
+def _tell_looks(looks: "Looks | None") -> None:
+    """How often the test split was looked at, where it is known."""
+    if looks is not None:
+        tell(f"{looks}"[0].upper() + f"{looks}."[1:])
+
+
 def _metrics_table(
-    title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport"
+    title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport", judged: str = ""
 ) -> None:
-    """The metrics of every split, and of the baselines on the one that the report is about."""
+    """The metrics of every split, and of the baselines on the one that the report is about (or ``judged``)."""
     from cnncli.core.metrics import format_metric
 
+    judged = judged or report.split
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
 
     def shown(values: "Values") -> list[str]:
         return [format_metric(name, values[name]) if name in values else "" for name in names]
 
     rows = [[split, f"{samples[split]:,}", *shown(values)] for split, values in metrics.items()]
-    rows += [[f"baseline: {found} on {report.split}", "", *shown(found.metrics)] for found in report.baselines]
+    for found in report.baselines:
+        took = "" if found.seconds is None else f" ({found.seconds:.1f} s)"
+        rows.append([f"baseline: {found} on {judged}{took}", "", *shown(found.metrics)])
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
     if report.interval is not None:
         low, high = (format_metric(report.headline, value) for value in report.interval)
         name = report.headline.replace("_", " ")
-        tell(f"95 % interval of {name} on {report.split} ({report.samples:,} samples): {low} to {high}")
+        tell(f"95 % interval of {name} on {judged} ({report.samples:,} samples): {low} to {high}")
     if report.perfect_baseline:
-        tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {report.split}; none can beat it.")
+        tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {judged}; none can beat it.")
     elif not report.beats_baseline:
-        metric = report.headline.replace("_", " ")
-        tell(f"The network does not beat the baseline ({metric} of {report.baselines[0]}).")
+        baseline, name = report.baselines[0], report.headline
+        theirs, own = (format_metric(name, values[name]) for values in (baseline.metrics, report.metrics))
+        figures = f"{name.replace('_', ' ')} {theirs} on {judged}, the network's is {own}"
+        tell(f"The network does not beat the baseline {baseline}: {figures}.")
 
 
 def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
@@ -141,67 +160,6 @@ def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
         [row.name, row.kind, "×".join(map(str, row.output_shape)), f"{row.parameters:,}", row.formula] for row in rows
     ]
     print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=(0, 1, 4))
-
-
-def print_components(found: dict[str, list[dict[str, Any]]], as_json: bool, in_short: bool = True) -> None:
-    """What a config can name; in a terminal ``in_short`` leaves out the arguments of networks."""
-    if as_json:
-        print_json(found)
-        return
-    for kind, entries in found.items():
-        if kind == "models":
-            _print_models(entries, in_short and sys.stdout.isatty())
-            continue
-        rows = [[e["name"], e["description"], _arguments(e)] for e in entries]
-        if rows:
-            print_table(f"{kind} ({len(rows)})", ["name", "what it is", "arguments"], rows, left=3)
-
-
-def _print_models(entries: list[dict[str, Any]], in_short: bool) -> None:
-    """Networks with their sizes, those of each library in a table."""
-    own = [e for e in entries if e["library"] == "cnncli"]
-    rows = [
-        [e["name"], e["description"], *([] if in_short else [_arguments(e)]), e.get("input", ""), _parameters(e)]
-        for e in own
-    ]
-    columns = ["name", "what it is", *([] if in_short else ["arguments"]), "input", "parameters"]
-    if own:
-        print_table(f"models of cnncli ({len(own)}); parameters for this input", columns, rows, left=len(columns) - 1)
-    if own and in_short:
-        say("Their arguments: cnncli list models NAME")
-    for library in dict.fromkeys(e["library"] for e in entries if e["library"] != "cnncli"):
-        theirs = [e for e in entries if e["library"] == library]
-        _print_published(f"models of {library} ({len(theirs)})", theirs)
-
-
-def _print_published(title: str, entries: list[dict[str, Any]]) -> None:
-    """Networks of another library, with what is known of them."""
-    known = {"name": "name", "input": "published for", "smallest": "smallest", "parameters": "parameters"}
-    keys = [key for key in known if any(e.get(key) for e in entries)]
-    rows = [[_parameters(e) if key == "parameters" else str(e.get(key, "")) for key in keys] for e in entries]
-    print_table(title, [known[key] for key in keys], rows, left=len([key for key in keys if key != "parameters"]))
-
-
-def _parameters(model: dict[str, Any]) -> str:
-    return f"{model['parameters']:,}" if model.get("parameters") else ""
-
-
-def _arguments(entry: dict[str, Any]) -> str:
-    """The arguments as they are written in a config."""
-    return ", ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}"
-        for key, value in entry["arguments"].items()
-    )
-
-
-def print_configs(found: list[dict[str, Any]], as_json: bool) -> None:
-    """The configs that come with cnncli."""
-    if as_json:
-        print_json({"configs": found})
-        return
-    rows = [[each["name"], each["headline"], each["data"], each["time"].partition(" on ")[0]] for each in found]
-    print_table(f"configs ({len(rows)})", ["name", "what it is", "data", "time"], rows, left=4)
-    say("cnncli train NAME runs one, in this time on two cores; cnncli init NAME > my.yaml copies it")
 
 
 def print_split(summary: dict[str, Any], as_json: bool) -> None:

@@ -77,7 +77,7 @@ def evaluate(
     wanted = None if split is None else parse_split(split)
     if data is not None and wanted not in (None, "test"):
         raise ConfigError("--split and --data exclude each other: all samples there are judged; choose one")
-    path, overrides = split_trained(words, ckpt, runs_dir)
+    path, overrides = split_trained(words, ckpt, runs_dir, "--data")
     in_ranks(ctx, nproc)
     _import_torch()
     from cnncli.cli import tables
@@ -170,10 +170,15 @@ def _pictures(
 def _tell_threshold(answers: "Answers") -> None:
     if answers.threshold is None:
         return
-    share = f"{100 * answers.answered:.0f} % of the validation pictures"
-    few = ", which is few" if answers.samples < FEW else ""
-    note = f"answered from a confidence of {answers.threshold:.4f} on, as {share} are; this rests on"
-    warn(f"note: {note} {answers.samples:,} of them{few}")
+    share = f"{100 * answers.answered:.0f} %"
+    few = ", which are few" if answers.samples < FEW else ""
+    if not answers.answered:
+        warn(
+            f"note: all answers are 'unknown': no confidence was enough on {answers.samples:,} validation pictures{few}"
+        )
+        return
+    note = f"below a confidence of {answers.threshold:.4f} the answer is 'unknown'; at or above it were {share} of the"
+    warn(f"note: {note} {answers.samples:,} validation pictures that this threshold was chosen on{few}")
 
 
 def _output(
@@ -261,7 +266,7 @@ def forecast(
     json_: Json = False,
 ) -> None:
     """Forecast beyond the end of a series, in its own unit, with an interval."""
-    path, overrides = split_trained(words, ckpt, runs_dir)
+    path, overrides = split_trained(words, ckpt, runs_dir, "--csv")
     _import_torch()
     from cnncli.inference import forecast as forecasting
     from cnncli.inference.predictor import load_predictor

@@ -40,14 +40,19 @@ def _second(others: list[str]) -> str:
     return f"'{key}' is a second config; overrides are written key=value"
 
 
-def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, list[str]]:
-    """The checkpoint that the option or the first word means, and the overrides; raises ``ConfigError`` without one."""
+def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path, data: str = "") -> tuple[Path, list[str]]:
+    """The checkpoint that the option or the first word means, and the overrides; raises ``ConfigError`` without one.
+
+    ``data`` is the option that names data, where there is one: it is what a second word may be meant for.
+    """
     overrides = [word for word in words or [] if is_override(word)]
     others = [word for word in words or [] if not is_override(word)]
     named = [*([] if ckpt is None else [ckpt]), *others]
     if not named:
         raise ConfigError("no checkpoint given; name a checkpoint, a run's folder or name, or latest")
     if len(named) > 1:
+        if data and user_path(named[1]).exists() and not means_checkpoint(named[1], runs_dir):
+            raise ConfigError(f"'{named[1]}' is no checkpoint; data are named with {data} {shell_word(named[1])}")
         raise ConfigError(f"'{named[1]}' is a second checkpoint; what is set anew is written key=value")
     return find_checkpoint(named[0], runs_dir), overrides
 

@@ -191,7 +191,21 @@ def _drop_inherited(
         # what was wrong for the old component as well is a fault, not a leftover
         if key in args and key not in wrong_before and document.origin((*path, key)).layer < name_layer:
             del value[key]
-            notices.append(f"{dotted((*path, key))}: {args[key]!r} is not for {entry.name}; left out")
+            notices.append(_left_out(dotted((*path, key)), args[key], entry, key))
+
+
+def _left_out(where: str, value: Any, entry: Entry, key: str) -> str:
+    """Why the ``value`` of a component before is left out: ``entry`` has no such ``key``, or one of another form."""
+    field = entry.arguments.model_fields.get(key)
+    if field is None:
+        return f"{where}: {value!r} is not for {entry.name}; left out"
+    example = "" if field.is_required() or field.default is None else f", for example {_plain_default(field.default)}"
+    return f"{where}: {value!r} is left out, {entry.name} takes another form{example}"
+
+
+def _plain_default(value: Any) -> str:
+    """A default as it is written in YAML."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
 
 
 def _use_names_of_today(

@@ -164,8 +164,9 @@ class LoggingConfig(Section):
     pictures: bool = Field(True, description="curves.png and result.png")
     outputs: bool = Field(
         True,
-        description="outputs/val.npz and test.npz: the answer to each sample, for comparisons; up to 200 MB, above it "
-        "without embeddings",
+        description="outputs/val.npz and test.npz: what the best weights answer to each sample, for comparisons "
+        "and for TensorBoard's mistakes, confusion, curves and embeddings; of more than 256 MiB embeddings are left "
+        "out first, then the file",
     )
     steps: int = Field(20, ge=0, description="loss, gradient norm and learning rate of every so many steps; 0: of none")
     graph: bool = Field(True, description="TensorBoard: what the network computes, module by module")
@@ -210,6 +211,9 @@ class ComputeConfig(Section):
     )
 
 
+BaselineName = Literal["logistic_regression", "ridge", "gradient_boosting", "trigram"]
+
+
 class Config(Section):
     """One experiment."""
 
@@ -230,6 +234,11 @@ class Config(Section):
     scheduler: SchedulerConfig = SchedulerConfig()
     train: TrainConfig = TrainConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    baselines: Literal["auto", "none"] | list[BaselineName] = Field(
+        "auto",
+        description="what the network is compared with beside the simplest: auto: all that are for such data, unless "
+        "the data are large; or a list, whatever the size of the data",
+    )
     logging: LoggingConfig = LoggingConfig()
 
 

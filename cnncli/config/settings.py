@@ -6,9 +6,10 @@ from typing import Any
 
 from cnncli.config.sections import COMPONENT_SECTIONS, Config
 from cnncli.core.registry import REGISTRIES
+from cnncli.core.run_ids import is_operational
 
 SECTIONS = ("dataset", "model", "task", "loss", "finetune", "optimizer", "scheduler", "train")
-_NO_RESULT = {"memory", "cache", "workers", "eval_batch_size", "completed"}  # change how fast a run is, or nothing
+_MARK = "finetune.completed"  # says of a config that it was filled in, and sets nothing
 _CHOSEN = ("auto", "fp32")  # precisions that nobody needs to set
 
 
@@ -34,7 +35,7 @@ def _differing(path: str, value: Mapping[str, Any], default: Mapping[str, Any]) 
     return {
         where: inner
         for key, given in value.items()
-        if key not in _NO_RESULT and given != default.get(key)
+        if given != default.get(key) and f"{path}.{key}" != _MARK and not is_operational(f"{path}.{key}")
         for where, inner in _flat(f"{path}.{key}", given)
     }
 

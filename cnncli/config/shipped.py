@@ -14,7 +14,7 @@ from cnncli.core.notices import notice
 SUFFIXES = (".yaml", ".yml")
 SIGNATURES_FILE = Path(__file__).with_name("signatures.json")  # what every component takes, and sizes of networks
 SCHEMA_LINE = "# yaml-language-server:"
-_TIME = r"([\d.]+|one|two|three|four|five|six|seven|eight|nine|ten) (seconds?|minutes?|hours?) on [^.;]+"
+_TIME = r"[\d.]+ (s|min|h) on [^.;]+"  # of training and validation
 
 
 @dataclass(frozen=True)

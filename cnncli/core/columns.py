@@ -52,6 +52,11 @@ class Column:
         }
 
     @property
+    def measured(self) -> tuple[bool, ...]:
+        """Which of the inputs is a number with a mean and a deviation; of a date its first, the year."""
+        return tuple(number == 0 and self.categories is None for number, _ in enumerate(self.inputs))
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the network's inputs that the column becomes."""
         if self.date:

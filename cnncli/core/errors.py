@@ -112,8 +112,12 @@ class Interrupted(CnncliError):
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """The advice that follows an unknown name: the nearest one, or all of them when they are few."""
-    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    """The advice that follows an unknown name: the nearest one, or all of them when they are few.
+
+    Names of several words of which it is one (``cnn`` in ``simple_cnn``) come before those that are spelled alike.
+    """
+    holding = [each for each in known if name.lower() in each.lower().split("_")]
+    near = get_close_matches(name.lower(), holding, n=1, cutoff=0) or get_close_matches(name.lower(), known, n=1)
     if near:
         return f"did you mean '{near[0]}'?"
     if not known:

@@ -1,16 +1,17 @@
 """What an evaluation found, as typed parts. Whoever shows them (terminal, picture, JSON) knows their types only."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from cnncli.core.baseline import Baseline as Baseline
+from cnncli.core.baseline import Values as Values
+from cnncli.core.baseline import in_order as in_order
 from cnncli.core.intervals import wilson
 from cnncli.core.spec import Split
-
-Values = dict[str, float]
-"""Metrics by name."""
-
 
 _PLAIN = ConfigDict(extra="forbid")
 
@@ -233,22 +234,6 @@ Block = Annotated[
 
 
 @dataclass(frozen=True, config=_PLAIN)
-class Baseline:
-    """What needs no network: its name, its metrics on a split, and the class that it always names, if it is one."""
-
-    name: str
-    metrics: Values
-    always: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """One flat object."""
-        return {"name": self.name, **({} if self.always is None else {"class": self.always}), **self.metrics}
-
-    def __str__(self) -> str:
-        return self.name if self.always is None else f"{self.name} ({self.always})"
-
-
-@dataclass(frozen=True, config=_PLAIN)
 class SplitReport:
     """One look at a split of ``samples``: metrics, the baselines (the one to beat first), and what else there is.
 
@@ -265,11 +250,22 @@ class SplitReport:
     blocks: tuple[Block, ...] = ()
     interval: tuple[float, float] | None = None
 
+    def beside(self, fitted: Sequence[Baseline]) -> "SplitReport":
+        """The same with ``fitted`` baselines beside its own."""
+        found = in_order([*self.baselines, *fitted], self.headline, self.lower_is_better)
+        return replace(self, baselines=tuple(found))
+
     @property
     def beats_baseline(self) -> bool:
         """Whether the network is better than what needs none."""
         reached, to_beat = self.metrics[self.headline], self.baselines[0].metrics[self.headline]
         return reached < to_beat if self.lower_is_better else reached > to_beat
+
+    @property
+    def simple_loss(self) -> float | None:
+        """The loss of the best of the simplest baselines, where one has it: what a network has that learned nothing."""
+        simple = (baseline.metrics for baseline in self.baselines if baseline.seconds is None)
+        return next((metrics["loss"] for metrics in simple if "loss" in metrics), None)
 
     @property
     def perfect_baseline(self) -> bool:
@@ -283,6 +279,7 @@ class SplitReport:
             "headline": {"metric": self.headline, "lower_is_better": self.lower_is_better},
             "baseline": self.baselines[0].to_json(),
             "baselines": [baseline.to_json() for baseline in self.baselines],
+            "beats_baseline": self.beats_baseline,
         }
         if self.interval is not None:
             found["interval"] = list(self.interval)

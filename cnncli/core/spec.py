@@ -34,6 +34,7 @@ class Kind:
     advice: str  # where a network cannot take a sample
     command: str  # that predicts from it
     known_by: tuple[str, ...]  # what tells its samples apart: see ``members.By``
+    baselines: tuple[str, ...]  # that can be fitted to such data
     only: Wants | None = None  # what alone can be learned from it, where the kind decides that
     samples: str = ""  # what they are called in a count, where they are not what people would count
     trials_pay: bool = False  # small networks on numbers that need all their digits gain nothing from mixed precision
@@ -44,16 +45,20 @@ class Kind:
 
 PICTURES = Kind(
     "pictures", "N, C, H, W", "float32", "images", "simple_cnn, resnet20, layers or mlp",
-    "use larger pictures or another model", "predict", ("path",), trials_pay=True, in_files=True,
+    "use larger pictures or another model", "predict", ("path",), ("logistic_regression", "ridge"),
+    trials_pay=True, in_files=True,
 )  # fmt: skip
-ROWS = Kind("rows", "N, F", "float32", "rows", "linear or mlp", "use another model", "predict", ("key", "content"))
+ROWS = Kind(
+    "rows", "N, F", "float32", "rows", "linear or mlp", "use another model", "predict", ("key", "content"),
+    ("logistic_regression", "ridge", "gradient_boosting"),
+)  # fmt: skip
 SERIES = Kind(
     "series", "N, T, F", "float32", "windows", "linear, mlp, conv1d, tcn, lstm, gru, rnn or transformer",
-    "use another model", "forecast", ("span",), only="windows",
+    "use another model", "forecast", ("span",), ("ridge",), only="windows",
 )  # fmt: skip
 TEXT = Kind(
     "text", "N, T", "int64", "characters", "lstm, gru, rnn, tcn or transformer", "use another model", "generate",
-    ("span",), only="characters", samples="blocks", trials_pay=True, every_position=True,
+    ("span",), ("trigram",), only="characters", samples="blocks", trials_pay=True, every_position=True,
     eval_values=2**15,  # each has a logit for every character
 )  # fmt: skip
 

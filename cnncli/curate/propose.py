@@ -94,12 +94,15 @@ def propose(found: Looked) -> str:
 def _head(found: Looked) -> list[str]:
     names = sorted(found.counts["train"])
     listed = printable(", ".join(names[:6]) + (", …" if len(names) > 6 else ""))
-    sizes = " + ".join(f"{c.total():,} {split}" for split, c in found.counts.items())
+    divided = ", ".join(["train", *(split for split in ("val", "test") if split not in found.counts)])
+    named = {"train": divided}  # what has no folder of its own is taken from it
+    counts = [(split, found.counts[split]) for split in ("train", "val", "test") if split in found.counts]
+    sizes = " + ".join(f"{count.total():,} ({named.get(split, split)})" for split, count in counts)
     colour = "grey" if found.grey else "colour"
     return [
         "# cnncli train THIS_FILE",
-        f"# {sizes} pictures in {colour}, {found.side} pixels on the short side,",
-        f"# of {len(names)} classes: {listed}.",
+        f"# {sizes} pictures in {colour}, of {len(names)} classes: {listed}.",
+        f"# Half of them have {found.side} pixels or more on the short side.",
         "",
     ]
 

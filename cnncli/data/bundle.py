@@ -14,13 +14,14 @@ from cnncli.core.registry import tasks, transforms
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
-from cnncli.data.contract import Groups, Opened, Raw, Remembered, Track
+from cnncli.data.contract import Opened, Raw, Remembered, Track
 from cnncli.data.decoded import MEMORY_LIMIT, decoded, workers
 from cnncli.data.glance import glance
 from cnncli.data.loaders import Loader, MemoryLoader, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
 from cnncli.data.order import Order, Share
 from cnncli.data.places import build, file_of
+from cnncli.data.sample_ids import Known, Naming, by_content
 from cnncli.data.sources import ArraySource, FileSource, Held, Source
 from cnncli.data.transforms import Augment, Built
 
@@ -37,10 +38,14 @@ class DataBundle:
     track: Track
     embed: Callable[[Tensor], Tensor] | None = None  # inputs → the features that a network learns from instead
     members: Members | None = None  # of data sets that can change
-    groups: Groups = field(default_factory=dict)  # where dataset.group names some
+    naming: Naming | None = None  # of samples; None: by what they hold
     share: Share = field(default_factory=Share)  # of this process
     _loaders: dict[tuple[Split, torch.device, bool, int, bool, Share], Loader] = field(default_factory=dict)
     _held: dict[tuple[Split, torch.device], Held] = field(default_factory=dict)
+
+    def names(self, split: Split) -> Known:
+        """What the samples of ``split`` are called, and their groups, in their order."""
+        return by_content(self.sources[split]) if self.naming is None else self.naming(split)
 
     def loader(
         self,
@@ -173,7 +178,7 @@ def build_data(
     opened = open_raw(raw, config, wants, track, spec, remembered)
     if spec is None and remembered is None:
         glance(config.name if file is None else str(file), opened)
-    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members, groups=opened.groups or {})
+    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members, naming=opened.naming)
 
 
 def open_raw(

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.members import Members
 from cnncli.core.spec import DataSpec, Split, Wants
+from cnncli.data.sample_ids import Naming
 from cnncli.data.sources import Source
 
 Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
@@ -30,17 +28,13 @@ class Remembered(NamedTuple):
     home: Path | None = None
 
 
-Groups = dict[Split, NDArray[np.str_]]
-"""Of each sample of a split what it belongs to (``dataset.group``), ``[N]``."""
-
-
 class Opened(NamedTuple):
     """Splits ready for loaders, what the model must know of them, and what the run remembers."""
 
     spec: DataSpec
     sources: dict[Split, Source]
     members: Members | None = None  # of data sets that can change
-    groups: Groups | None = None
+    naming: Naming | None = None  # of samples; None: by what they hold
 
 
 class Raw(Protocol):

@@ -18,6 +18,7 @@ from cnncli.data.names import nfc
 from cnncli.data.paths import Paths
 from cnncli.data.pictures import PictureSet
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
+from cnncli.data.sample_ids import Known, known
 from cnncli.data.sources import FileSource, Source
 from cnncli.data.splits import carve, left_by
 
@@ -59,9 +60,12 @@ class FilePictures:
         pictures = PictureSet(self.classes, self.decode, self.seen, self.numbers)
         spec, sources = pictures.finish(sources, config, track, spec)
         members = members_of("path", samples, parts, targets) if remembered is None else remembered.members
-        groups = None if self.groups is None else np.array(self.groups, dtype=np.str_)
-        named = None if groups is None else {split: groups[rows.numpy()] for split, rows in parts.items()}
-        return Opened(spec, sources, members, named)
+        return Opened(spec, sources, members, lambda split: self._known(parts[split].tolist()))
+
+    def _known(self, rows: list[int]) -> Known:
+        """The names of the pictures at ``rows``, and their groups."""
+        groups = [] if self.groups is None else [self.groups[row] for row in rows]
+        return known([self.names[row] for row in rows], groups)
 
     def _names_from(self, home: Path | None) -> tuple[str, ...]:
         """The names of the pictures as seen from another folder; none where it is not given."""

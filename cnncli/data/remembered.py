@@ -199,7 +199,21 @@ def _unseen(members: Members, samples: Samples, found: Ids, names_at_home: Seque
         raise DataError(
             f"{samples.where}: all {samples.what} were trained on{how}; name data that the network has not seen"
         )
+    _tell_validation(members, samples, found, seen, names_at_home)
     return torch.from_numpy(np.flatnonzero(~seen))
+
+
+def _tell_validation(members: Members, samples: Samples, found: Ids, seen: Flags, names_at_home: Sequence[str]) -> None:
+    """Say how many of the samples that are judged, those not ``seen`` ``[N]``, were validation."""
+    own = members.of("val")
+    validation = np.zeros(len(seen), dtype=bool)
+    validation[found[own][found[own] >= 0]] = True
+    if names_at_home and members.names:
+        names = {members.names[row] for row in own}
+        validation |= np.array([name in names for name in names_at_home])
+    if count := int((validation & ~seen).sum()):
+        text = f"{count:,} of the {int((~seen).sum()):,} {samples.what} that are judged were validation"
+        notice("validation_samples", f"{samples.where}: {text}, which picked the best epoch")
 
 
 def _tell(members: Members, samples: Samples, found: Ids, changed: Ids, leaked: Flags) -> None:

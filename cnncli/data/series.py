@@ -16,6 +16,7 @@ from cnncli.core.spec import DataSpec, Series, Split, Wants
 from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.gaps import Array, Stretch
 from cnncli.data.remembered import tell_unknown
+from cnncli.data.sample_ids import Known, known
 from cnncli.data.series_file import Found
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.spans import Bounds, as_members, find_bounds, spans_of
@@ -87,7 +88,19 @@ class SeriesData:
         self._require_same(spec)
         series = spec.require(Series, "this data set")
         sources = self._several(spec, bounds) if series.parts else self._one(spec, bounds[0])
-        return Opened(spec, sources, self._members(bounds) if remembered is None else remembered.members)
+        members = self._members(bounds) if remembered is None else remembered.members
+        return Opened(spec, sources, members, lambda split: self._names(bounds, split))
+
+    def _names(self, bounds: list[Bounds], split: Split) -> Known:
+        """Of each window of a split its series and the time, or the position, of its first target."""
+        found: list[str] = []
+        lost = self.difference or 0
+        for stretch, own in zip(self.stretches, bounds, strict=True):
+            steps = stretch.end - stretch.begin
+            starts = torch.arange(lost, max(steps - self.window - self.horizon + 1, lost))
+            first = starts[self._inside(starts, own)[split]] + self.window if split in own else starts[:0]
+            found += [f"{stretch.id}@{self.time_at(stretch.begin + row)}" for row in first.tolist()]
+        return known(found)
 
     def _found(self, stretch: Stretch, val_fraction: float, remembered: Remembered | None) -> Bounds:
         """The parts of one series: remembered, or cut by time."""

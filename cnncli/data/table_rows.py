@@ -11,7 +11,6 @@ from cnncli.core.members import Ids
 from cnncli.core.notices import notice
 from cnncli.core.spec import Split
 from cnncli.data.columns import refuse, texts
-from cnncli.data.contract import Groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,14 +58,6 @@ def groups_of(frame: "pd.DataFrame", column: str | None, name: str) -> Tensor | 
     refuse(frame[column], values.isna().to_numpy(), name, "is dataset.group and has no value; fill it in")
     numbers = {value: number for number, value in enumerate(dict.fromkeys(values.tolist()))}
     return torch.tensor([numbers[value] for value in values.tolist()])
-
-
-def group_names(frame: "pd.DataFrame", column: str | None, parts: dict[Split, Tensor]) -> Groups | None:
-    """What the rows of each split have in ``column``; None without one, or where a table has it no more."""
-    if column is None or column not in frame.columns:
-        return None
-    values = texts(frame[column]).fillna("").to_numpy(dtype=np.str_)
-    return {split: values[rows.numpy()] for split, rows in parts.items()}
 
 
 def tell_equal(content: Ids, parts: dict[Split, Tensor], name: str) -> None:

@@ -18,9 +18,10 @@ from cnncli.data.fitting import Rules, choose_form, fit_table
 from cnncli.data.labels import encode_labels
 from cnncli.data.number_forms import PLAIN
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
+from cnncli.data.sample_ids import Known, by_row, known
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.splits import carve
-from cnncli.data.table_rows import group_names, groups_of, keys_of, row_hashes, tell_equal
+from cnncli.data.table_rows import groups_of, keys_of, row_hashes, tell_equal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,13 @@ class TableData:
         if spec is None:
             numbers = self._scale(targets[parts["train"]]) if wants == "numbers" else None
             spec = DataSpec(sources["train"].shape, classes, table, tuple(targets.shape[1:]), numbers)
-        return Opened(spec, sources, members, group_names(frame, self.group, parts))
+        return Opened(spec, sources, members, lambda split: self._names(frame.iloc[parts[split].numpy()]))
+
+    def _names(self, rows: "pd.DataFrame") -> Known:
+        """What the rows are called: keys, or hashes of their cells; and their groups, where the table has them."""
+        columns = [name for name in rows.columns if name not in (self.split_column, self.group)]
+        names = keys_of(rows, self.key, self.name) or by_row(rows, columns)
+        return known(names, texts(rows[self.group]).fillna("") if self.group in rows.columns else ())
 
     def _known(
         self,

@@ -20,6 +20,7 @@ from cnncli.data import encodings
 from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.find import find_data
 from cnncli.data.remembered import tell_unknown
+from cnncli.data.sample_ids import Known, known
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.spans import Bounds, as_members, find_bounds, spans_of
 
@@ -64,10 +65,15 @@ class TextData:
                 "leave dataset.block as it was"
             )
         sources: dict[Split, Source] = {split: self._encoded(part, spec) for split, part in parts.items()}
+
+        def naming(split: Split) -> Known:
+            begin, _ = bounds[split]
+            return known(begin + number * self.block for number in range(len(sources[split])))
+
         if not self.changes:
-            return Opened(spec, sources)
+            return Opened(spec, sources, None, naming)
         members = as_members(spans_of(self._signs, bounds)) if remembered is None else remembered.members
-        return Opened(spec, sources, members)
+        return Opened(spec, sources, members, naming)
 
     def _encoded(self, part: str, spec: DataSpec) -> ArraySource:
         """Blocks of one part's ids; characters that the vocabulary lacks are the first of it."""

@@ -1,6 +1,7 @@
 """A checkpoint judged on a split of its data."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,10 +9,10 @@ from torch import Tensor
 
 from cnncli.compute.failures import ANSWERING, explained
 from cnncli.compute.interrupt import StopSignal
+from cnncli.core.as_text import result_lines
 from cnncli.core.errors import DataError, Interrupted, PlaceGone, SamplesGone, StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
-from cnncli.core.notices import notice
 from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
 from cnncli.core.spec import Split
@@ -21,13 +22,13 @@ from cnncli.data.order import Share
 from cnncli.data.places import home_of, placed, where_to_set
 from cnncli.inference.judged_split import judged_split
 from cnncli.inference.predictor import Predictor
-from cnncli.runs.results import with_counts
+from cnncli.runs.results import read_result, with_counts
 from cnncli.runs.run_folder import RunFolder
-from cnncli.runs.test_looks import TestLooks, count_look
+from cnncli.runs.test_looks import Looks, count_look, in_run
 from cnncli.training.build import open_data
 from cnncli.training.display import Display
-from cnncli.training.keep_outputs import keep_outputs, outputs_of
-from cnncli.training.recorder import recorder_of
+from cnncli.training.keep_outputs import KEPT, keep
+from cnncli.training.recorder import Recorder
 from cnncli.training.report import report_split
 
 
@@ -38,7 +39,13 @@ class Evaluation:
     checkpoint: str
     report: SplitReport
     views: bool = False
-    looks: TestLooks | None = None  # at the test split of the run, this one included
+    looks: Looks | None = None  # at the test split of the run, this one included
+    place: str | None = None  # where the samples lie that are judged as test, if not of the run's own data
+
+    @property
+    def judged(self) -> str:
+        """What people read of the samples: the split's name, or the place where they lie."""
+        return self.report.split if self.place is None else self.place
 
     @property
     def metrics(self) -> dict[str, Values]:
@@ -49,6 +56,9 @@ class Evaluation:
     def samples(self) -> dict[str, int]:
         """How many samples each split has."""
         return {self.report.split: self.report.samples}
+
+    def __str__(self) -> str:
+        return result_lines(self.checkpoint, self.metrics, self.samples, self.report)
 
     def _repr_html_(self) -> str:
         return metrics_table(self.metrics, self.samples, self.checkpoint) + report_html(self.report)
@@ -61,7 +71,7 @@ class Evaluation:
             **({"tta": True} if self.views else {}),
         }
         if self.looks is not None:
-            about["test_looks"] = self.looks.count
+            about |= self.looks.to_json()
         return {**about, "metrics": with_counts(self.metrics, self.samples), **self.report.to_json()}
 
 
@@ -80,28 +90,45 @@ def evaluate(predictor: Predictor, split: Split | None, display: Display, place:
         if ranks.count > 1:
             data.loader(split, predictor.runtime.device)
     predictor.task.fit(training)
-    run = None if place is not None or predictor.views else _lacking_outputs(predictor, split)
-    recorder = None if run is None else recorder_of(predictor.task, data)
+    recorder = _recorder(predictor, data, split) if place is None else None
     with StopSignal() as stop:
         report = report_split(predictor.model, data, split, predictor.task, predictor.runtime, display, stop, recorder)
     if report is None:
         assert stop.signum is not None
         raise Interrupted("stopped before the evaluation was done", stop.signum)
-    if run is not None and recorder is not None and ranks.is_zero:
-        try:
-            keep_outputs(run, outputs_of(split, recorder, predictor.config.task.name, data))
-        except StorageError as error:  # a run on a disk that only can be read is judged all the same
-            notice("outputs", str(error))
+    if recorder is not None and ranks.is_zero:
+        keep(recorder, RunFolder(predictor.path.parent).outputs(split), display)
+    if place is None:
+        report = with_fitted(report, RunFolder(predictor.path.parent).report)
     counted = split == "test" and place is None
-    looks = ranks.from_zero(lambda: count_look(predictor.path)) if counted else None
-    return Evaluation(str(predictor.path), report, predictor.views, looks)
+    looks = ranks.from_zero(lambda: count_look(predictor.path, "eval", display.warn)) if counted else None
+    return Evaluation(str(predictor.path), report, predictor.views, looks, place)
 
 
-def _lacking_outputs(predictor: Predictor, split: Split) -> RunFolder | None:
-    """The run of a best.pt that has no outputs of ``split`` yet; None where there is nothing to add."""
-    run = RunFolder(predictor.path.parent)
-    is_its_best = predictor.path.name == run.best.name and run.report.is_file()
-    return run if is_its_best and split != "train" and not run.outputs(split).exists() else None
+def with_fitted(report: SplitReport, of_run: Path) -> SplitReport:
+    """``report`` beside the baselines that its run has fitted, where the run's own ``report.json`` is on this split.
+
+    It is where samples and simple baselines are the same.
+    """
+    if not of_run.is_file():
+        return report
+    try:
+        known = read_result(of_run).report
+    except StorageError:  # it is evaluated anew, and nothing else of the file is needed
+        return report
+    simple = tuple(baseline for baseline in known.baselines if baseline.seconds is None)
+    if (known.split, known.samples, simple) != (report.split, report.samples, report.baselines):
+        return report
+    return report.beside([baseline for baseline in known.baselines if baseline.seconds is not None])
+
+
+def _recorder(predictor: Predictor, data: DataBundle, split: Split) -> Recorder | None:
+    """What records the answers of a run's best weights to a split of which it has no outputs; None otherwise."""
+    config, run = predictor.config, RunFolder(predictor.path.parent)
+    wanted = config.logging.outputs and predictor.as_trained and not predictor.views and split in KEPT
+    own = predictor.path.name == run.best.name and in_run(predictor.path)
+    missing = predictor.runtime.ranks.from_zero(lambda: not run.outputs(split).exists())
+    return Recorder(data, split, predictor.task, config.task.name) if wanted and own and missing else None
 
 
 def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:

@@ -38,6 +38,7 @@ class Predictor:
         self.path, self.spec, self.metrics = checkpoint.path, checkpoint.spec, checkpoint.metrics
         self.members = checkpoint.members
         self.config, self.classes, self.views = config, checkpoint.spec.classes, views
+        self.as_trained = True  # whether data and task are as the run had them
         network = restore(checkpoint, config)  # first: what does not go together in the file is nobody else's fault
         self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
         self.task = build_task(config, self.spec, self.runtime.device)
@@ -117,6 +118,7 @@ def load_predictor(
     # a checkpoint from a machine with a GPU and more cores is evaluated on what is here
     config = restore_config(checkpoint, ["device=auto", "dataset.workers=auto", *overrides], plugins).config
     predictor = Predictor(checkpoint, config, views, ranks)
+    predictor.as_trained = not any(text.startswith(("dataset.", "task.")) for text in overrides)
     if config.task == own.task:
         use_calibration(predictor.task, checkpoint, views)
     return predictor

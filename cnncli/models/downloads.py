@@ -89,9 +89,9 @@ def _what_to_place(url: str, file: Path, error: Exception) -> str:
     except OSError:
         there = []
     more = f", … ({len(there)} in all)" if len(there) > NAMED else ""
-    known = f"has {', '.join(there[:NAMED])}{more}" if there else "has no weights yet"
+    known = f"it has {', '.join(there[:NAMED])}{more}" if there else "no weights are there yet"
     return (
-        f"the weights cannot be downloaded from {url} ({cause}); place {file.name} in '{file.parent}' (which {known}), "
+        f"the weights cannot be downloaded from {url} ({cause}); place {file.name} in '{file.parent}' ({known}), "
         "or name a file with finetune.weights=FILE"
     )
 

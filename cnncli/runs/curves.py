@@ -31,11 +31,12 @@ class Curves:
     metric: str
     steps: Sequence[Values]
     tried: Sequence[str] = ()
+    simple_loss: float | None = None  # of a baseline that needs nothing fitted
 
     @property
     def reading(self) -> Reading:
         """What they say."""
-        return read_curves(self.history, self.best_epoch, self.tried)
+        return read_curves(self.history, self.best_epoch, self.tried, self.simple_loss)
 
 
 def draw_curves(curves: Curves, path: Path) -> None:

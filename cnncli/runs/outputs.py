@@ -24,7 +24,7 @@ from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
 
 FORMAT = 1
-MOST_TEXT = 2**28  # bytes that the packed ids of a file may unpack to, at four a character
+MOST = 2**28  # bytes of a split's outputs that are kept, 256 MiB, and that packed ids may unpack to
 _TEXTS = ("about", "ids", "groups")
 _DTYPES = {"ids": "U", "groups": "U", "target": "ibf", "answer": "f", "thresholds": "f", "loss": "f", "weight": "f",
            "correct": "f", "embedding": "f"}  # fmt: skip
@@ -39,9 +39,8 @@ class Outputs:
     classes: tuple[str, ...]  # or the names of targets, where numbers are predicted
     positive: str | None  # binary: the positive class
     ids: NDArray[np.str_]
-    """``[N]`` what the remembered splits call the sample: its path, key, or a hash of its content in hex (with #2, #3
-    where the same content comes again); of a window ``<series>@<time of its first target>``; of a passage where it
-    begins in the text."""
+    """``[N]`` the same for a sample in every run (``data/sample_ids.py``): its path or key, or a hash of what the data
+    hold of it (with #2, #3 where that comes again); of windows and passages, their series or text and their place."""
     groups: NDArray[np.str_]  # [N], or [0] where every sample stands by itself
     order: bool  # series and texts: neighbours depend on each other
     target: NDArray[Any]
@@ -143,8 +142,8 @@ def read_outputs(path: Path) -> Outputs:
         struct.error,
         tokenize.TokenError,
         EOFError,
-        NotImplementedError,
-        RuntimeError,
+        NotImplementedError,  # zipfile's, of a compression that it does not know
+        RuntimeError,  # of an encrypted one
     ) as error:
         cause = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise StorageError(f"{path}: holds no outputs, or is damaged ({cause}); remove it, then {again}") from error
@@ -162,7 +161,7 @@ def _array(archive: zipfile.ZipFile, name: str, record: zipfile.ZipInfo) -> NDAr
     """One array, of which the size is known before anything is read."""
     packed = record.compress_type == zipfile.ZIP_DEFLATED
     require(packed == (name in _TEXTS), f"{name}: is packed in another way")
-    limit = MOST_TEXT + npy.ARRAY_ALIGN * 4 if packed else record.compress_size
+    limit = MOST + npy.ARRAY_ALIGN * 4 if packed else record.compress_size
     require(record.file_size <= limit, f"{name}: is longer than it can be")
     with archive.open(record) as stream:
         file = cast(Any, stream)
@@ -178,7 +177,7 @@ def _array(archive: zipfile.ZipFile, name: str, record: zipfile.ZipInfo) -> NDAr
         data = stream.read()
     require(len(data) == size, f"{name}: has more or fewer values than it says")
     if not dtype.itemsize:  # texts of no characters: nothing to read
-        require(len(shape) == 1 and shape[0] <= MOST_TEXT // 4, f"{name}: is longer than it can be")
+        require(len(shape) == 1 and shape[0] <= MOST // 4, f"{name}: is longer than it can be")
         return np.zeros(shape, dtype=dtype)
     return np.frombuffer(data, dtype=dtype).reshape(shape)
 

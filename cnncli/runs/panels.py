@@ -163,7 +163,7 @@ def _reliability(block: ReliabilityBlock, axes: "Axes") -> None:
 
 
 def _mistakes(title: str, shown: Sequence[Mistake], pictures: Mapping[int, Pixels], figure: "FigureBase") -> None:
-    rows = -(-len(shown) // MISTAKES_ACROSS)
+    rows = max(-(-len(shown) // MISTAKES_ACROSS), 2)  # few pictures stand at the top, too
     grid = list(figure.subplots(rows, MISTAKES_ACROSS, squeeze=False).flat)
     for axes in grid:
         axes.axis("off")

@@ -26,7 +26,9 @@ class Reading:
     sentence: str | None = None
 
 
-def read_curves(history: Sequence[Values], best_epoch: int, tried: Collection[str] = ()) -> Reading:
+def read_curves(
+    history: Sequence[Values], best_epoch: int, tried: Collection[str] = (), simple_loss: float | None = None
+) -> Reading:
     """Read the records of all epochs (``epoch``, ``train/loss``, ``val/loss``, ``lr``), of which one was kept as best.
 
     What was ``tried`` already (``tried_in``) is not advised.
@@ -34,7 +36,7 @@ def read_curves(history: Sequence[Values], best_epoch: int, tried: Collection[st
     The rules, of which the first that holds is told. Losses "at the end" are the median of the last three epochs.
 
     1. *Not learning*: training loss at the end is less than 1 % below that of the first epoch, and less than 5 % below
-       the baseline's where that is known.
+       ``simple_loss`` where that is known: what a network has that learned nothing.
     2. *Unsteady*: in the second half, training loss once rises to more than 1.5 times the lowest before it.
     3. *Overfitting*: in each of the last three epochs validation loss is above its lowest by more than 5 % of the
        lowest and 5 % of the way from the first epoch to the lowest; at the end it is above the lowest by more than it
@@ -46,7 +48,7 @@ def read_curves(history: Sequence[Values], best_epoch: int, tried: Collection[st
     if len(history) < FEWEST or not all(math.isfinite(record["train/loss"]) for record in history):
         return Reading()
     training = [record["train/loss"] for record in history]
-    sentence = _not_learning(training, history) or _unsteady(training, history)
+    sentence = _not_learning(training, history, simple_loss) or _unsteady(training, history)
     if sentence is not None or any("val/loss" not in record for record in history):
         return Reading(sentence=sentence)
     validation = [record["val/loss"] for record in history]
@@ -72,10 +74,10 @@ def _recent(losses: Sequence[float]) -> float:
     return median(losses[-RECENT:])
 
 
-def _not_learning(training: Sequence[float], history: Sequence[Values]) -> str | None:
+def _not_learning(training: Sequence[float], history: Sequence[Values], simple_loss: float | None) -> str | None:
     first, end = training[0], _recent(training)
-    baseline, rate = history[-1].get("baseline/loss"), max(record["lr"] for record in history)
-    learned = baseline is not None and baseline - end > MOVED * abs(baseline)
+    rate = max(record["lr"] for record in history)
+    learned = simple_loss is not None and simple_loss - end > MOVED * abs(simple_loss)
     if learned or first - end > 0.01 * abs(first):
         return None
     return (

@@ -27,7 +27,7 @@ RUNS = Path("runs")
 LATEST = "latest"
 BEST, LAST = "best.pt", "last.pt"
 DEEPEST = 8  # folders below the folder of runs that are looked into: names of runs can have groups
-NAMED = 5  # so many names in a message
+NAMED = 8  # so many names in a message, and fewer where that hides others
 CONFIGS = (".yaml", ".yml")
 _CHECKPOINTS = (".pt", ".pth")
 _ZIP = b"PK\x03\x04"  # the first bytes of what torch.save writes
@@ -183,5 +183,5 @@ def _nearest(word: str, runs_dir: Path) -> str:
     for known in reversed(groups) if "/" in word else groups:
         if near := get_close_matches(word, known, n=3, cutoff=0.6):
             return f"did you mean {' or '.join(map(repr, near))}?"
-    more = f", … ({len(names)} in all)" if len(names) > NAMED else ""
-    return f"the runs in '{runs_dir}', newest first: {', '.join(names[:NAMED])}{more}"
+    shown = names if len(names) <= NAMED else [*names[: NAMED - 2], f"… ({len(names)} in all)"]
+    return f"the runs in '{runs_dir}', newest first: {', '.join(shown)}"

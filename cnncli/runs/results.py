@@ -7,9 +7,11 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from cnncli.core.as_text import result_lines
 from cnncli.core.errors import StorageError
 from cnncli.core.html import metrics_table, report_html
 from cnncli.core.results import SplitReport, Values
+from cnncli.runs.test_looks import Looks
 
 _PLAIN = ConfigDict(extra="forbid")
 
@@ -36,6 +38,7 @@ class RunResult:
     metrics: dict[str, Values]
     samples: dict[str, int]
     report: SplitReport
+    test_looks: Looks | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys that docs/json.md lists."""
@@ -48,11 +51,17 @@ class RunResult:
             "monitor": {"metric": self.monitored.metric, "mode": self.monitored.mode, "value": self.monitored.value},
             "metrics": with_counts(self.metrics, self.samples),
             **self.report.to_json(),
+            **({} if self.test_looks is None else self.test_looks.to_json()),
         }
 
+    def _told(self) -> str:
+        return f"{self.run_dir}: epoch {self.best_epoch} of {self.epochs} is the best by {self.monitored.metric}"
+
+    def __str__(self) -> str:
+        return result_lines(self._told(), self.metrics, self.samples, self.report)
+
     def _repr_html_(self) -> str:
-        told = f"{self.run_dir}: epoch {self.best_epoch} of {self.epochs} is the best by {self.monitored.metric}"
-        return metrics_table(self.metrics, self.samples, told) + report_html(self.report)
+        return metrics_table(self.metrics, self.samples, self._told()) + report_html(self.report)
 
     def to_report(self) -> dict[str, Any]:
         """All of it as plain values, for ``read_result``."""

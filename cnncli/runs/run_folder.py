@@ -119,8 +119,9 @@ class RunFolder:
         except OSError as error:
             raise StorageError(f"{self.path}: cannot be locked ({error}); choose another --runs-dir") from error
         try:
-            for stale in self.path.glob(".*.tmp"):  # of a process that was killed while it wrote
-                stale.unlink(missing_ok=True)
+            for pattern in (".*.tmp", "outputs/.*.tmp"):  # of a process that was killed while it wrote
+                for stale in self.path.glob(pattern):
+                    stale.unlink(missing_ok=True)
             yield
         finally:
             lock.release()

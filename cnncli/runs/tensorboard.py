@@ -117,8 +117,9 @@ class Board:
 def tagged(record: Record) -> dict[str, float]:
     """The scalars of a record by their tags.
 
-    TensorBoard shows groups of tags in the order of the alphabet, and opens the first three: these are ``final``,
-    ``train`` and ``val``; pictures and histograms come after them. HParams shows five metrics, the first in the alphabet: those with numbers, which are the headline's.
+    TensorBoard opens the first three groups of tags, in the order of the alphabet: these are ``final``, ``train`` and
+    ``val``; those of pictures and histograms come after them. HParams shows five metrics, the first in the alphabet:
+    those of the headline have numbers in front.
     """
     final = [key for key in record if key.startswith("final/")]
     headline = final[0].rpartition("/")[2] if final else ""

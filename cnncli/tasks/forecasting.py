@@ -185,7 +185,7 @@ class Forecasting:
         """True values and forecasts ``[N, H, K]``, for standardised outputs ``[N, H, K]``."""
         targets = targets.to(self.std)
         values = self.in_unit(targets[..., 0], targets), self.in_unit(outputs.to(self.std), targets)
-        return Answers(values[0].cpu().double(), values[1].cpu().double())
+        return Answers(values[0].cpu().double(), values[1].cpu().double(), names=self.series.targets)
 
     def naming(self, outputs: Tensor) -> None:
         """Numbers have none."""

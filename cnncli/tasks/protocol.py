@@ -47,13 +47,15 @@ class Answers:
     """Targets and the network's answers to them as people have them, on the CPU.
 
     Class numbers int64 ``[N]`` or labels bool ``[N, K]`` and probabilities float32 ``[N, K]``, or ``[N]`` of the
-    ``positive`` class; or numbers in their own unit, float64 ``[N, …]`` both. A class is named from its threshold on.
+    ``positive`` class; or numbers in their own unit, float64 ``[N, …]`` both, with the ``names`` of what they are. A
+    class is named from its threshold on.
     """
 
     target: Tensor
     answer: Tensor
     positive: str | None = None
     thresholds: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class Meter(Protocol):

@@ -91,7 +91,7 @@ class Regression:
     def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
         """Numbers and predictions, ``[N, K]`` both, for standardised outputs ``[N, K]``."""
         predicted = outputs.to(self.std) * self.std + self.mean
-        return Answers(targets.cpu().double(), predicted.cpu().double())
+        return Answers(targets.cpu().double(), predicted.cpu().double(), names=self.names)
 
     def naming(self, outputs: Tensor) -> None:
         """Numbers have none."""

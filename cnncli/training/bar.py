@@ -38,6 +38,8 @@ class _Beside(ProgressColumn):
         """The parts in a fixed order, chosen by what matters most."""
         total = int(task.total or 0)
         parts = {"count": f"{int(task.completed):>{len(str(total))}}/{total}"}
+        if task.fields.get("in_parts"):  # of many samples each: their number says nothing
+            parts["count"] = f"{task.percentage:>3.0f} %"
         metrics: Mapping[str, float] = task.fields.get("metrics") or {}
         for name, value in metrics.items():
             width = PER_CENT if name in FRACTIONS else NUMBER

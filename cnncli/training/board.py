@@ -1,7 +1,5 @@
 """What TensorBoard shows of a network: its graph, and how its weights, gradients and activations are spread."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -56,7 +54,7 @@ def _graph(experiment: Experiment) -> list[Node]:
 def _weights(network: nn.Module) -> Histograms:
     """The weights, and what the last step of the epoch made of their gradients."""
     named = list(network.named_parameters())
-    named = [named[place] for place in _spread(len(named), MOST_TENSORS)]
+    named = [named[place] for place in evenly(len(named), MOST_TENSORS)]
     found = {f"values_of_weights/{name}": _some(weight) for name, weight in named}
     gradients = ((name, weight.grad) for name, weight in named)
     dense = {name: grad for name, grad in gradients if grad is not None and not grad.is_sparse}
@@ -75,7 +73,7 @@ class Activations:
         if self._inputs is None:
             self._inputs = _few_inputs(experiment)
         leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
-        leaves = [leaves[place] for place in _spread(len(leaves), MOST_TENSORS)]
+        leaves = [leaves[place] for place in evenly(len(leaves), MOST_TENSORS)]
         found: Histograms = {}
 
         def note(name: str, answer: object) -> None:
@@ -111,6 +109,6 @@ def _some(values: Tensor) -> npt.NDArray[np.float32]:
     return picked.to("cpu", torch.float32).numpy()
 
 
-def _spread(count: int, most: int) -> Iterator[int]:
+def evenly(count: int, most: int) -> list[int]:
     """At most so many of the numbers below ``count``, evenly spread."""
-    return iter(range(count)) if count <= most else (place * count // most for place in range(most))
+    return list(range(count)) if count <= most else [place * count // most for place in range(most)]

@@ -11,6 +11,7 @@ from cnncli.runs.run_folder import RunFolder
 from cnncli.runs.sample_picture import Pixels
 from cnncli.runs.tensorboard import Board
 from cnncli.runs.tracking import Tracker
+from cnncli.training.board import evenly
 from cnncli.training.build import Experiment
 from cnncli.training.pictures import are_pictures, pixels
 
@@ -51,7 +52,7 @@ def _spread(experiment: Experiment, split: Split, count: int) -> list[int]:
     most = experiment.config.logging.embeddings
     if are_pictures(experiment.data) and isinstance(experiment.data.sources[split], FileSource):
         most = min(most, FROM_FILES)
-    return list(range(count)) if count <= most else [place * count // most for place in range(most)]
+    return evenly(count, most)
 
 
 def _pictures(experiment: Experiment, split: Split, samples: Sequence[int]) -> list[Pixels]:

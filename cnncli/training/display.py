@@ -70,7 +70,7 @@ class Display:
             yield from items
             return
         with progress_bar(self.console) as progress:
-            bar = progress.add_task(printable(what), total=total)
+            bar = progress.add_task(printable(what), total=total, in_parts=True)
             for item in items:
                 yield item
                 progress.advance(bar)
@@ -100,6 +100,10 @@ class Display:
             return
         start, before, shown = time.perf_counter(), meter.samples, 0.0
         left = self.pace.left if self.pace.running else None
+
+        def speed(now: float) -> float:
+            return ranks * (meter.samples - before) / max(now - start, 1e-9)
+
         with progress_bar(self.console) as progress:
             bar = progress.add_task(what, total=total, completed=done, left=left)
             for item in items:
@@ -108,8 +112,9 @@ class Display:
                 now = time.perf_counter()
                 if now - shown >= REFRESH_SECONDS:
                     shown = now
-                    speed = ranks * (meter.samples - before) / (now - start)
-                    progress.update(bar, metrics=meter.running(), speed=speed)
+                    progress.update(bar, metrics=meter.running(), speed=speed(now))
+            if meter.samples > before:  # the last that is seen of it tells all of it
+                progress.update(bar, metrics=meter.running(), speed=speed(time.perf_counter()))
 
     def epoch(self, record: Values, shown: Shown, is_best: bool) -> None:
         """A finished epoch; a new best is marked. In a terminal a row of a table, else a line with all it tells."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -174,13 +174,20 @@ def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
         yield window
 
 
+class Counts(Protocol):
+    """What an evaluation tells of its batches."""
+
+    def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Any) -> None:
+        """Take in a batch, as a meter does."""
+
+
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
     batches: Iterable[Any],
     task: Task,
     runtime: Runtime,
-    meter: Meter,
+    meter: Counts,
     stop: StopSignal,
 ) -> None:
     """Evaluation mode, no gradients; ``meter`` averages over samples."""

@@ -9,6 +9,7 @@ GAP = "  "
 BEST, BEST_SHORT = "* best", "*"
 ROOMY = 60  # columns of a terminal from which on the best epoch is marked by a word
 NUMBER, PER_CENT, RATE, SPEED, TIME = 6, 8, 8, 9, 6  # widths
+TIME_KEY = "epoch time"  # of training and evaluation
 FRACTIONS = ("accuracy", "balanced_accuracy")  # shown as per cent
 
 
@@ -20,6 +21,11 @@ class Shown:
     headline: str
     monitor: str
     unit: str
+
+    @property
+    def speed(self) -> str:
+        """The key of the speed, which is that of training alone."""
+        return f"train {self.unit}/s"
 
     def metrics(self, record: Values) -> list[str]:
         """Loss and headline of both splits, and what picks the best epoch."""
@@ -34,9 +40,9 @@ class Shown:
             name = key.split("/")[1]
             width = PER_CENT if name in FRACTIONS else NUMBER
             found[key] = short_metric(name, record[key]).rjust(width)
-        found["time"] = clock(record["train_seconds"] + record["eval_seconds"], tenths=True).rjust(TIME)
+        found[TIME_KEY] = clock(record["train_seconds"] + record["eval_seconds"], tenths=True).rjust(TIME)
         found["lr"] = f"{record['lr']:.3g}".rjust(RATE)
-        found[f"{self.unit}/s"] = _speed(record["samples_per_second"]).rjust(SPEED)
+        found[self.speed] = _speed(record["samples_per_second"]).rjust(SPEED)
         return found
 
     def wanted(self, keys: Sequence[str]) -> list[str]:
@@ -66,13 +72,13 @@ class EpochTable:
 
 def labelled(record: Values, shown: Shown) -> str:
     """A line that needs no headings: ``epoch 3/9  train loss 0.1234  accuracy  97.50 %  …``."""
-    texts, metrics, speed = shown.texts(record), shown.metrics(record), f"{shown.unit}/s"
+    texts, metrics, speed = shown.texts(record), shown.metrics(record), shown.speed
     parts = [f"epoch {texts['epoch']}"]
     for before, key in zip(["", *metrics], metrics, strict=False):
         split, name = key.split("/")
         label = name if before.startswith(f"{split}/") else f"{split} {name}"
         parts.append(f"{label} {texts[key]}")
-    parts += [f"lr {texts['lr']}", f"{texts[speed]} {speed}", texts["time"]]
+    parts += [f"lr {texts['lr']}", f"train {texts[speed]} {shown.unit}/s", f"epoch {texts[TIME_KEY]}"]
     return GAP.join(parts)
 
 
@@ -122,7 +128,9 @@ def short_metric(name: str, value: float) -> str:
 
 
 def clock(seconds: float, tenths: bool = False) -> str:
-    """``1.2 s`` where ``tenths`` matter, ``12:34``, or ``1:02:34`` (``1h 02m``)."""
+    """``1.2 s`` (``0.04 s``) where ``tenths`` matter, ``12:34``, or ``1:02:34`` (``1h 02m``)."""
+    if tenths and seconds < 0.095:
+        return f"{seconds:.2f} s"
     if tenths and seconds < 99.95:
         return f"{seconds:.1f} s"
     minutes, second = divmod(round(seconds), 60)

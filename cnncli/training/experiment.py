@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ from cnncli.runs.result_picture import draw_result
 from cnncli.runs.results import Monitored, RunResult, read_result
 from cnncli.runs.run_folder import RunFolder, create_run, marked_run, now
 from cnncli.runs.seed_sets import write_seed_set
-from cnncli.runs.test_looks import count_look
+from cnncli.runs.test_looks import count_look, read_looks
 from cnncli.runs.tracking import Tracker
+from cnncli.training.baselines import check_baselines
 from cnncli.training.board import show_start
 from cnncli.training.board_result import show_result
 from cnncli.training.build import Experiment, build_experiment
@@ -37,14 +38,13 @@ from cnncli.training.configs import ConfigSource, load_config
 from cnncli.training.display import Display
 from cnncli.training.features import whole
 from cnncli.training.fit import Fit
-from cnncli.training.keep_outputs import keep_outputs, outputs_of
+from cnncli.training.keep_outputs import KeptOutputs
 from cnncli.training.network import load_weights, use_calibration
 from cnncli.training.new_run import NewRun, new_run, parse_name
 from cnncli.training.pictures import SHOWN, are_pictures, mistaken_pictures, training_samples
 from cnncli.training.plan import describe
-from cnncli.training.recorder import Recorder, recorder_of
-from cnncli.training.report import evaluate_split, report_split
-from cnncli.training.resuming import as_resumed, offering_new_run, resumable
+from cnncli.training.report import report_split
+from cnncli.training.resuming import as_resumed, offering_new_run, resumable, standing
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -85,6 +85,7 @@ def train(loaded: LoadedConfig, new: NewRun, display: Display) -> RunResult:
     if begun is not None and ranks.from_zero(begun.last.is_file):
         return resume(begun, begun.last, loaded, display)
     experiment = build_experiment(loaded, display.track)
+    check_baselines(loaded, experiment)
 
     def create() -> RunFolder:
         run_id, overwrite = (new.run_id, new.overwrite) if begun is None else (begun.path.name, True)
@@ -110,6 +111,7 @@ def resume(run: RunFolder, path: Path, wanted: LoadedConfig, display: Display) -
     with offering_new_run(path):
         checkpoint = ranks.from_zero(lambda: resumable(path))
         experiment = build_experiment(as_resumed(checkpoint, wanted), display.track, checkpoint)
+    check_baselines(wanted, experiment)
     return _run(experiment, run, display, checkpoint)
 
 
@@ -117,33 +119,42 @@ def _run(experiment: Experiment, run: RunFolder, display: Display, checkpoint: C
     """Train to the end; of several ranks the first one writes."""
     ranks = experiment.runtime.ranks
     with run.locked() if ranks.is_zero else nullcontext():
-        fit = Fit(experiment, run, display)
+        fit, outputs = Fit(experiment, run, display), KeptOutputs(experiment, run, display)
         if checkpoint is not None:
             with offering_new_run(checkpoint.path):
                 fit.restore(checkpoint)
             if fit.finished and (result := ranks.from_zero(lambda: _known_result(run))) is not None:
                 display.line(f"{run.path} is finished; this is its result")
+                if outputs.lacking:  # the run was stopped before they were written
+                    _use_best(experiment, run)
+                    outputs.write()
                 return result
-            display.line(f"resuming {run.path} after epoch {fit.state.epoch}")
+            display.line(f"resuming {run.path} {standing(fit.state.epoch, fit.state.batch)}")
             if ranks.is_zero and ranks.count > 1:  # what a launch goes on from that is begun again
                 fit.keep_last()
                 run.mark(ranks.place.launch)
         if not ranks.is_zero:
             fit.run_to_end(None)
-            result, recorder = _result(experiment, run, fit, display)
-            _keep_outputs(experiment, run, result.report.split, recorder, display)
+            result = _result(experiment, run, fit, outputs, display)
+            outputs.write()
         else:
             with keeping_end(run.path):
-                result = _written(experiment, run, fit, display, new=checkpoint is None)
+                result = _written(experiment, run, fit, outputs, display, new=checkpoint is None)
         ranks.wait()  # nobody ends before everything is written
         return result
 
 
 def _known_result(run: RunFolder) -> RunResult | None:
-    return read_result(run.report) if run.report.is_file() else None
+    """The result that is written down, with the looks at the test split until now."""
+    if not run.report.is_file():
+        return None
+    result = read_result(run.report)
+    return replace(result, test_looks=read_looks(run) or result.test_looks)
 
 
-def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display, new: bool) -> RunResult:
+def _written(
+    experiment: Experiment, run: RunFolder, fit: Fit, outputs: KeptOutputs, display: Display, new: bool
+) -> RunResult:
     """Train to the end, and write everything down."""
     run.write_config(experiment.config)
     run.write_json(run.environment, environment(experiment.runtime))
@@ -154,13 +165,11 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
             _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
         show_start(experiment, tracker)
         fit.run_to_end(tracker)
-        result, recorder = _result(experiment, run, fit, display)
+        result = _result(experiment, run, fit, outputs, display)
         run.write_json(run.result, result.to_json())
         run.write_json(run.report, result.to_report())
-        if result.report.split == "test":
-            count_look(run.best, in_training=True)
         tracker.final(result.best_epoch, result.metrics, result.report.headline, result.report.baselines[0].metrics)
-        _keep_outputs(experiment, run, result.report.split, recorder, display)
+        outputs.write()
         show_result(experiment, run, tracker, result.best_epoch)
     finally:
         tracker.close()
@@ -170,21 +179,27 @@ def _written(experiment: Experiment, run: RunFolder, fit: Fit, display: Display,
     return result
 
 
-def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) -> tuple[RunResult, Recorder | None]:
-    """The metrics of the best epoch, and the one look at the test split with its weights, recorded if wanted."""
+def _use_best(experiment: Experiment, run: RunFolder) -> Checkpoint:
+    """Put the best weights into the network, and what was chosen with them into the task."""
     best = experiment.runtime.ranks.from_zero(lambda: load_checkpoint(run.best))
-    model = experiment.state.eval_model
-    load_weights(whole(model), best.weights, best)
+    load_weights(whole(experiment.state.eval_model), best.weights, best)
     use_calibration(experiment.task, best)
-    sources = experiment.data.sources
+    return best
+
+
+def _result(experiment: Experiment, run: RunFolder, fit: Fit, outputs: KeptOutputs, display: Display) -> RunResult:
+    """The metrics of the best epoch, and the one look at the test split with its weights, recorded and counted."""
+    best = _use_best(experiment, run)
+    ranks, sources = experiment.runtime.ranks, experiment.data.sources
     judged = next(split for split in ("test", "val", "train") if split in sources)
-    recorder = recorder_of(experiment.task, experiment.data) if experiment.config.logging.outputs else None
-    report = _judge(experiment, run, judged, display, recorder)
+    report = _judge(experiment, run, judged, outputs, display)
+    report = report.beside(ranks.from_zero(lambda: fit.comparison.on(judged)))
+    counted = ranks.from_zero(lambda: count_look(run.best, "train", display.warn)) if judged == "test" else None
     metrics: dict[str, Values] = {split: of_split(best.metrics, split) for split in SPLITS if split in sources}
     metrics = {split: values for split, values in metrics.items() if values} | {judged: report.metrics}
     value, config = fit.best.value, experiment.config
     assert value is not None
-    result = RunResult(
+    return RunResult(
         run_dir=str(run.path),
         best=str(run.best),
         last=str(run.last),
@@ -194,37 +209,14 @@ def _result(experiment: Experiment, run: RunFolder, fit: Fit, display: Display) 
         metrics=metrics,
         samples={split: len(sources[split]) for split in SPLITS if split in metrics},
         report=report,
+        test_looks=counted,
     )
-    return result, recorder
 
 
-def _keep_outputs(
-    experiment: Experiment, run: RunFolder, judged: Split, recorder: Recorder | None, display: Display
-) -> None:
-    """Write down what the best weights answered to the split that was judged, and to validation."""
-    if recorder is None:
-        return
-    data, task = experiment.data, experiment.task
-    found: dict[Split, Recorder] = {judged: recorder}
-    if "val" in data.sources and judged != "val":
-        found["val"] = recorder_of(task, data)
-        model, runtime = experiment.state.eval_model, experiment.runtime
-        with StopSignal() as stop:
-            if evaluate_split(model, data, "val", task, runtime, display, stop, found["val"]) is None:
-                return
-    for split, each in found.items():
-        if split != "train" and experiment.runtime.ranks.is_zero:
-            name = experiment.config.task.name
-            kept = partial(keep_outputs, run, outputs_of(split, each, name, data))
-            _drawn(run.outputs(split), display, kept, "written")
-
-
-def _judge(
-    experiment: Experiment, run: RunFolder, split: Split, display: Display, recorder: Recorder | None
-) -> SplitReport:
+def _judge(experiment: Experiment, run: RunFolder, split: Split, outputs: KeptOutputs, display: Display) -> SplitReport:
     model, data, task = experiment.state.eval_model, experiment.data, experiment.task
     with StopSignal() as stop:
-        report = report_split(model, data, split, task, experiment.runtime, display, stop, recorder)
+        report = report_split(model, data, split, task, experiment.runtime, display, stop, outputs.recorder(split))
     if report is None:
         assert stop.signum is not None
         told = f"stopped in the last evaluation; go on with: cnncli train --resume {shell_word(run.path)}"
@@ -252,17 +244,17 @@ def _curves(experiment: Experiment, fit: Fit, result: RunResult, history: list[R
     monitored = result.monitored.metric.rpartition("/")[2]
     shown = result.report.headline if monitored == "loss" else monitored
     tried = tried_in(experiment.config.model_dump(mode="json"))
-    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), tried)
+    return Curves(history, result.best_epoch, shown, fit.state.losses.records(), tried, result.report.simple_loss)
 
 
 def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> None:
     draw_result(report, path, mistaken_pictures(experiment.data, report))
 
 
-def _drawn(path: Path, display: Display, draw: Callable[[], Any], done: str = "drawn") -> None:
-    """Write what no run is lost for; what cannot be written is a warning."""
+def _drawn(path: Path, display: Display, draw: Callable[[], Any]) -> None:
+    """Draw a picture; one that cannot be drawn is a warning."""
     try:
         draw()
     except Exception as error:  # a drawing library can raise anything, and no run is lost for a picture
         cause = str(error).split("\n", 1)[0] or type(error).__name__
-        display.warn(f"{path} cannot be {done} ({cause})")
+        display.warn(f"{path} cannot be drawn ({cause})")

@@ -17,6 +17,7 @@ from cnncli.runs.history import Record
 from cnncli.runs.run_folder import RunFolder
 from cnncli.runs.tracking import Tracker
 from cnncli.tasks.protocol import Meter
+from cnncli.training.baselines import Comparison
 from cnncli.training.best import Best
 from cnncli.training.board import Activations, show_epoch
 from cnncli.training.build import Experiment
@@ -26,6 +27,7 @@ from cnncli.training.epoch_table import Shown
 from cnncli.training.features import whole
 from cnncli.training.network import example_inputs, load_weights, use_calibration, weights_fault
 from cnncli.training.report import evaluate_split, ranked_baselines
+from cnncli.training.resuming import standing
 from cnncli.training.saved_state import optimizer_fault, progress_fault, schedule_fault, without_gradient
 from cnncli.training.step_losses import StepRecords
 from cnncli.training.together import combine, parallel
@@ -42,16 +44,17 @@ class Fit:
         self.progress = Best(experiment.mode, stopping.min_delta if stopping else 0.0)
         self.meter = experiment.task.meter()  # of the current epoch
         self.unchosen = experiment.task.calibration  # what answers need where nothing is chosen, as it was given
-        self.baseline = self._baseline()
+        self.comparison = Comparison(experiment)
+        self.baseline: Record = {}  # metrics of the best one on the validation part
         self.activations = Activations()
         self.record: Record = {}  # of the last finished epoch
 
     def _baseline(self) -> Record:
-        """The metrics of the baseline on the validation part: they stay the same all through the run."""
-        source = self.experiment.data.sources.get("val")
-        if source is None:
+        """The metrics of the best baseline on the validation part: they stay the same all through the run."""
+        if (source := self.experiment.data.sources.get("val")) is None:
             return {}
-        return dict(ranked_baselines(self.experiment.task, source)[0].metrics)
+        fitted = self.ranks.from_zero(lambda: self.comparison.on("val"))
+        return dict(ranked_baselines(self.experiment.task, source, fitted)[0].metrics)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put everything back as the checkpoint left it; raises ``CheckpointError``, and then nothing is changed."""
@@ -124,6 +127,7 @@ class Fit:
         with StopSignal() as stop, explained(fewer_steps(self.config.dataset.batch_size, self.config.precision)):
             if self.ranks.is_zero and not self.run.last.exists():
                 self.keep_last()  # so that a kill in the first epoch can be resumed
+            self.baseline = self._baseline()
             while not self.finished:
                 timing = self._train(stop, tracker)
                 self.ranks.agree(stop)
@@ -274,7 +278,7 @@ class Fit:
             self.keep_last()
         self.ranks.wait()  # nobody ends before the checkpoint is there
         raise Interrupted(
-            f"stopped in epoch {self.state.epoch + 1} after {self.state.batch} batches; "
+            f"stopped {standing(self.state.epoch, self.state.batch)}; "
             f"go on with: cnncli train --resume {shell_word(self.run.path)}",
             signum,
             str(self.run.path),

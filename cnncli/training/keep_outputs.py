@@ -1,89 +1,93 @@
-"""The answers of a finished run to its validation and test samples, as files that comparisons are made from."""
+"""What the best weights answer to each sample of validation and test, written into the run after its result."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from hashlib import blake2b
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
-from cnncli.core.members import Members
+from cnncli.compute.interrupt import StopSignal
+from cnncli.core.errors import one_line
 from cnncli.core.notices import notice
+from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
-from cnncli.data.bundle import DataBundle
-from cnncli.data.sources import ArraySource, Source
-from cnncli.runs.outputs import Outputs, write_outputs
+from cnncli.runs.outputs import MOST, write_outputs
 from cnncli.runs.run_folder import RunFolder
+from cnncli.training.build import Experiment
+from cnncli.training.display import Display
 from cnncli.training.recorder import Recorder
+from cnncli.training.report import evaluate_split
 
-LIMIT = 200  # MB of a file; above it embeddings are left out, and then the file
-NOTHING = np.zeros(0)
-NO_EMBEDDING = np.zeros((0, 0), dtype=np.float16)
+KEPT: tuple[Split, ...] = ("val", "test")
 
 
-def keep_outputs(run: RunFolder, outputs: Outputs) -> None:
-    """Write ``outputs`` into the run, as far as they are not too large; raises ``StorageError``."""
-    path = run.outputs(outputs.split)
-    if outputs.size > LIMIT * 2**20 and outputs.embedding.size:
-        outputs = replace(outputs, embedding=NO_EMBEDDING)
-        notice("outputs", f"{path}: is kept without embeddings, with them it would have more than {LIMIT} MB")
-    if outputs.size > LIMIT * 2**20:
-        notice("outputs", f"{path}: is not kept, it would have more than {LIMIT} MB")
+class KeptOutputs:
+    """The kept outputs of a run: recorded where a split is judged anyway, else by one more look at validation."""
+
+    def __init__(self, experiment: Experiment, run: RunFolder, display: Display) -> None:
+        self.experiment, self.run, self.display = experiment, run, display
+        self._recorded: dict[Split, Recorder] = {}
+
+    def recorder(self, split: Split) -> Recorder | None:
+        """What records the evaluation of a split with the best weights; None where nothing is to be kept of it."""
+        if not self.experiment.config.logging.outputs or split not in KEPT:
+            return None
+        it = self.experiment
+        return self._recorded.setdefault(split, Recorder(it.data, split, it.task, it.config.task.name))
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a finished run has no outputs of validation where it should; the same for all ranks."""
+        it = self.experiment
+        if not it.config.logging.outputs or "val" not in it.data.sources:
+            return False
+        return it.runtime.ranks.from_zero(lambda: not self.run.outputs("val").is_file())
+
+    def write(self) -> None:
+        """Write what was recorded, and what the best weights, which the network must have, answer to validation.
+
+        All ranks call it; the first one writes. What fails is a warning.
+        """
+        for split in self._recorded:
+            self._write(split)
+        if "val" not in self._recorded and "val" in self.experiment.data.sources:
+            recorder = self.recorder("val")
+            if recorder is not None and self._look("val", recorder):
+                self._write("val")
+
+    def _look(self, split: Split, recorder: Recorder) -> bool:
+        """Judge a split once more with the best weights; False where it was stopped."""
+        it = self.experiment
+        with StopSignal() as stop:
+            model = it.state.eval_model
+            meter = evaluate_split(model, it.data, split, it.task, it.runtime, self.display, stop, recorder)
+        if meter is None and it.runtime.ranks.is_zero:
+            tell_lost(self.run.outputs(split), "stopped", self.display)
+        return meter is not None
+
+    def _write(self, split: Split) -> None:
+        if self.experiment.runtime.ranks.is_zero:
+            keep(self._recorded[split], self.run.outputs(split), self.display)
+
+
+def tell_lost(path: Path, cause: str, display: Display) -> None:
+    """Warn that outputs are not there, and say what writes them."""
+    again = f"cnncli eval {shell_word(path.parent.parent)} --split {path.stem}"
+    display.warn(f"{path} was not written ({one_line(cause)}); {again} writes it")
+
+
+def keep(recorder: Recorder, path: Path, display: Display) -> None:
+    """Write what was recorded as far as it is not too large; what fails is a warning."""
+    if recorder.fault:
+        tell_lost(path, recorder.fault, display)
         return
-    write_outputs(path, outputs)
-
-
-def outputs_of(split: Split, recorder: Recorder, task: str, data: DataBundle) -> Outputs:
-    """What the network answered to each sample of ``split``, by the names that the run remembers them by."""
-    spec, source = data.spec, data.sources[split]
-    found = None if recorder.is_text else recorder.task.answers(recorder.answers.all(), recorder.targets.all())
-    embedding = recorder.embedding.all().numpy()
-    return Outputs(
-        split=split,
-        task=task,
-        classes=spec.classes if spec.numbers is None else spec.numbers.names,
-        positive=None if found is None else found.positive,
-        ids=ids_of(split, data.members, source),
-        groups=data.groups.get(split, np.zeros(0, dtype=np.str_)),
-        order=spec.kind.only is not None,
-        target=NOTHING if found is None else found.target.numpy(),
-        answer=NOTHING if found is None else found.answer.numpy(),
-        thresholds=np.array(() if found is None else found.thresholds, dtype=np.float64),
-        loss=recorder.losses.all().double().numpy(),
-        weight=np.full(len(source), float(recorder.characters)),
-        correct=recorder.right.all().double().numpy() if recorder.is_text else NOTHING,
-        embedding=embedding if embedding.ndim == 2 and len(embedding) == len(source) else NO_EMBEDDING,
-    )
-
-
-def ids_of(split: Split, members: Members | None, source: Source) -> NDArray[np.str_]:
-    """What the run calls each sample of ``split``: its path, its key, its place in the series or text, or its content.
-
-    Equal contents are told apart by their number: ``0f3c…#2``.
-    """
-    if members is not None and members.spans:
-        spans = [span for span in members.spans if span.split == split]
-        if len(spans) == 1:
-            return np.array([f"{spans[0].series}@{spans[0].begin}+{step}" for step in range(len(source))])
-    if members is not None and len(own := members.of(split)) == len(source):  # all of them are still there
-        if members.names:
-            return np.array([members.names[row] for row in own])
-        return _numbered([f"{int(content) & (2**64 - 1):016x}" for content in members.content[own]])
-    if isinstance(source, ArraySource):
-        return _numbered([_digest(source[row]) for row in range(len(source))])
-    return np.array(source.paths.texts)
-
-
-def _digest(sample: Tensor) -> str:
-    return blake2b(sample.contiguous().numpy().tobytes(), digest_size=8).hexdigest()
-
-
-def _numbered(names: Sequence[str]) -> NDArray[np.str_]:
-    """``names``, with their number behind those that come again."""
-    seen: dict[str, int] = {}
-    found = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return np.array(found, dtype=np.str_)
+    limit = f"more than {MOST // 2**20} MiB"
+    try:
+        outputs = None if recorder.too_large else recorder.outputs()
+        if outputs is not None and outputs.size > MOST and outputs.embedding.size:
+            recorder.unembedded = True
+            outputs = recorder.outputs()
+        if outputs is None or outputs.size > MOST:
+            notice("outputs", f"{path} is left out: it would take {limit}")
+            return
+        if recorder.unembedded:
+            notice("outputs", f"{path} has no embeddings: with them it would take {limit}")
+        write_outputs(path, outputs)
+    except Exception as error:  # whatever fails here, the result is there
+        tell_lost(path, str(error).strip().split("\n", 1)[0] or type(error).__name__, display)

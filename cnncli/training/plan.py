@@ -4,11 +4,15 @@ from pathlib import Path
 
 from cnncli.compute.failures import explained, fewer_steps
 from cnncli.config.checking import LoadedConfig
+from cnncli.core.members import SPLITS
 from cnncli.models.inspect import count_parameters
+from cnncli.training.baselines import check_baselines, planned
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.display import Display
 from cnncli.training.new_run import NewRun
-from cnncli.training.resuming import as_resumed, resumable
+from cnncli.training.resuming import as_resumed, resumable, standing
+
+FEW = 50  # validation samples, below which the best epoch is told to be in doubt
 
 
 def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path | None = None) -> dict[str, str]:
@@ -20,6 +24,7 @@ def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path |
     if checkpoint is not None:
         loaded = as_resumed(checkpoint, loaded)
     experiment = build_experiment(loaded, display.track, checkpoint, measure=False)
+    check_baselines(loaded, experiment)
     with explained(fewer_steps(loaded.config.dataset.batch_size, experiment.config.precision)):
         inputs, targets = next(iter(experiment.loader("train", training=True).epoch(0)))
         with experiment.runtime.autocast():
@@ -28,8 +33,9 @@ def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path |
         loss.backward()
     where = {"writes to": str(new.runs_dir / loaded.config.name / (new.run_id or f"<time>{new.suffix}"))}
     if checkpoint is not None:
-        after = f"{checkpoint.path}, after epoch {checkpoint.metrics.get('epoch', 0):.0f}"
-        where = {"goes on from": after, "writes to": str(checkpoint.path.parent)}
+        assert checkpoint.training is not None
+        after = standing(checkpoint.training.epoch, checkpoint.training.batch)
+        where = {"goes on from": f"{checkpoint.path}, {after}", "writes to": str(checkpoint.path.parent)}
     return {
         **describe(experiment),
         "batch": f"inputs {list(inputs.shape)}, outputs {list(outputs.shape)}, loss {loss.item():.4f}",
@@ -40,7 +46,8 @@ def dry_run(loaded: LoadedConfig, new: NewRun, display: Display, resumed: Path |
 def describe(experiment: Experiment) -> dict[str, str]:
     """What is about to run, for the header and the plan."""
     config, spec = experiment.config, experiment.data.spec
-    sizes = " + ".join(f"{len(source):,} {split}" for split, source in experiment.data.sources.items())
+    sources = experiment.data.sources
+    sizes = " + ".join(f"{len(sources[split]):,} {split}" for split in SPLITS if split in sources)
     counted = f" {spec.kind.samples}" if spec.kind.samples else ""
     learned = spec.preprocess.learned(spec.classes)
     learned = f", {learned}" if learned else ""
@@ -55,10 +62,19 @@ def describe(experiment: Experiment) -> dict[str, str]:
         "input": f"[{spec.kind.axes}] = {batch}",
         "model": f"{config.model.name}: {parameters:,} parameters",
         **_start(experiment),
-        "task": f"{config.task.name}, {config.loss.name} loss",
+        "task": f"{config.task.name}, {config.loss.name} loss; best epoch by {_chosen_by(experiment)}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.args.get('lr')}, {config.scheduler.name} schedule",
+        **({} if config.baselines == "none" else {"baselines": planned(experiment)}),
         "steps": f"{epochs} {'epoch' if epochs == 1 else 'epochs'} × {steps:,} = {epochs * steps:,}",
     }
+
+
+def _chosen_by(experiment: Experiment) -> str:
+    """What picks the best epoch, and on how many samples where they are few."""
+    monitor, source = experiment.config.checkpoint.monitor, experiment.data.sources.get("val")
+    if source is None or len(source) >= FEW or not monitor.startswith("val/"):
+        return monitor
+    return f"{monitor} (on {len(source)} samples, which are few)"
 
 
 def _start(experiment: Experiment) -> dict[str, str]:

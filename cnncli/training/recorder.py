@@ -1,104 +1,192 @@
-"""What a network answers to each sample, kept while it is judged: no batch is computed a second time for it."""
+"""Keeps what a network answers to each sample while a split is judged: nothing is looked at twice for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import vmap
 
-from cnncli.core.results import Values
+from cnncli.compute.ranks import Ranks
+from cnncli.core.spec import Split
 from cnncli.data.bundle import DataBundle
+from cnncli.runs.outputs import MOST, Outputs
 from cnncli.tasks.metrics import Kept
-from cnncli.tasks.protocol import Meter, Task
+from cnncli.tasks.protocol import Answers, Meter, Task
+from cnncli.training.engine import wide
+from cnncli.training.network import example_inputs
 
+T = TypeVar("T")
 
-def recorder_of(task: Task, data: DataBundle) -> "Recorder":
-    """A new one, for an evaluation of ``task`` on ``data``."""
-    return Recorder(task.meter(detailed=True), task, data.spec.kind.every_position)
+LARGEST_HALF = 65504.0
+_PARTS = ("target", "answer", "weight", "correct", "loss", "embedding")
 
 
 class Recorder:
-    """A meter that also keeps each sample's loss, target and answer, where they are; of texts how many were right.
+    """Records an evaluation of ``split``. What fails in it becomes its ``fault``, and the evaluation goes on.
 
-    ``targets`` and ``answers`` ``[N, …]`` are the task's and the network's own; ``losses`` ``[N]``; ``right`` ``[N]``
-    the characters of a passage that were predicted right; ``embedding`` ``[N, D]`` float16.
+    ``too_large``: all would be more than ``MOST`` bytes; ``unembedded``: the embeddings are left out for that.
     """
 
-    def __init__(self, meter: Meter, task: Task, is_text: bool) -> None:
-        self.meter, self.task, self.is_text = meter, task, is_text
-        self.losses, self.right = Kept(), Kept()
-        self.targets, self.answers, self.embedding = Kept(), Kept(), Kept()
-        self.characters = 1  # of a passage
-
-    @property
-    def samples(self) -> int:
-        """Those of the meter."""
-        return self.meter.samples
-
-    @samples.setter
-    def samples(self, count: int) -> None:
-        self.meter.samples = count
-
-    def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
-        """Add a batch to the meter, and keep it."""
-        self.meter.update(loss, weight, outputs, targets)
-        outputs = outputs.detach().float()
-        self.losses.add(self._loss_of_each(outputs, targets))
-        if self.is_text:
-            self.characters = targets.shape[1]
-            self.right.add((outputs.argmax(2) == targets).sum(1))
-        else:
-            self.answers.add(outputs)
-            self.targets.add(targets)
-
-    def _loss_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of every sample by itself, ``[B]``: the mean of a batch of one."""
-        try:
-            return vmap(lambda output, target: self.task.eval_loss(output[None], target[None]))(outputs, targets)
-        except RuntimeError:  # a loss that asks for values, which vmap cannot give it
-            pairs = zip(outputs.split(1), targets.split(1), strict=True)
-            return torch.stack([self.task.eval_loss(output, target) for output, target in pairs])
-
-    def running(self) -> Values:
-        """Those of the meter."""
-        return self.meter.running()
-
-    def compute(self) -> Values:
-        """Those of the meter."""
-        return self.meter.compute()
-
-    def totals(self) -> list[Tensor]:
-        """Those of the meter."""
-        return self.meter.totals()
-
-    def rows(self) -> list[Kept]:
-        """What the meter keeps, and what is kept here."""
-        return [*self.meter.rows(), self.losses, self.right, self.targets, self.answers, self.embedding]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Those of the meter: an evaluation is never resumed."""
-        return self.meter.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict``'s sums."""
-        self.meter.load_state_dict(state)
+    def __init__(self, data: DataBundle, split: Split, task: Task, name: str) -> None:
+        self.data, self.split, self.task, self.name = data, split, task, name
+        self.fault = ""
+        self.too_large = self.unembedded = False
+        self._kept = {name: Kept() for name in _PARTS}
+        self._seen: Tensor | None = None  # what the last linear layer was given
+        self._about: Answers | None = None  # without the samples
 
     @contextmanager
-    def watching(self, model: nn.Module) -> Iterator[None]:
-        """Keep what the last linear layer of ``model`` is given, where it is a vector for each sample."""
-        last = next((layer for layer in reversed(list(model.modules())) if isinstance(layer, nn.Linear)), None)
-        if last is None or self.is_text:
-            yield
-            return
+    def watching(self, model: nn.Module, device: torch.device) -> Iterator[None]:
+        """While the network answers, see what its last linear layer is given.
 
-        def keep(_layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-            if isinstance(inputs[0], Tensor) and inputs[0].ndim == 2:
-                self.embedding.add(inputs[0].detach().half())
-
-        hook = last.register_forward_pre_hook(keep)
+        A compiled network answers as it was before: it would not call what comes later.
+        """
+        compiled, layer = model._compiled_call_impl, None
+        if self.data.spec.kind.only is None:  # not of windows and texts
+            model._compiled_call_impl = None
+            layer = self._trying(lambda: last_linear(model, self._example(device)))
+        hook = None if layer is None else layer.register_forward_pre_hook(self._see)
         try:
             yield
         finally:
+            model._compiled_call_impl = compiled
+            if hook is not None:
+                hook.remove()
+
+    def beside(self, meter: Meter) -> "Beside":
+        """``meter`` for the loop: what it is told is recorded, too."""
+        return Beside(meter, self)
+
+    def record(self, outputs: Tensor, targets: Tensor) -> None:
+        """Keep a batch."""
+        if not self.fault and not self.too_large:
+            self._trying(lambda: self._record(outputs, targets))
+
+    def combine(self, ranks: Ranks) -> None:
+        """Make this the record of all ranks, each of which has seen other samples."""
+        if ranks.count == 1:
+            return
+        self.fault = next(filter(None, ranks.of_all(self.fault)), "")
+        self.too_large, self.unembedded = (any(ranks.of_all(each)) for each in (self.too_large, self.unembedded))
+        if self.fault or self.too_large:
+            return
+        for kept in self._kept.values():
+            rows = ranks.gathered(kept.all() if len(kept) else None)
+            if rows is not None:
+                kept.become(rows)
+        self._about = next((about for about in ranks.of_all(self._about) if about is not None), None)
+
+    def outputs(self) -> Outputs:
+        """All that was kept."""
+        spec, names = self.data.spec, self.data.names(self.split)
+        about = self._about or Answers(torch.zeros(0), torch.zeros(0))
+        target, answer = self._array("target"), self._array("answer")
+        if target.dtype.kind == "f":
+            target, answer = target.astype(np.float64), answer.astype(np.float64)
+        weight, embedding = self._array("weight"), self._array("embedding")
+        return Outputs(
+            split=self.split,
+            task=self.name,
+            classes=spec.classes or about.names,
+            positive=about.positive,
+            ids=names.ids,
+            groups=names.groups,
+            order=spec.kind.only is not None,
+            target=target,
+            answer=answer,
+            thresholds=np.array(about.thresholds, dtype=np.float64),
+            loss=self._array("loss").astype(np.float64),
+            weight=weight.astype(np.float64) if len(weight) else np.ones(len(names.ids)),
+            correct=self._array("correct").astype(np.float64),
+            embedding=np.zeros((0, 0), np.float16) if self.unembedded or embedding.ndim != 2 else embedding,
+        )
+
+    def _trying(self, do: Callable[[], T]) -> T | None:
+        try:
+            return do()
+        except Exception as error:  # a plug-in's task, or a device without room: no result is lost for what is kept
+            self.fault = str(error).strip().split("\n", 1)[0] or type(error).__name__
+            return None
+
+    def _example(self, device: torch.device) -> Tensor:
+        example = example_inputs(self.data.spec, device)
+        return example if self.data.embed is None else self.data.embed(example)
+
+    def _see(self, _layer: nn.Module, inputs: Any) -> None:
+        self._seen = inputs[0]
+
+    def _record(self, outputs: Tensor, targets: Tensor) -> None:
+        outputs, seen = wide(outputs), self._seen
+        batch = {"loss": sample_losses(self.task, outputs, targets)}
+        if (found := self.task.answers(outputs, targets)) is not None:
+            batch |= {"target": found.target, "answer": found.answer}
+        elif self.data.spec.kind.every_position:
+            batch["correct"] = (outputs.argmax(-1) == targets).sum(1)
+            batch["weight"] = torch.full_like(batch["correct"], targets.shape[1])
+        if seen is not None and seen.ndim == 2 and len(seen) == len(outputs):
+            batch["embedding"] = seen.float().clamp(-LARGEST_HALF, LARGEST_HALF).half()
+        if not len(self._kept["loss"]):
+            self._limit({name: rows[:1].nbytes for name, rows in batch.items()})
+        if self.too_large:
+            return
+        if found is not None:
+            self._about = replace(found, target=torch.zeros(0), answer=torch.zeros(0))
+        for name, rows in batch.items():
+            if name != "embedding" or not self.unembedded:
+                self._kept[name].add(rows.detach().cpu())
+
+    def _limit(self, sizes: dict[str, int]) -> None:
+        """Leave out what would be too large, from the bytes of one sample."""
+        samples = len(self.data.sources[self.split])
+        whole = samples * sum(sizes.values())
+        self.unembedded = whole > MOST
+        self.too_large = whole - samples * sizes.get("embedding", 0) > MOST
+
+    def _array(self, name: str) -> NDArray[Any]:
+        found: NDArray[Any] = self._kept[name].all().numpy()
+        return found
+
+
+class Beside:
+    """A meter whose batches are recorded as well."""
+
+    def __init__(self, meter: Meter, recorder: Recorder) -> None:
+        self.meter, self.recorder = meter, recorder
+
+    def update(self, loss: Tensor, weight: Tensor | int, outputs: Tensor, targets: Tensor) -> None:
+        """Tell both of a batch."""
+        self.meter.update(loss, weight, outputs, targets)
+        self.recorder.record(outputs, targets)
+
+
+def sample_losses(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
+    """The evaluation loss of each sample, ``[B]``: that of a batch is their mean."""
+
+    def alone(output: Tensor, target: Tensor) -> Tensor:
+        return task.eval_loss(output[None], target[None])
+
+    try:
+        losses: Tensor = torch.vmap(alone)(outputs, targets)
+    except (RuntimeError, ValueError, TypeError, NotImplementedError):  # a loss that looks at values, or a plug-in's
+        losses = torch.stack([alone(*pair).reshape(()) for pair in zip(outputs, targets, strict=True)])
+    return losses.reshape(len(outputs))
+
+
+@torch.inference_mode()
+def last_linear(model: nn.Module, example: Tensor) -> nn.Linear | None:
+    """The last linear layer that ``example`` passes; None where there is none."""
+    passed: list[nn.Linear] = []
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    hooks = [layer.register_forward_pre_hook(lambda own, _inputs: passed.append(own)) for layer in linear]
+    was_training = model.training
+    try:
+        model.eval()(example)
+    finally:
+        model.train(was_training)
+        for hook in hooks:
             hook.remove()
+    return passed[-1] if passed else None

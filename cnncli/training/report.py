@@ -13,7 +13,7 @@ from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.machine import wait_for
 from cnncli.compute.runtime import Runtime
 from cnncli.core.intervals import wilson
-from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock
+from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock, in_order
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
 from cnncli.data.sources import ArraySource, Source
@@ -39,20 +39,22 @@ def evaluate_split(
 ) -> Meter | None:
     """The detailed meter of ``model`` on ``split``, of the samples of all ranks; None where it was stopped.
 
-    It is the ``recorder``'s own, where there is one.
+    A ``recorder`` keeps what the network answers to each sample.
     """
     loader = loader_of(data, split, runtime.device)
-    meter = task.meter(detailed=True) if recorder is None else recorder
-    watched = nullcontext() if recorder is None else recorder.watching(model)
+    meter = task.meter(detailed=True)
+    watched = nullcontext() if recorder is None else recorder.watching(model, runtime.device)
     with explained(room_to_evaluate(data, loader)), watched:
         batches = display.evaluate(loader.epoch(0), len(loader), f"evaluating {split}", meter)
-        evaluate(model, batches, task, runtime, meter, stop)
+        evaluate(model, batches, task, runtime, meter if recorder is None else recorder.beside(meter), stop)
         wait_for(runtime.device)  # what goes wrong there is heard of here, and clocks are read later
     runtime.ranks.agree(stop)
     if stop.signum is not None:
         return None
     combine(meter, runtime.ranks)
-    return meter if recorder is None else recorder.meter
+    if recorder is not None:
+        recorder.combine(runtime.ranks)
+    return meter
 
 
 def report_split(
@@ -87,16 +89,15 @@ def with_files(block: Block, source: Source) -> Block:
     return replace(block, mistakes=named)
 
 
-def ranked_baselines(task: Task, source: Source) -> list[Baseline]:
-    """The task's baselines on a split, the strongest by the task's headline first: the one to beat.
+def ranked_baselines(task: Task, source: Source, fitted: Sequence[Baseline] = ()) -> list[Baseline]:
+    """The task's baselines on a split and those ``fitted``, the strongest by the headline first: the one to beat.
 
     Pictures from files are not read for a baseline.
     """
     inputs = source.inputs if isinstance(source, ArraySource) and source.rows is None else None
     found = task.baselines(source.targets, inputs)
     headline = _headline(task, found)
-    lower = headline in task.lower_is_better
-    return sorted(found, key=lambda baseline: baseline.metrics[headline], reverse=not lower)
+    return in_order([*found, *fitted], headline, headline in task.lower_is_better)
 
 
 def _headline(task: Task, baselines: Sequence[Baseline]) -> str:

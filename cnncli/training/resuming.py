@@ -20,7 +20,7 @@ from cnncli.training.configs import restore_config
 from cnncli.training.named_runs import as_begun
 from cnncli.training.network import restore
 
-RESUMABLE = ("name", "device", "train.epochs", "train.early_stopping", "checkpoint.every", "logging",
+RESUMABLE = ("name", "device", "train.epochs", "train.early_stopping", "checkpoint.every", "baselines", "logging",
              "dataset.workers", "dataset.memory", "dataset.cache", "dataset.eval_batch_size", "compute.threads",
              "compute.keep_freed_memory", "compute.rank_timeout", "plugins")  # fmt: skip
 """What may differ when a run is resumed: everything else would make it another experiment.
@@ -41,6 +41,15 @@ def resumable(path: Path) -> Checkpoint:
         cause = "holds the weights, not the state of their training; name last.pt or the run's folder"
         raise CheckpointError(f"{path}: {cause}")
     return checkpoint
+
+
+def standing(epoch: int, batch: int) -> str:
+    """Where a run goes on of which so many epochs are done, and so many batches of the next one."""
+    return (
+        f"in epoch {epoch + 1}, after {batch} {'batch' if batch == 1 else 'batches'}"
+        if batch
+        else f"after epoch {epoch}"
+    )
 
 
 @contextmanager

@@ -82,13 +82,15 @@ def test_json_has_its_documented_keys(tiny: Path, cnncli: Cli) -> None:
     result = answer.json
     assert set(result) == {"run_dir", "best", "last", "best_epoch", "epochs", "monitor", "metrics", "split",
                            "per_class", "confusion", "calibration", "baseline", "baselines", "headline",
-                           "intervals", "interval", "scores", "reliability", "mistakes"}  # fmt: skip
+                           "beats_baseline",
+                           "intervals", "interval", "scores", "reliability", "mistakes", "test_looks"}  # fmt: skip
     assert set(result["metrics"]) == {"train", "val", "test"}
     assert result["metrics"]["test"]["n"] == 359
     assert set(result["metrics"]["test"]) == {"n", "loss", "accuracy", "balanced_accuracy", "macro_f1"}
     assert set(result["per_class"]["0"]) == {"precision", "recall", "f1", "support"}
     assert sum(sum(row) for row in result["confusion"]) == 359
-    assert set(result["baseline"]) == {"name", "class", "accuracy"}
+    assert set(result["baseline"]) == {"name", "seconds", "loss", "accuracy", "balanced_accuracy", "macro_f1"}
+    assert set(result["baselines"][-1]) == {"name", "class", "accuracy"}
     documented = (ROOT / "docs" / "json.md").read_text()
     for key in (*result, *result["metrics"]["test"], *result["per_class"]["0"], *result["baseline"]):
         assert f"`{key}`" in documented, f"{key} is not in docs/json.md"
@@ -124,7 +126,8 @@ def test_the_issues_own_example_of_two_faults(cnncli: Cli) -> None:
     lines = answer.err.splitlines()
     assert len(lines) == 2
     assert all(line.startswith("error: ") for line in lines)
-    assert f"{config}:12: optimizer.lr: 'fast' should be a valid number" in lines[0]
+    assert "command line: optimizer.lr: 'fast' should be a valid number" in lines[0]
+    assert f"{config}:12" in lines[0]
     assert "modle: unknown key; did you mean 'model'?" in lines[1]
     assert f"{config}:11" in lines[1]
 
@@ -256,6 +259,7 @@ def test_a_terminal_without_unicode_gets_question_marks() -> None:
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m cnncli list models | head -1"
     answer = subprocess.run(command, shell=True, capture_output=True, text=True, env=PROCESS, check=False)

@@ -14,7 +14,7 @@ import typer
 
 from cnncli.cli.about import ABOUT, GROUPS, START
 from cnncli.cli.app import app
-from cnncli.cli.pages import pages
+from cnncli.cli.pages import pages, with_commands
 from cnncli.config.sections import FinetuneConfig
 from cnncli.core.spec import Split
 from cnncli.inference.rows import FORMATS
@@ -106,6 +106,11 @@ def test_defaults_and_units_are_said(cnncli: Cli, monkeypatch: pytest.MonkeyPatc
     assert "How many characters to add. [default: 500]" in cnncli("generate", "--help").out
     assert "--from NAME|CKPT|RUN" in (found := cnncli("finetune", "--help").out)
     assert "[required]" in found
+    assert "Usage: cnncli finetune [CONFIG] [KEY=VALUE]... [OPTIONS]" in found
+    assert "Left out: the packaged recipe" in found
+    train = cnncli("train", "--help").out
+    assert "Usage: cnncli train [CONFIG] [KEY=VALUE]... [OPTIONS]" in train
+    assert "With --resume it may be left out" in " ".join(train.split())
 
 
 @pytest.fixture
@@ -133,6 +138,7 @@ def typed(example: str) -> list[str]:
 def test_every_example_runs(place: Path, cnncli: Cli) -> None:
     for config, *words in (
         ["classification/iris"],
+        ["digits", "model.channels=[8, 8]", "--name", "smaller"],
         ["forecasting/airline", "dataset.file=passengers.csv"],
         ["text/lstm", "dataset.path=shakespeare.txt", "model.hidden=8", "dataset.block=16"],
     ):
@@ -158,6 +164,9 @@ def test_a_page_is_printed_listed_and_found(cnncli: Cli) -> None:
     assert cnncli("docs", "series").out == (ROOT / "docs" / "series.md").read_text()
     assert cnncli("docs", "docs/series.md").out == cnncli("docs", "series").out
     assert cnncli("docs", "series", "--path").out.strip() == str(pages()["series"])
+    linked = "see [splits.md](splits.md), [tables](tables.md#rows) and [the web](https://a.b/c.md)"
+    shown = "see `cnncli docs splits`, tables (`cnncli docs tables`) and [the web](https://a.b/c.md)"
+    assert with_commands(linked) == shown
     wrong = cnncli("docs", "serie")
     assert wrong.code == 2
     assert wrong.err == "error: there is no page 'serie'; did you mean 'series'?\n"

@@ -1,6 +1,7 @@
 """What ``list`` shows: own networks first, sizes, a search in all, and tables that fit 80 columns."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -21,6 +22,12 @@ Cli = Callable[..., Answer]
 def names(answer: Answer, kind: str = "models") -> list[str]:
     assert answer.code == 0, answer.err
     return [entry["name"] for entry in answer.json[kind]]
+
+
+def test_defaults_with_very_many_digits_are_shortened(cnncli: Cli) -> None:
+    found = cnncli("list").out
+    assert "0.111" in found
+    assert not re.search(r"\d\.\d{12}", found)
 
 
 def test_own_networks_come_first_with_their_sizes(cnncli: Cli) -> None:

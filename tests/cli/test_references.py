@@ -97,6 +97,10 @@ def test_an_unknown_word_is_one_line_with_the_nearest_name_and_following_it_help
     assert answer.code == 2
     assert "no checkpoint given; name a checkpoint, a run's folder or name, or latest" in answer.err
     assert "'tiny' is a second checkpoint" in cnncli("eval", ONE, "tiny").err
+    Path("new").mkdir(exist_ok=True)
+    advice = "'new' is no checkpoint; data are named with --data new"
+    assert advice in cnncli("eval", ONE, "new").err
+    assert advice.replace("--data", "--csv") in cnncli("forecast", ONE, "new").err
     for command in ("generate", "forecast"):
         answer = cnncli(command, "tiny")  # which is found, and of another kind
         assert answer.code == 2

@@ -114,6 +114,12 @@ def test_a_picture_was_trained_on_if_it_lies_where_one_of_training_lay(cnncli: C
         answer = evaluated(cnncli, "--data", place)
         assert samples(answer) == 40 - trained
         assert f"{trained} of 40 pictures were trained on and are left out" in answer.err
+        judged = f"{len(known('val'))} of the {40 - trained} pictures that are judged were validation, which picked"
+        assert f"note: {place}: {judged} the best epoch" in answer.err
+    table = cnncli("eval", RUN, "--data", "photos").out
+    assert f"photos  {40 - trained}" in " ".join(table.replace("\t", "  ").split(" "))
+    assert "on photos" in table
+    assert "test" not in table
 
 
 def test_in_a_copy_the_same_paths_count_where_one_picture_is_unchanged(cnncli: Cli) -> None:

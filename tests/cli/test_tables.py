@@ -171,7 +171,7 @@ def test_a_result_in_a_terminal_has_its_curve(encoding: str, tmp_path: Path, mon
     shown = as_terminal(monkeypatch, 80, encoding)
     print_result(result(tmp_path / "run", rising=True), as_json=False)
     text = shown.text
-    assert "\nval accuracy by epoch (best: 80.00 % in epoch 3)\n" in text
+    assert "\nval accuracy by epoch (best: 80.00 %, epoch 3 is kept)\n" in text
     assert ("▲" in text, "^" in text) == ((True, False) if encoding == "utf-8" else (False, True))
     text.encode(encoding)
     told = " ".join(text.split())
@@ -187,7 +187,7 @@ def test_a_result_in_a_pipe_has_the_sentence_alone(tmp_path: Path, capsys: pytes
     assert out.startswith("Validation loss has risen since epoch 4 while training loss fell: overfitting;")
     print_result(result(tmp_path / "other", rising=False), as_json=False)
     out = capsys.readouterr().out
-    assert out.startswith("Best epoch: 3 of 6\n"), "nothing is said where there is nothing to say"
+    assert out.startswith("Best epoch by val/accuracy: 3 of 6\n"), "nothing is said where there is nothing to say"
     print_result(result(tmp_path / "third", rising=True), as_json=True)
     assert capsys.readouterr().out.startswith("{")
 
@@ -197,7 +197,7 @@ def test_a_damaged_history_costs_the_curve_alone(tmp_path: Path, capsys: pytest.
     (tmp_path / "run" / "metrics.jsonl").write_text("{")
     print_result(found, as_json=False)
     shown = capsys.readouterr()
-    assert shown.out.startswith("Best epoch: 3 of 6\n")
+    assert shown.out.startswith("Best epoch by val/accuracy: 3 of 6\n")
     assert "note: " in shown.err
     assert "metrics.jsonl: cannot be read" in shown.err
 

@@ -81,6 +81,15 @@ def test_an_override_that_is_wrong_is_named(write_config: Write) -> None:
     assert f"{path}:2" in modle
 
 
+def test_an_argument_of_another_form_is_not_called_one_of_another_network(write_config: Write) -> None:
+    path = write_config("dataset: {name: digits}\nmodel: {name: lstm, hidden: 32, layers: 2}\n")
+    notices = load_config(path, ["model=mlp"]).notices
+    assert "model.hidden: 32 is left out, mlp takes another form, for example [128]" in notices
+    assert "model.layers: 2 is not for mlp; left out" in notices
+    (unknown,) = faults(path, "model=cnn")
+    assert "did you mean 'simple_cnn'?" in unknown
+
+
 def test_a_config_without_pretrained_weights_needs_a_network(write_config: Write) -> None:
     path = write_config("dataset: {name: digits}\nfinetune: {pretrained: resnet18}\n")
     (lacking,) = faults(path, "finetune=null")

@@ -105,11 +105,11 @@ def test_the_list_shows_what_each_is_reads_and_takes(cnncli: Cli) -> None:
     assert all(each["headline"] and each["data"] and each["command"] for each in found)
     digits = next(each for each in found if each["name"] == "digits")
     assert digits["headline"] == "Scikit-learn's handwritten digits with 8×8 pixels."
-    assert (digits["data"], digits["time"]) == ("digits", "four seconds on two cores")
+    assert (digits["data"], digits["time"]) == ("digits", "4 s on two cores")
     fast = next(each for each in found if each["name"] == "cifar10-fast")
-    assert (fast["data"], fast["time"]) == ("image_folder (dataset.path)", "29 minutes on two cores without AMX")
+    assert (fast["data"], fast["time"]) == ("image_folder (dataset.path)", "29 min on two cores without AMX")
     lines = cnncli("list", "configs").out.splitlines()
-    assert len(lines) == len(found) + 3
+    assert len(lines) == len(found) + 4
     assert lines[0] == f"configs ({len(describe_configs())})"
     assert "did you mean 'configs'?" in cnncli("list", "config").err
 

@@ -112,6 +112,7 @@ def test_nothing_has_a_trait_but_what_is_known_to_have_it() -> None:
 WORDS = {
     "datasets": "data set", "models": "model", "layers": "layer", "activations": "activation", "tasks": "task",
     "losses": "loss", "optimizers": "optimizer", "schedulers": "scheduler", "transforms": "transform",
+    "loggers": "logger",
 }  # fmt: skip
 
 

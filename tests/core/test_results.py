@@ -120,6 +120,7 @@ def test_a_report_puts_its_parts_beside_each_other() -> None:
     assert found.pop("headline") == {"metric": "accuracy", "lower_is_better": False}
     assert found.pop("baseline") == COMMONEST.to_json(), "the first is the one to beat"
     assert found.pop("baselines") == [COMMONEST.to_json(), OTHER.to_json()]
+    assert found.pop("beats_baseline") is report().beats_baseline
     assert found == {key: value for _, part in EVERY for key, value in part.items()}
 
 

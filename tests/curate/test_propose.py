@@ -157,8 +157,8 @@ def test_what_it_found_stands_at_the_top(cnncli: Cli, tmp_path: Path) -> None:
     make_pictures(tmp_path / "set" / "train", dict.fromkeys("abcdefgh", 4))
     make_pictures(tmp_path / "set" / "test", dict.fromkeys("abcdefgh", 2))
     text = cnncli("init", tmp_path / "set").out
-    assert "# 32 train + 16 test pictures in colour, 16 pixels on the short side," in text
-    assert "# of 8 classes: a, b, c, d, e, f, …." in text
+    assert "# 32 (train, val) + 16 (test) pictures in colour, of 8 classes: a, b, c, d, e, f, …." in text
+    assert "# Half of them have 16 pixels or more on the short side." in text
 
 
 def test_many_pictures_are_learned_from_scratch_and_more_of_them_in_a_batch() -> None:

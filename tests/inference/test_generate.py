@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import Config
 from cnncli.core.errors import ConfigError
 from cnncli.core.registry import models
@@ -19,6 +20,7 @@ from cnncli.runs.checkpoint import Checkpoint
 from tests.conftest import Answer
 from tests.models.test_sequences import BLOCK, SMALL, VOCABULARY, picture_spec, text_spec
 
+fill_registries()
 TINY = "?abc"
 NAMES = list(SMALL)
 

@@ -205,7 +205,10 @@ def test_below_the_threshold_the_answer_is_unknown(trained: Path, cnncli: Cli) -
 def test_the_threshold_comes_from_validation_and_with_the_checkpoint(trained: Path, cnncli: Cli) -> None:
     risk = load_checkpoint(Path("runs/photos/one/best.pt")).calibration["risk"]
     assert risk["answered"][0] == 1.0
-    answer = cnncli("predict", *CKPT, trained / "test", "--max-error", 0.5, "--format", "json").json
+    found = cnncli("predict", *CKPT, trained / "test", "--max-error", 0.5, "--format", "json")
+    answer = found.json
+    assert f"note: below a confidence of {risk['confidence'][0]:.4f} the answer is 'unknown'; " in found.err
+    assert "validation pictures that this threshold was chosen on, which are few" in found.err
     assert answer["threshold"] == risk["confidence"][0]
     assert answer["answered"] == 1.0
 

@@ -182,7 +182,7 @@ def test_a_failed_download_leaves_nothing_and_says_what_to_place_where(
     with pytest.raises(StorageError) as caught:
         fetch([f"{address}/net-0123abcd.pth"])
     assert f"from {address}/net-0123abcd.pth (" in str(caught.value)
-    place = f"place net-0123abcd.pth in '{hub}' (which has no weights yet), or name a file with finetune.weights=FILE"
+    place = f"place net-0123abcd.pth in '{hub}' (no weights are there yet), or name a file with finetune.weights=FILE"
     assert place in str(caught.value)
     assert list(hub.iterdir()) == []
     del caught

@@ -58,6 +58,7 @@ def drawn(way: str, content: dict[str, Any], random: Random, path: Path) -> tupl
         return f"{way}: {place or 'all'}", case.harmful
 
 
+@pytest.mark.slow
 def test_fifty_through_the_commands(cnncli: Cli) -> None:
     base = make_base("digits", Path("runs"))
     content = torch.load(base.last, weights_only=True)

@@ -107,6 +107,15 @@ def test_an_unknown_word_is_one_line_with_the_nearest_names(word: str, advice: s
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(("more", "ending"), [(5, "z0, z1, z2, z3, z4"), (6, "z0, z1, z2, … (9 in all)")])
+def test_eight_names_are_all_shown_and_more_never_hide_one_alone(more: int, ending: str) -> None:
+    for number in range(more):
+        make_run(f"runs/z{number}/one", 4 - number)
+    with pytest.raises(CheckpointError) as error:
+        find_checkpoint("photo.png")
+    assert str(error.value).endswith(f"newest first: digits, mnist, insects/beetles, {ending}")
+
+
 def test_where_there_are_no_runs_this_is_said() -> None:
     with pytest.raises(CheckpointError, match="there are no runs in 'nowhere' either"):
         find_checkpoint("digits", Path("nowhere"))

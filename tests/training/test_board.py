@@ -150,7 +150,8 @@ def test_each_part_can_be_left_out(key: str, tiny: Path) -> None:
     train(tiny, "one", *ON, f"logging.{key}", "train.epochs=1")
     tags = read(Path("runs/tiny/one")).Tags()
     has = {
-        "graph": tags["graph"], "histograms": bool(tags["histograms"]), "samples": "train_pictures/samples" in tags["images"],
+        "graph": tags["graph"], "histograms": bool(tags["histograms"]),
+        "samples": "train_pictures/samples" in tags["images"],
         "steps": "train/step/loss" in tags["scalars"],
     }  # fmt: skip
     assert {name for name, there in has.items() if not there} == {key.partition("=")[0]}

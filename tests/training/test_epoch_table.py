@@ -60,7 +60,7 @@ def test_what_picks_the_best_epoch_is_shown_and_its_long_name_folded() -> None:
     shown = Shown(120, "micro_f1", "val/mean_average_precision", "images")
     found = lines(80, shown, val_mean_average_precision=0.25, val_micro_f1=0.5)
     headings = found[: next(number for number, line in enumerate(found) if "*" in line)]
-    assert [line.split()[-1] for line in headings] == ["mean", "average", "images/s"], headings
+    assert [line.split()[-1] for line in headings] == ["mean", "train", "images/s"], headings
     assert "precision" in headings[-1]
     assert "0.2500" in found[-1]
 
@@ -88,7 +88,7 @@ def test_numbers_keep_within_six_signs(value: float, text: str) -> None:
 def test_times_are_short() -> None:
     assert [clock(seconds) for seconds in (0, 61, 3723.4)] == ["0:00", "1:01", "1:02:03"]
     assert [clock(seconds, tenths=True) for seconds in (0.04, 99.9, 100.4, 7321)] == [
-        "0.0 s",
+        "0.04 s",
         "99.9 s",
         "1:40",
         "2h 02m",
@@ -100,6 +100,7 @@ def test_a_file_gets_lines_that_need_no_headings() -> None:
     assert line.startswith(
         "epoch   7/120  train loss 2.9286  accuracy  10.00 %  val loss 0.2857  accuracy 100.00 %  lr "
     )
+    assert re.search(r"  train +123,457 images/s  epoch +73.7 s$", line), "the time of an epoch is not that of training"
     assert len({len(labelled(record(epoch), SHOWN)) for epoch in (1, 7, 120)}) == 1
 
 
@@ -165,6 +166,23 @@ def test_the_bar_fills_the_width_and_tells_the_seconds_left(monkeypatch: pytest.
     assert all(cell_len(bar) == 80 for bar in bars), bars
     last = next(bar for bar in bars if bar.startswith("epoch 2/3 ━") and " 4/4 " in bar)
     assert last.endswith(" 4/4  loss 0.5000  accuracy  50.00 %  0:00 left")
+
+
+def test_a_full_bar_tells_the_metrics_of_all_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = as_terminal(monkeypatch, 80, stream="stderr")
+    meter = FakeMeter()
+    for done in Display().train(range(4), 4, 0, (1, 3), meter):  # type: ignore[arg-type]
+        meter.samples += 10
+        meter.running = lambda done=done: {"loss": float(done), "accuracy": 0.5}  # type: ignore[method-assign]
+    full = [bar for bar in re.split(r"[\r\n]", shown.text) if " 4/4 " in bar]
+    assert "loss 3.0000" in full[-1]
+
+
+def test_a_bar_over_parts_of_many_samples_shows_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = as_terminal(monkeypatch, 80, stream="stderr")
+    assert list(Display().track([1], 1, "decoding 80 pictures")) == [1]
+    assert "100 %" in shown.text
+    assert "1/1" not in shown.text
 
 
 class FakeMeter:

@@ -22,6 +22,6 @@ def test_the_device_is_waited_for_before_the_clock_is_read(
 
     monkeypatch.setattr("cnncli.training.report.wait_for", slow)
     assert cnncli("train", tiny, "train.epochs=2", "--name", "tiny/one").code == 0
-    assert asked == [torch.device("cpu")] * 3, "once for each evaluation and the last one, not in a step"
+    assert asked == [torch.device("cpu")] * 4, "once for each evaluation and the last two, not in a step"
     records = [json.loads(line) for line in Path("runs/tiny/one/metrics.jsonl").read_text().splitlines()]
     assert all(record["eval_seconds"] >= 0.3 for record in records)

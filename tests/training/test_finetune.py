@@ -320,7 +320,7 @@ def test_the_same_classes_keep_their_head_unless_a_new_one_is_asked_for(start: P
     assert torch.allclose(before, after, atol=1e-5)
     answer = cnncli("train", start, "dataset.root=three", *ONE_MORE_STEP, "finetune.new_head=true", "seed=7",
                     "--name", "after/n")  # fmt: skip
-    assert "new: 8.bias, 8.weight" in answer.err
+    assert "new: 8.weight, 8.bias" in answer.err
     before, after = heads("n")
     assert not torch.allclose(before, after, atol=1e-2)
 
@@ -344,7 +344,7 @@ def test_other_classes_get_a_new_head(classes: tuple[str, ...], start: Path) -> 
     spec = load_checkpoint(Path("before.pt")).spec
     other = DataSpec(spec.input_shape, classes, spec.preprocess)
     found = load_pretrained(models.build("resnet8", other, width=4), load_config(start).config, other)
-    assert found.replaced == ["8.bias", "8.weight"]
+    assert found.replaced == ["8.weight", "8.bias"]
 
 
 def test_a_checkpoint_of_the_same_classes_goes_on_where_it_stood(start: Path) -> None:

@@ -76,7 +76,7 @@ def test_the_metrics_of_a_run_are_those_of_its_kept_outputs(
             assert said[name] == pytest.approx(value, rel=1e-4), (split, name)
         assert kept.order == (kind in ("forecasting", "text"))
         assert len(kept.groups) == (len(kept.ids) if kind == "groups" else 0)
-        assert len(kept.embedding) == (0 if kind == "text" else len(kept.ids))
+        assert len(kept.embedding) == (0 if kept.order else len(kept.ids))
 
 
 def test_what_belongs_together_is_kept_together(trained: Callable[..., RunFolder]) -> None:
@@ -99,15 +99,18 @@ def test_eval_adds_what_an_older_run_lacks_and_changes_nothing_else(
     assert run.outputs("val").read_bytes() == whole
 
 
-def test_outputs_can_be_switched_off_and_no_run_is_lost_for_them(trained: Callable[..., RunFolder]) -> None:
+def test_outputs_can_be_switched_off_for_eval_too(
+    trained: Callable[..., RunFolder], cnncli: Callable[..., Answer]
+) -> None:
     run = trained("classification", "logging.outputs=false")
+    assert cnncli("eval", run.path, "--split", "val").code == 0
     assert not (run.path / "outputs").exists()
 
 
 def test_a_file_that_would_be_too_large_is_left_out_with_a_note(
     trained: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cnncli.training.keep_outputs.LIMIT", 0)
+    monkeypatch.setattr("cnncli.training.keep_outputs.MOST", 0)
     run = trained("classification")
     assert run.result.is_file()
     assert not run.outputs("val").exists()

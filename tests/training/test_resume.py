@@ -100,7 +100,10 @@ def test_a_signal_in_the_middle_of_an_epoch_keeps_the_work(
     assert answer.code == code
     assert "go on with: cnncli train --resume runs/busy/part" in answer.err
     assert load_checkpoint(Path("runs/busy/part/last.pt")).training.global_step == steps
-    assert cnncli("train", busy, "--resume").code == 0
+    resumed = cnncli("train", busy, "--resume")
+    assert resumed.code == 0
+    stopped = answer.err.rpartition("stopped ")[2].partition(";")[0]  # the same words
+    assert f"resuming runs/busy/part {stopped}\n" in resumed.err
     assert_same_weights(whole["last"], "runs/busy/part/last.pt")
     assert history(Path("runs/busy/whole")) == history(Path("runs/busy/part"))
 

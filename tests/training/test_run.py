@@ -25,7 +25,8 @@ def test_a_run_folder_holds_all_that_the_run_was(tiny: Path, cnncli: Cli) -> Non
     run = Path(result["run_dir"])
     names = {path.name for path in run.iterdir() if not path.name.startswith((".", "events"))}
     assert names == {"config.yaml", "environment.json", "metrics.jsonl", "result.json", "report.json",
-                     "best.pt", "last.pt", "epoch-2.pt", "samples.png"}  # fmt: skip
+                     "best.pt", "last.pt", "epoch-2.pt", "samples.png", "outputs", "test_looks.json", "projector",
+                     "projector_config.pbtxt"}  # fmt: skip
     chosen = ("precision=fp32", "compute.compile=off")  # what 'auto' came to
     assert load(run / "config.yaml").config == load(tiny, "logging.tensorboard=true", "logging.samples=true",
                                                     "checkpoint.every=2", *chosen).config  # fmt: skip
@@ -38,7 +39,7 @@ def test_a_run_folder_holds_all_that_the_run_was(tiny: Path, cnncli: Cli) -> Non
     assert set(lines[0]) == {
         "epoch", "global_step", "lr", "train_seconds", "eval_seconds", "samples_per_second", "train/loss",
         "train/accuracy", "val/loss", "val/accuracy", "val/balanced_accuracy", "val/macro_f1",
-        "baseline/accuracy",
+        "baseline/loss", "baseline/accuracy", "baseline/balanced_accuracy", "baseline/macro_f1",
     }  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def test_without_a_network_fine_tuning_says_at_once_and_in_one_line_which_file_g
     assert answer.code == 6
     assert len(answer.complaint.splitlines()) == 1  # nothing of reading or decoding pictures, and no tries
     assert "error: the weights cannot be downloaded from http" in answer.err
-    assert f"place {file} in '{offline}' (which has other.pth)" in answer.err
+    assert f"place {file} in '{offline}' (it has other.pth)" in answer.err
     assert "or name a file with finetune.weights=FILE; or train without pretrained weights: " in answer.err
     without = answer.err.strip().rpartition("weights: ")[2].split()
     assert without == ["finetune=null", "model.name=resnet18"]

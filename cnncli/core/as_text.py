@@ -1,0 +1,17 @@
+"""Results as a few lines of text, for ``print``."""
+
+from collections.abc import Mapping
+
+from cnncli.core.metrics import format_metric
+from cnncli.core.results import SplitReport, Values
+
+
+def result_lines(title: str, metrics: Mapping[str, Values], samples: Mapping[str, int], report: SplitReport) -> str:
+    """The metrics of each split and the baselines of the ``report``, below a ``title``."""
+    rows = [(f"{split} ({samples[split]:,} samples)", values) for split, values in metrics.items()]
+    rows += [(f"baseline: {found} on {report.split}", found.metrics) for found in report.baselines]
+    return "\n".join([title, *(f"{name}: {_values(values)}" for name, values in rows)])
+
+
+def _values(values: Values) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {format_metric(name, value)}" for name, value in values.items())
