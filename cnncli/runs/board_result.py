@@ -13,11 +13,11 @@ from cnncli.runs.fonts import lettering
 from cnncli.runs.outputs import Outputs
 from cnncli.runs.panels import Panel, panels_of
 from cnncli.runs.sample_picture import Pixels
-from cnncli.runs.tensorboard import Board
+from cnncli.runs.tensorboard import CARD, Board
 
 WORST = 12  # mistakes that are shown
 MOST_CURVES = 20  # classes with a curve of their own: those whose samples have the lowest probability
-INCHES, DPI = (5.6, 5.0), 90
+HEIGHT, DPI = 400, 90  # pixels of a picture that is as wide as TensorBoard shows one
 THUMBNAIL = 40  # pixels of a thumbnail's longer side
 _FOLDER = "projector"
 _HEADINGS = ("sample", "true", "predicted", "right", "loss", "id")
@@ -175,7 +175,7 @@ def _drawn(panel: Panel) -> Pixels:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with lettering():
-        figure = Figure(figsize=INCHES, dpi=DPI, layout=ConstrainedLayoutEngine())
+        figure = Figure(figsize=(CARD / DPI, HEIGHT / DPI), dpi=DPI, layout=ConstrainedLayoutEngine())
         canvas = FigureCanvasAgg(figure)
         panel.draw(figure)
         canvas.draw()

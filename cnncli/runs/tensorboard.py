@@ -12,6 +12,7 @@ from cnncli.runs.loggers import RunStart
 from cnncli.runs.sample_picture import Pixels
 
 BINS = 40  # of a histogram
+CARD = 350  # pixels of a picture's width in the tab Images, which shrinks wider ones without smoothing
 THRESHOLDS = 101  # of a precision-recall curve
 _TAGS = {
     "lr": "train/lr",
@@ -59,7 +60,12 @@ class Board:
             self._writer.flush()
 
     def image(self, tag: str, image: Pixels, step: int) -> None:
-        """A picture, uint8 ``[H, W, 3]``."""
+        """A picture, uint8 ``[H, W, 3]``; of one wider than ``CARD``, a smaller copy whose letters can be read."""
+        if image.shape[1] > CARD:
+            from PIL import Image
+
+            height = max(round(image.shape[0] * CARD / image.shape[1]), 1)
+            image = np.asarray(Image.fromarray(image).resize((CARD, height), Image.Resampling.LANCZOS))
         self._writer.add_image(tag, image, step, dataformats="HWC")
 
     def histogram(self, tag: str, values: npt.NDArray[np.float32], step: int) -> None:
