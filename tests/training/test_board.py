@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from cnncli.runs.checkpoint import load_checkpoint
+from cnncli.runs.tensorboard import CARD
 from cnncli.training import board as shown
 from cnncli.training.board import is_counted
 from tests.conftest import Answer
@@ -69,7 +71,8 @@ def test_what_was_set_and_the_final_metrics(run: Path) -> None:
     start = plugin_data_pb2.HParamsPluginData.FromString(data).session_start_info
     assert {name: value.string_value for name, value in start.hparams.items()} == {
         "dataset.name": "digits", "dataset.batch_size": "128", "model.name": "simple_cnn", "model.channels": "[4, 8]",
-        "optimizer.lr": "0.002", "train.epochs": "2", "seed": "3",
+        "model.dropout": "0.0", "optimizer.name": "adam", "optimizer.lr": "0.002", "optimizer.weight_decay": "0.0",
+        "scheduler.name": "constant", "train.epochs": "2", "seed": "3",
     }  # fmt: skip
     assert "_hparams_/session_end_info" in events.summary_metadata
     assert "_hparams_/experiment" not in events.summary_metadata, "one run's would be taken for all"
@@ -88,6 +91,15 @@ def test_graph_and_histograms(run: Path) -> None:
     names = [node.name for node in events.Graph().node]
     assert "Conv2d[0]/conv2d" in names
     assert events.Tags()["images"][0] == "train_pictures/samples"
+
+
+def test_pictures_are_as_wide_as_they_are_shown(run: Path) -> None:
+    events = read(run)
+    shown = {tag: events.Images(tag)[0] for tag in events.Tags()["images"]}
+    assert set(shown) == {"train_pictures/samples", "val_pictures/mistakes", "val_pictures/confusion"}
+    assert {picture.width for picture in shown.values()} == {CARD}, "a wider one is shrunk so that no letter is legible"
+    with PIL.Image.open(run / "samples.png") as file:
+        assert file.width > CARD, "the file is as large as before"
 
 
 def test_how_often_histograms_are_made(tiny: Path) -> None:
