@@ -1,6 +1,6 @@
 """A run in TensorBoard: one entry, whose tabs hold what ``logging`` asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,16 +143,19 @@ def tagged(record: Record) -> dict[str, float]:
 
 
 def layout(record: Record) -> dict[str, dict[str, tuple[str, list[str]]]]:
-    """The Custom Scalars tab: of each metric training, validation and the baseline in one chart."""
+    """The Custom Scalars tab: of each metric training and validation in one chart, validation and baseline in another.
+
+    A baseline is often far from both, and the three in one chart would make of the other two one line.
+    """
     tags = tagged(record)
-    charts: Mapping[str, list[str]] = {
-        name: [tag for tag in (f"train/{name}", f"val/{name}", f"val/baseline/{name}") if tag in tags]
-        for name in dict.fromkeys(tag.rpartition("/")[2] for tag in tags)
-    }
-    return {
-        "training, validation, baseline": {
-            name: ("Multiline", [f"^{tag}$" for tag in drawn])
-            for name, drawn in charts.items()
-            if len(drawn) > 1 and name != "seconds"
+    names = [name for name in dict.fromkeys(tag.rpartition("/")[2] for tag in tags) if name != "seconds"]
+    pairs = {"training and validation": ("train", "val"), "validation and baseline": ("val", "val/baseline")}
+    charts: dict[str, dict[str, tuple[str, list[str]]]] = {
+        title: {
+            name: ("Multiline", [f"^{first}/{name}$", f"^{second}/{name}$"])
+            for name in names
+            if f"{first}/{name}" in tags and f"{second}/{name}" in tags
         }
+        for title, (first, second) in pairs.items()
     }
+    return {title: found for title, found in charts.items() if found}

@@ -81,13 +81,13 @@ def test_what_was_set_and_the_final_metrics(run: Path) -> None:
 def test_graph_and_histograms(run: Path) -> None:
     events = read(run)
     tags = set(events.Tags()["histograms"])
-    assert {"values_of_weights/0.weight", "values_of_gradients/0.weight", "values_of_activations/0"} <= tags
+    assert {"values_of_weights/0.weight", "values_of_gradients/0.weight", "values_of_activations/0_Conv2d"} <= tags
     weights = load_checkpoint(run / "last.pt").weights["0.weight"]
     first, last = events.Histograms("values_of_weights/0.weight")
     assert (first.step, last.step) == (1, 2)
     assert last.histogram_value.num == weights.numel()
     assert last.histogram_value.sum == pytest.approx(weights.sum().item(), abs=1e-5)
-    assert events.Histograms("values_of_activations/9")[0].histogram_value.num == 32 * 10
+    assert events.Histograms("values_of_activations/9_Linear")[0].histogram_value.num == 32 * 10
     names = [node.name for node in events.Graph().node]
     assert "Conv2d[0]/conv2d" in names
     assert events.Tags()["images"][0] == "train_pictures/samples"
