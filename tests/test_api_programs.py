@@ -106,7 +106,7 @@ def test_an_interrupt_leaves_a_run_that_can_be_gone_on_with(tmp_path: Path) -> N
 
     stopper = threading.Thread(target=interrupt)
     stopper.start()
-    with pytest.raises(cnncli.Interrupted, match="stopped (in|after) epoch") as caught:
+    with pytest.raises(cnncli.Interrupted, match=r"stopped (in|after) epoch") as caught:
         cnncli.train(config, {"train.epochs": 100_000}, runs_dir=tmp_path, quiet=True)
     stopper.join()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

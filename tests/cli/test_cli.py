@@ -274,6 +274,7 @@ def test_eval_keeps_the_splits_of_the_training(tiny: Path, cnncli: Cli) -> None:
         assert "but for the splits" in answer.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_behind_standard_output_is_6() -> None:
     command = f"{sys.executable} -m cnncli list optimizers > /dev/full"

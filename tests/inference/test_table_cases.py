@@ -186,6 +186,7 @@ def test_rows_of_any_form_stay_as_they_are_written(cnncli: Run, form: str) -> No
             assert "007" in answer.out or name == "quoted"
 
 
+@pytest.mark.slow
 def test_a_column_of_many_texts_costs_no_memory_but_a_line(cnncli: Run) -> None:
     Path("t.csv").write_text("user,x,y\n" + "".join(f"u{n},{n % 13},{n % 2}\n" for n in range(60_000)))
     Path("t.yaml").write_text(CONFIG.format("t.csv", "categorical: [user], missing: fill", "mlp", ""))

@@ -1,5 +1,7 @@
 """Every network of the registry is built, gives logits, and takes a training step."""
 
+from itertools import groupby
+
 import pytest
 import torch
 from torch import nn
@@ -18,6 +20,7 @@ NEEDED = {
     "timm": {"architecture": "test_resnet"},
 }
 ZOO = [name for name in models if models.get(name).description.startswith("torchvision's")]
+FIRST = {next(names) for _, names in groupby(sorted(ZOO), lambda name: name[:4])}  # of each family
 SEQUENCES = {"conv1d", "gru", "lstm", "rnn", "tcn", "transformer"}  # in test_sequences.py
 OWN = [name for name in models if name not in ZOO and name not in SEQUENCES]
 
@@ -50,7 +53,7 @@ def test_own_networks_train_on_pictures_of_any_size(name: str, shape: tuple[int,
     assert all(parameter.grad is not None for parameter in learning), "every parameter takes part"
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in FIRST else pytest.mark.slow) for name in ZOO])
 def test_torchvisions_networks_step_with_the_datas_classes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     size = 224 if name not in ("inception_v3",) else 299
     # on the meta device shapes and graph are real and only the numbers are missing: 600 million weights at no cost

@@ -120,6 +120,7 @@ def test_a_trial_compiles_as_often_as_a_run_whatever_the_sizes_of_its_batches(
     assert graphs() - before == counted == (1 if averaged else 2)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
 def test_on_a_gpu_cuda_graphs_are_tried_as_well(
     tiny: Path, tried: dict[str, float], compiled: list[dict[str, Any]]
@@ -140,6 +141,7 @@ def test_on_a_gpu_cuda_graphs_are_tried_as_well(
         assert compiled == [{"dynamic": False}], "gradients of several batches cannot be added up in a graph"
 
 
+@pytest.mark.slow
 def test_graphs_and_accumulated_gradients_do_not_go_together_and_the_advice_helps(tiny: Path, cnncli: Cli) -> None:
     answer = cnncli("train", tiny, "compute.compile=cuda_graphs", "train.accumulate=2")
     assert answer.code == 2

@@ -72,6 +72,7 @@ def test_engine_and_plain_loop_end_with_equal_weights(tmp_path: Path, fast: bool
         assert torch.equal(found[name], expected[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [2, 3])
 def test_accumulated_batches_step_like_one_large_batch(tmp_path: Path, accumulate: int) -> None:
     path = tmp_path / "parity.yaml"
@@ -96,6 +97,7 @@ def test_reported_loss_is_that_of_the_whole_split_in_one_batch(tmp_path: Path) -
     assert result["metrics"]["test"]["accuracy"] == (logits.argmax(1) == targets).double().mean().item()
 
 
+@pytest.mark.slow
 def test_evaluation_does_not_disturb_training(tmp_path: Path) -> None:
     path = tmp_path / "parity.yaml"
     path.write_text(CONFIG)

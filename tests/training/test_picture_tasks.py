@@ -99,6 +99,7 @@ def test_one_number_is_called_prediction(cnncli: Cli, brightness: Path) -> None:
     assert 0 <= float(found["prediction"]) <= 0.2
 
 
+@pytest.mark.slow
 def test_a_resumed_regression_on_pictures_ends_like_a_whole_one(cnncli: Cli, brightness: Path) -> None:
     assert_resumed_like_whole(cnncli, brightness, "epoch-2.pt")
 
@@ -210,6 +211,7 @@ def test_thresholds_are_part_of_the_checkpoint_and_one_for_all_can_be_set_anew(c
     assert {row["threshold"] for row in table.values()} == {0.5}, "nothing to choose on"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -223,6 +225,7 @@ def test_labels_are_learned_with_every_setting(cnncli: Cli, colours: Path, optio
     assert answer.json["metrics"]["test"]["mean_average_precision"] > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", ["epoch-2.pt", "epoch-9.pt"])
 def test_a_resumed_run_with_labels_ends_like_a_whole_one(cnncli: Cli, colours: Path, stop: str) -> None:
     with colours.open("a") as file:

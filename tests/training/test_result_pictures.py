@@ -25,6 +25,7 @@ logging: {tensorboard: false, samples: true, pictures: true}
 """
 
 
+@pytest.mark.slow
 def test_a_run_with_names_of_several_scripts_leaves_all_pictures_and_no_warning(
     cnncli: Callable[..., Answer], write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_another_config_is_another_set(tiny: Path, cnncli: Cli) -> None:
     assert "running   seed 1: trained by another process" in answer.out
 
 
+@pytest.mark.slow
 def test_an_interrupted_seed_goes_on(tiny: Path, cnncli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     finish = experiment.Fit._finish_epoch
 
