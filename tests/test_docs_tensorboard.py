@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cnncli.config.sections import LoggingConfig
 from cnncli.runs.tensorboard import tagged
@@ -44,6 +45,19 @@ def test_the_logger_of_the_page_works_as_written(mlflow: list[Any], cnncli: Call
     assert "final/test/accuracy" in metrics[-1][0]
     assert metrics[-1][1] == metrics[-2][1] > 1
     assert mlflow[-1] == ("end_run", {})
+
+
+@pytest.mark.parametrize("command", re.findall(r"^cnncli (.*)$", PAGE, re.MULTILINE))
+def test_its_commands_leave_out_and_add_what_it_says(command: str, cnncli: Callable[..., Answer]) -> None:
+    words = command.replace("'", "").split()
+    answer = cnncli(*words, "--name", "digits/one", "model.name=mlp", "train.epochs=1", "logging.pictures=false")
+    assert answer.code == 0, answer.err
+    run = Path("runs/digits/one")
+    assert bool(list(run.glob("events*"))) == ("logging.tensorboard=false" not in words)
+    assert (run / "metrics.csv").is_file() == ("logging.loggers=[csv]" in words)
+    tags = EventAccumulator(str(run), size_guidance={"histograms": 0}).Reload().Tags()
+    for part, key in (("graph", "logging.graph=false"), ("histograms", "logging.histograms=0")):
+        assert bool(tags[part]) == (key not in words and "logging.tensorboard=false" not in words)
 
 
 def test_every_key_has_its_line_with_its_default() -> None:
