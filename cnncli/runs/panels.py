@@ -164,10 +164,13 @@ def _reliability(block: ReliabilityBlock, axes: "Axes") -> None:
 
 
 def _mistakes(title: str, shown: Sequence[Mistake], pictures: Mapping[int, Pixels], figure: "FigureBase") -> None:
+    from matplotlib.figure import Figure, SubFigure
+
     rows = max(-(-len(shown) // MISTAKES_ACROSS), 2)  # few pictures stand at the top, too
     grid = list(figure.subplots(rows, MISTAKES_ACROSS, squeeze=False).flat)
     for axes in grid:
         axes.axis("off")
+    assert isinstance(figure, Figure | SubFigure)  # what both have is not in the types of FigureBase
     room = min(MISTAKE_ROOM, figure.bbox.width / figure.dpi * 72 / MISTAKES_ACROSS - BEFORE_NAME)
     for axes, one in zip(grid, shown, strict=False):
         axes.imshow(pictures[one.sample], interpolation="nearest")
