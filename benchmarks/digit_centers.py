@@ -57,7 +57,7 @@ def main() -> None:
     """Write, train, compare."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("folder", type=Path, help="a new folder")
-    made.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of the config set anew")
+    made.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides of the config")
     given = made.parse_args()
     command = [sys.executable, "-m", "cnncli", "train", str(write(given.folder)), *given.overrides, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -60,11 +60,11 @@ def train(
 ) -> RunResult:
     """Train what a config describes; the run is written to ``runs_dir/NAME/ID``, as by ``cnncli train``.
 
-    ``config`` is a YAML file, the name of a config that comes with cnncli, a dictionary or a ``Config``; ``overrides``
-    set its keys anew: ``{"optimizer.lr": 0.01}`` or ``["optimizer.lr=0.01"]``. ``resume`` goes on with a run: its
-    folder, a checkpoint, its result, or ``True`` for the latest. ``name`` is NAME or NAME/ID; with ``overwrite`` a run
-    NAME/ID that is there is replaced. ``quiet`` prints nothing. Raises ``CnncliError``; ``Interrupted`` after Ctrl-C,
-    when the run can be gone on with.
+    ``config`` is a YAML file, the name of a config that comes with cnncli, a dictionary or a ``Config``. ``overrides``
+    override its keys: ``{"optimizer.lr": 0.01}`` or ``["optimizer.lr=0.01"]``. ``resume`` continues a run: its folder,
+    a checkpoint, its result, or ``True`` for the newest. ``name`` is NAME or NAME/ID; with ``overwrite``, an existing
+    run NAME/ID is replaced. With ``quiet``, nothing is printed. Raises ``CnncliError``; after Ctrl-C its subclass
+    ``Interrupted``, and the run can then be continued.
     """
     with _calling(quiet):
         resuming = "latest" if resume is True else None if resume is False else str(_trained(resume, "last"))
@@ -91,7 +91,7 @@ def finetune(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> RunResult:
-    """Train on from ``pretrained``, a network of torchvision's or a checkpoint, as ``cnncli finetune`` does.
+    """Fine-tune ``pretrained``, a torchvision network or a checkpoint, as ``cnncli finetune`` does.
 
     ``data`` is a folder of pictures, ``weights`` a file with the network's weights. Without a ``config`` the packaged
     recipe is used. ``name``, ``runs_dir``, ``overwrite`` and ``quiet`` are those of ``train``.
@@ -120,10 +120,10 @@ def evaluate(
     plugins: Sequence[AnyPath] = (),
     quiet: bool = False,
 ) -> Evaluation:
-    """Judge a checkpoint (a file, a run's folder or its result) on a split of its data, or on all samples at ``data``.
+    """Evaluate a checkpoint (a file, a run's folder or its result) on a split of its data, or on all of ``data``.
 
-    Without a ``split`` it is test, or val where the data have no test split.
-    ``tta`` takes the mean over several views of every picture. ``plugins`` are the files that the checkpoint needs.
+    Without ``split``, the test split is used, or the validation split if there is no test split. ``data`` is a folder
+    or a file. ``tta`` averages over several views of every picture. ``plugins`` are files that the checkpoint needs.
     """
     with _calling(quiet):
         wanted = None if split is None else parse_split(split)
@@ -139,7 +139,7 @@ def load(
 ) -> Predictor:
     """The network of a checkpoint (a file, a run's folder or its result), ready to answer.
 
-    ``overrides`` set ``device``, ``precision``, ``task.threshold`` or keys of the data set anew.
+    ``overrides`` override ``device``, ``precision``, ``task.threshold`` or keys of ``dataset``.
     """
     with _calling(quiet=False):
         files = [_path(plugin) for plugin in plugins]

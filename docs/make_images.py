@@ -1,4 +1,4 @@
-"""Make the pictures of README and docs anew from real runs: ``python -m docs.make_images [NAME …]``.
+"""Draw the pictures of README and docs again, from real runs: ``python -m docs.make_images [NAME …]``.
 
 ``train`` records ``cnncli train digits`` in a terminal of 100 columns (not on Windows) and writes
 ``train.svg``; the others train a config and keep one of its pictures.

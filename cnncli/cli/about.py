@@ -26,22 +26,22 @@ ABOUT = {
         "train the network that a config describes",
         (
             ("cnncli train digits", "a config that comes with cnncli, by its name"),
-            ("cnncli train my.yaml optimizer.lr=0.01 --name second", "your own, with one key set anew"),
+            ("cnncli train my.yaml optimizer.lr=0.01 --name second", "a config of your own, with one key overridden"),
         ),
         "command-line",
     ),
     "finetune": About(
         "Train",
-        "train a pretrained network on from its weights, for your classes",
+        "fine-tune a pretrained network for your own classes",
         (
-            ("cnncli finetune --from resnet18 --data photos --strategy head", "only the new head learns"),
-            ("cnncli finetune my.yaml --from resnet18 --dry-run", "only look at what would be trained"),
+            ("cnncli finetune --from resnet18 --data photos --strategy head", "only the new head is trained"),
+            ("cnncli finetune my.yaml --from resnet18 --dry-run", "only show what would be trained"),
         ),
         "your-own-photos",
     ),
     "list": About(
         "Look",
-        "list what a config can name, and the shipped configs",
+        "list the components that a config can use, and the shipped configs",
         (
             ("cnncli list optimizers", "their names and arguments"),
             ("cnncli list models resnet", "the networks whose name has resnet in it, with their sizes"),
@@ -61,8 +61,8 @@ ABOUT = {
         "Look",
         "show the layers of a network, their shapes and parameters",
         (
-            ("cnncli inspect digits", "of a config; of a run, if one has this name"),
-            ("cnncli inspect my.yaml model.name=resnet18 --input 3,64,64", "of a network for pictures of 64 × 64"),
+            ("cnncli inspect digits", "the newest run called digits; if there is none, the config digits"),
+            ("cnncli inspect my.yaml model.name=resnet18 --input 3,64,64", "another network, for pictures of 64 × 64"),
         ),
         "command-line",
     ),
@@ -70,8 +70,8 @@ ABOUT = {
         "Look",
         "compare runs, and say whether they really differ",
         (
-            ("cnncli compare digits smaller", "the runs of two names; the first is what the other is measured against"),
-            ("cnncli compare digits smaller --split test --latex", "by the one look at the test split, for a paper"),
+            ("cnncli compare digits smaller", "the runs of two names; smaller is compared with digits"),
+            ("cnncli compare digits smaller --split test --latex", "on the test split, as a table for a paper"),
         ),
         "compare",
     ),
@@ -86,10 +86,10 @@ ABOUT = {
     ),
     "runs": About(
         "Look",
-        "list runs: in what they differ, and what they reached",
+        "list runs, how their configs differ, and their results",
         (
             ("cnncli runs digits --sort metric", "the runs called digits, the best first"),
-            ("cnncli runs --filter state=finished --best", "of all that are finished the best of each name"),
+            ("cnncli runs --filter state=finished --best", "the best finished run of each name"),
         ),
         "runs",
     ),
@@ -97,16 +97,16 @@ ABOUT = {
         "Look",
         "read the pages that come with cnncli",
         (
-            ("cnncli docs", "which pages there are"),
-            ("cnncli docs your-own-photos", "read one"),
+            ("cnncli docs", "list the pages"),
+            ("cnncli docs your-own-photos", "show one page"),
         ),
         "command-line",
     ),
     "init": About(
         "Data",
-        "print a config to begin with, for your pictures or as a copy",
+        "print a config for your pictures, or a copy of a shipped config",
         (
-            ("cnncli init photos > my.yaml", "for a folder of pictures, with what was found in it"),
+            ("cnncli init photos > my.yaml", "a config for a folder of pictures, with what was found in it"),
             ("cnncli init digits > my-digits.yaml", "a copy of a config that comes with cnncli"),
         ),
         "your-own-photos",
@@ -124,8 +124,8 @@ ABOUT = {
         "Data",
         "sort pictures into train/, val/ and test/",
         (
-            ("cnncli data split pets sorted --labels labels.csv", "the classes stand in a CSV file"),
-            (r"cnncli data split pets sorted-2 --pattern '^([a-z]+)' --val 0.2", "they are in the files' names"),
+            ("cnncli data split pets sorted --labels labels.csv", "the classes are in a CSV file"),
+            (r"cnncli data split pets sorted-2 --pattern '^([a-z]+)' --val 0.2", "the classes are in the file names"),
         ),
         "your-own-photos",
     ),
@@ -133,14 +133,14 @@ ABOUT = {
         "Data",
         "undo a split: put files back, or remove the copies",
         (
-            ("cnncli data undo sorted", "the folder that data split has made"),
+            ("cnncli data undo sorted", "a folder that data split has made"),
             ("cnncli data undo sorted-2", "another one"),
         ),
         "your-own-photos",
     ),
     "data check": About(
         "Data",
-        "find damaged, doubled and doubtful samples",
+        "find damaged, duplicate and suspicious samples",
         (
             ("cnncli data check photos", "a folder of pictures"),
             ("cnncli data check my.yaml --json", "the data of a config, as JSON with every finding"),
@@ -176,9 +176,9 @@ ABOUT = {
     ),
     "predict": About(
         "Use",
-        "name the class of pictures, or predict rows of a table",
+        "predict the class of pictures, or a value for each row of a table",
         (
-            ("cnncli predict second new_photos --top-k 2", "two likely classes for each picture"),
+            ("cnncli predict second new_photos --top-k 2", "the two most probable classes of each picture"),
             ("cnncli predict iris flowers.csv --out predicted.csv", "the rows of a table, with predictions"),
         ),
         "your-own-photos",
@@ -188,7 +188,7 @@ ABOUT = {
         "continue a text",
         (
             ("cnncli generate text-lstm --prompt 'To be' --length 200", "with the newest run called text-lstm"),
-            ("cnncli generate text-lstm --temperature 0", "the likeliest text, the same each time"),
+            ("cnncli generate text-lstm --temperature 0", "always the most probable character"),
         ),
         "other-nets",
     ),
@@ -196,8 +196,8 @@ ABOUT = {
         "Use",
         "forecast beyond the end of a series",
         (
-            ("cnncli forecast airline --steps 24 --plot next.png", "two years of months, with a picture"),
-            ("cnncli forecast airline --csv newer.csv --out next.csv", "from a newer series, as a table"),
+            ("cnncli forecast airline --steps 24 --plot next.png", "24 months, with a plot"),
+            ("cnncli forecast airline --csv newer.csv --out next.csv", "continue a newer series, and write a table"),
         ),
         "series",
     ),

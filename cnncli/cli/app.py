@@ -121,7 +121,7 @@ def _options(
             "--install-completion",
             metavar="[bash|zsh|fish]",
             callback=_install_completion,
-            help="Let the Tab key complete commands, configs, keys and runs, in your own shell if none is named.",
+            help="Let the Tab key complete commands, configs, keys and runs, in your current shell if you name none.",
         ),
     ] = None,
     show: Annotated[
@@ -130,7 +130,7 @@ def _options(
             "--show-completion",
             metavar="[bash|zsh|fish]",
             callback=_show_completion,
-            help="Print the lines that do that, instead of installing them.",
+            help="Print the completion script instead of installing it.",
         ),
     ] = None,
 ) -> None:

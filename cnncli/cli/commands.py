@@ -52,7 +52,7 @@ def train(
     max_restarts: MaxRestarts = 0,
     json_: Json = False,
 ) -> None:
-    """Train what a YAML file describes; best.pt, last.pt, metrics and TensorBoard events go to runs/NAME/ID."""
+    """Train the network that a config describes; checkpoints, metrics and plots are written to runs/NAME/<time>."""
     from cnncli.training.start import begin_training
 
     path, overrides = _to_train(ctx.params, words)
@@ -79,9 +79,9 @@ def train(
 
 
 def _to_train(given: dict[str, Any], words: list[str] | None) -> tuple[Path | None, list[str]]:
-    """The config and what is set anew; raises ``ConfigError`` where options of ``train`` exclude each other."""
+    """The config and the overrides; raises ``ConfigError`` where options of ``train`` exclude each other."""
     if given["profile"] and (given["dry_run"] or given["resume"] is not None):
-        raise ConfigError("--profile starts a run anew and throws it away; leave out --resume and --dry-run")
+        raise ConfigError("--profile starts a new run and discards it; leave out --resume and --dry-run")
     path, overrides = split_words(words)
     check_seeds(given, overrides)
     return (needed(path) if given["resume"] is None else path), overrides
@@ -110,7 +110,7 @@ def finetune(
     max_restarts: MaxRestarts = 0,
     json_: Json = False,
 ) -> None:
-    """Train on from a pretrained network, with a new head for new classes; without a config by the packaged recipe."""
+    """Fine-tune a pretrained network, with a new head for new classes; without a config, with the packaged recipe."""
     from cnncli.config.yaml_source import yaml_text
     from cnncli.training.configs import load_finetune
     from cnncli.training.new_run import begun_with, new_run, parse_name
@@ -141,7 +141,8 @@ def inspect(
     words: Either = None,
     ckpt: Checkpoint = None,
     shape: Annotated[
-        str | None, typer.Option("--input", metavar="C,H,W", help="The input's shape, when the data are not at hand.")
+        str | None,
+        typer.Option("--input", metavar="C,H,W", help="The input's shape, if the data are not available."),
     ] = None,
     classes: Annotated[
         int, typer.Option("--classes", metavar="N", help="The number of classes that goes with --input.")
@@ -180,13 +181,13 @@ def list_components(
         str,
         typer.Argument(
             metavar="[SEARCH]",
-            help="SEARCH\tOnly what has this in its name or description; models timm/… searches timm's networks.",
+            help="SEARCH\tOnly those with this text in name or description; models timm/… searches timm's networks.",
             show_default=False,
         ),
     ] = "",
     json_: Json = False,
 ) -> None:
-    """List what a config can name, with one line and the arguments of each."""
+    """List the components that a config can use, each with one line and its arguments."""
     from cnncli.cli import lists
     from cnncli.config.catalog import describe_components
     from cnncli.config.shipped import describe_configs

@@ -17,18 +17,19 @@ Runs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN RUN...",
-        help="RUN\tA run's name, folder or pattern ('runs/digits/*'), or latest. Each is a row, in which runs that "
-        "differ only in the seed are one; the first is what the others are measured against.",
+        help="RUN\tA run's name, folder or pattern ('runs/digits/*'), or latest. Each gives one row; runs that differ "
+        "only in the seed are put together. The other rows are compared with the first.",
         show_default=False,
     ),
 ]
-Judged = Annotated[str, typer.Option("--split", metavar="val|test", help="The split whose kept outputs are compared.")]
+Judged = Annotated[str, typer.Option("--split", metavar="val|test", help="The split whose saved outputs are compared.")]
 Difference = Annotated[
     float | None,
     typer.Option(
         "--difference",
         metavar="SIZE",
-        help="Say what it takes to find a difference of this size. [default: 0.01, one point; else 1 % of the first]",
+        help="Say how many samples or seeds are needed to find a difference of this size. [default: 0.01; for a metric "
+        "that is not a fraction, 1 % of the first run's value]",
     ),
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")]
@@ -49,13 +50,13 @@ def compare(
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
-    """Compare runs by what they have kept: metrics side by side, and whether the differences are more than chance."""
+    """Show the metrics of runs side by side, and test whether the runs really differ."""
     from cnncli.core.splits import parse_split
 
     if markdown + latex + json_ > 1:
         raise ConfigError("--json, --markdown and --latex exclude each other; choose one")
     if (wanted := parse_split(split)) == "train":
-        raise ConfigError("--split train: no outputs are kept of training; choose val or test")
+        raise ConfigError("--split train: no outputs are saved of training; choose val or test")
     from cnncli.insight import papers
     from cnncli.insight.compare import compare as compared
     from cnncli.insight.picture import drawn, form_of

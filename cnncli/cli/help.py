@@ -127,7 +127,7 @@ def _of_type(command: Any, ctx: Any, kind: str) -> list[Any]:
 def _parameters(command: Any, ctx: Any) -> list[str]:
     arguments = [row for parameter in _of_type(command, ctx, "argument") for row in _words(parameter)]
     options = [(_names(option), _text(option)) for option in _of_type(command, ctx, "option")]
-    lines = [*_heading("Words"), *_rows(arguments, LEFT)] if arguments else []
+    lines = [*_heading("Arguments"), *_rows(arguments, LEFT)] if arguments else []
     return [*lines, *_heading("Options"), *_rows(options, LEFT)]
 
 

@@ -12,9 +12,9 @@ from cnncli.core.files import user_path
 
 LAUNCHING = ("--nproc", "--max-restarts")
 
-KEYS = "KEY=VALUE\tA key of the config set anew, by its path: optimizer.lr=0.01, model.name=mlp."
+KEYS = "KEY=VALUE\tOverride a key of the config: optimizer.lr=0.01, model.name=mlp."
 RUN = "A checkpoint, a run's folder or name, or latest: the newest run."
-SET_ANEW = "KEY=VALUE\tdataset.…, task.threshold, device or precision set anew."
+SET_ANEW = "KEY=VALUE\tOverride dataset.…, task.threshold, device or precision."
 
 Words = Annotated[
     list[str] | None,
@@ -29,7 +29,7 @@ TrainWords = Annotated[
     typer.Argument(
         metavar="[CONFIG] [KEY=VALUE]...",
         help="CONFIG\tA YAML file, or the name of a config that comes with cnncli (cnncli list configs). With --resume "
-        f"it may be left out: the run has its config.\n{KEYS}",
+        f"you can leave it out: the config of the run is used.\n{KEYS}",
         show_default=False,
     ),
 ]
@@ -37,7 +37,7 @@ FinetuneWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[CONFIG] [KEY=VALUE]...",
-        help=f"CONFIG\tA YAML file. Left out: the packaged recipe, for the pictures that --data names.\n{KEYS}",
+        help=f"CONFIG\tA YAML file. Without one: the packaged recipe, for the pictures in --data.\n{KEYS}",
         show_default=False,
     ),
 ]
@@ -52,19 +52,19 @@ Either = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Plugin = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", metavar="FILE.py", help="A plug-in file the checkpoint needs; may be repeated."),
+    typer.Option("--plugin", metavar="FILE.py", help="A plug-in file that the checkpoint needs; may be repeated."),
 ]
 Name = Annotated[
     str | None,
     typer.Option(
         "--name",
         metavar="[GROUP/]NAME[/ID]",
-        help="Write to runs/NAME/…; NAME/ID fixes the folder too.",
+        help="Write to runs/NAME/<time>; with NAME/ID, to runs/NAME/ID.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --name NAME/ID names.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Build everything, push one batch through, print the plan, write no run.")
+    bool, typer.Option("--dry-run", help="Build everything, process one batch, print the plan, write no run.")
 ]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over six views of every picture (mirrored, shifted).")]
 Resume = Annotated[
@@ -72,8 +72,8 @@ Resume = Annotated[
     typer.Option(
         "--resume",
         metavar="[RUN|CKPT]",
-        help="Go on with a run: its folder or name, or a checkpoint. If left out: the newest run of the config's name, "
-        "or, without a config, of all.",
+        help="Continue a run: its folder or name, or a checkpoint. Without a value: the newest run with the config's "
+        "name or, without a config, the newest run of all.",
     ),
 ]
 Seeds = Annotated[
@@ -81,24 +81,32 @@ Seeds = Annotated[
     typer.Option(
         "--seeds",
         metavar="N|SEED,SEED,…",
-        help="Train N runs, the first with the config's seed, the others with the next ones; or these seeds. The same "
-        "command again goes on with those that are missing.",
+        help="Train N runs, with the config's seed and the seeds after it; or one run for each listed seed. Repeat the "
+        "command to train the seeds that are missing.",
     ),
 ]
 Profile = Annotated[
-    bool, typer.Option("--profile", help="Take some steps, show where their time goes, write a trace, and stop.")
+    bool, typer.Option("--profile", help="Run a few steps, show where their time goes, write a trace, and stop.")
 ]
 From = Annotated[
     str,
     typer.Option(
         "--from",
         metavar="NAME|CKPT|RUN",
-        help="A network of torchvision's, timm/NAME, or a checkpoint or run of your own.",
+        help="A torchvision network, timm/NAME, or a checkpoint or run of your own.",
     ),
 ]
 Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="FOLDER", help="A folder of pictures: train/<class>/…, or <class>/… alone."),
+]
+NewData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="PLACE",
+        help="Evaluate all labelled samples in this folder or file, except those that the network was trained on.",
+    ),
 ]
 Weights = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help="A file with the weights, instead of a download.")
@@ -108,8 +116,8 @@ StrategyName = Annotated[
     typer.Option(
         "--strategy",
         metavar="head|last|full|gradual",
-        help="What learns: the new head, it and the last blocks, all, or the head first, then all. "
-        "[default: what the config says, else full; without a config gradual]",
+        help="What is trained: only the head (head), the head and the last blocks (last), everything (full), or first "
+        "the head and then everything (gradual). [default: the config's, else full; without a config gradual]",
     ),
 ]
 What = Annotated[
@@ -124,15 +132,14 @@ Trained = Annotated[
     list[str] | None,
     typer.Argument(metavar="CKPT|RUN [KEY=VALUE]...", help=f"CKPT|RUN\t{RUN}\n{SET_ANEW}", show_default=False),
 ]
-TopK = Annotated[
-    int, typer.Option("--top-k", metavar="N", min=1, help="Pictures: show so many classes, the likeliest first.")
-]
+TopK = Annotated[int, typer.Option("--top-k", metavar="N", min=1, help="Pictures: show the N most probable classes.")]
 MaxError = Annotated[
     float | None,
     typer.Option(
         "--max-error",
-        metavar="SHARE",
-        help="Pictures: answer 'unknown' where validation was wrong more often than this, for example 0.05.",
+        metavar="FRACTION",
+        help="Pictures: predict 'unknown' below a probability that is chosen so that at most this fraction of the "
+        "other predictions on validation is wrong, for example 0.05.",
     ),
 ]
 Out = Annotated[
@@ -143,67 +150,74 @@ Form = Annotated[
     typer.Option(
         "--format",
         metavar="table|csv|json|jsonl",
-        help="How answers are written. [default: table for pictures, csv for rows]",
+        help="The format of the output. [default: table for pictures, csv for rows]",
     ),
 ]
-JsonLines = Annotated[bool, typer.Option("--json", help="A JSON object a line; the same as --format jsonl.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line; the same as --format jsonl.")]
 Encoding = Annotated[
     str | None,
     typer.Option(
         "--encoding",
         metavar="NAME",
-        help="Of --out; utf-8-sig for Excel. [default: utf-8]",
+        help="The encoding of --out; utf-8-sig for Excel. [default: utf-8]",
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", min=0, help="Processes that decode pictures. [default: as many as pay]"),
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=0,
+        help="Processes that decode pictures. [default: by the number of files]",
+    ),
 ]
 Prompt = Annotated[str, typer.Option("--prompt", metavar="TEXT", help="The text to continue.")]
 Length = Annotated[int, typer.Option("--length", metavar="N", help="How many characters to add.")]
 Temperature = Annotated[
     float,
     typer.Option(
-        "--temperature", metavar="T", help="Below 1 likelier, above 1 more varied; 0: the likeliest each time."
+        "--temperature",
+        metavar="T",
+        help="Below 1: more probable text; above 1: more varied text; 0: always the most probable character.",
     ),
 ]
-LikeliestK = Annotated[int, typer.Option("--top-k", metavar="N", help="Draw from this many likeliest characters.")]
+LikeliestK = Annotated[int, typer.Option("--top-k", metavar="N", help="Draw from the N most probable characters.")]
 LikeliestP = Annotated[
     float | None,
-    typer.Option("--top-p", metavar="P", help="Draw from the fewest that have this probability (0 to 1) together."),
+    typer.Option("--top-p", metavar="P", help="Draw from the fewest characters with a total probability of P."),
 ]
 Beam = Annotated[
     int | None,
-    typer.Option("--beam", metavar="N", help="Draw nothing: search the likeliest text with so many beams."),
+    typer.Option("--beam", metavar="N", help="Search for the most probable text with N beams, instead of drawing."),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed draws the same text.")]
-Stream = Annotated[bool, typer.Option("--stream", help="Show each character at once.")]
-Nproc = Annotated[
-    int, typer.Option("--nproc", metavar="N", min=1, help="Share the work among so many processes (ranks).")
-]
+Stream = Annotated[bool, typer.Option("--stream", help="Show each character as soon as it is generated.")]
+Nproc = Annotated[int, typer.Option("--nproc", metavar="N", min=1, help="Share the work among N processes (ranks).")]
 MaxRestarts = Annotated[
     int,
-    typer.Option("--max-restarts", metavar="N", min=0, help="With --nproc: go on so many times after a rank has died."),
+    typer.Option("--max-restarts", metavar="N", min=0, help="With --nproc: restart up to N times after a rank died."),
 ]
 RunsDir = Annotated[
     Path,
-    typer.Option("--runs-dir", metavar="FOLDER", help="Where runs are written, and looked for by their names."),
+    typer.Option("--runs-dir", metavar="FOLDER", help="The folder that contains the runs."),
 ]
-Checkpoint = Annotated[str | None, typer.Option("--ckpt", metavar="CKPT|RUN", help="The checkpoint or run, by option.")]
+Checkpoint = Annotated[
+    str | None, typer.Option("--ckpt", metavar="CKPT|RUN", help="The checkpoint or run as an option.")
+]
 SplitName = Annotated[
     str | None,
     typer.Option(
-        "--split", metavar="test|val|train", help="Which samples. [default: test, or val where there is no test split]"
+        "--split", metavar="test|val|train", help="The split to evaluate. [default: test, or val without a test split]"
     ),
 ]
 
 
-Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many time steps beyond the end of the data.")]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="The number of steps to forecast.")]
 SeriesFile = Annotated[
     Path | None,
-    typer.Option("--csv", metavar="FILE", help="Another series with the same columns, instead of the trained one."),
+    typer.Option("--csv", metavar="FILE", help="Another series with the same columns, instead of the training data."),
 ]
-TableFile = Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="Write it to this CSV file.")]
+TableFile = Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="Write the forecast to this file.")]
 PlotFile = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE.png", help="Write a picture: history, forecast, interval.")
 ]

@@ -21,13 +21,13 @@ def pages() -> dict[str, Path]:
 
 def docs(
     page: Annotated[
-        str | None, typer.Argument(metavar="[PAGE]", help="PAGE\tThe name of a page; without one they are listed.")
+        str | None, typer.Argument(metavar="[PAGE]", help="PAGE\tThe name of a page. Without one: list all pages.")
     ] = None,
-    path: Annotated[bool, typer.Option("--path", help="Print where its file is, instead of the page.")] = False,
+    path: Annotated[bool, typer.Option("--path", help="Print the path of its file instead of the page.")] = False,
 ) -> None:
     """Read the pages that come with cnncli, for the version that is installed.
 
-    In a terminal a page is laid out, elsewhere it is the Markdown text as it is.
+    In a terminal, the page is formatted. Otherwise its Markdown text is printed unchanged.
     """
     found = pages()
     if page is None:

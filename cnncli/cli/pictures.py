@@ -27,12 +27,12 @@ Checkable = Annotated[
 
 Pattern = Annotated[
     str | None,
-    typer.Option("--pattern", metavar="REGEX", help="The class is the first group of this regular expression."),
+    typer.Option("--pattern", metavar="REGEX", help="The class is the first capture group of this regular expression."),
 ]
 Labels = Annotated[
     Path | None,
     typer.Option(
-        "--labels", metavar="FILE.csv", help="The class stands in a CSV file with the columns path and label."
+        "--labels", metavar="FILE.csv", help="Take the classes from a CSV file with the columns path and label."
     ),
 ]
 GroupBy = Annotated[
@@ -40,7 +40,7 @@ GroupBy = Annotated[
     typer.Option(
         "--group-by",
         metavar="REGEX",
-        help="Pictures with the same first group of this regular expression stay together.",
+        help="Pictures whose paths match the same text in the first capture group stay together.",
     ),
 ]
 
@@ -53,9 +53,13 @@ def _alone(ctx: typer.Context) -> None:
 def split(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A flat folder (cat.0.jpg), or one of class folders.")],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="A new folder for train/, val/ and test/.")],
-    val: Annotated[float, typer.Option("--val", metavar="SHARE", help="The part of every class for validation.")] = 0.1,
-    test: Annotated[float, typer.Option("--test", metavar="SHARE", help="The part of every class for the test.")] = 0.1,
-    copy: Annotated[bool, typer.Option("--copy", help="Copy the files (this is what happens anyway).")] = False,
+    val: Annotated[
+        float, typer.Option("--val", metavar="FRACTION", help="The fraction of every class for validation.")
+    ] = 0.1,
+    test: Annotated[
+        float, typer.Option("--test", metavar="FRACTION", help="The fraction of every class for the test split.")
+    ] = 0.1,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the files (the default).")] = False,
     link: Annotated[bool, typer.Option("--link", help="Make symbolic links.")] = False,
     move: Annotated[bool, typer.Option("--move", help="Move the files.")] = False,
     pattern: Pattern = None,
@@ -64,7 +68,10 @@ def split(
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same split.")] = 0,
     json_: Json = False,
 ) -> None:
-    """Sort pictures into train/, val/ and test/ class folders: stratified, near-duplicates on one side, undoable."""
+    """Sort pictures into class folders in train/, val/ and test/, with the same fraction of each class in every split.
+
+    Near-duplicates go to the same split. 'cnncli data undo' reverses the split.
+    """
     from cnncli.cli import tables
     from cnncli.curate import split as splitting
     from cnncli.curate.labels import label_pictures
@@ -85,7 +92,9 @@ def split(
     tables.print_split(splitting.summary(placed, destination), json_)
 
 
-def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A folder that data split made.")]) -> None:
+def undo(
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="A folder made by data split.")],
+) -> None:
     """Undo a split: put back what was moved, remove what was copied or linked."""
     from cnncli.curate.split import undo as undo_split
 
@@ -93,7 +102,7 @@ def undo(destination: Annotated[Path, typer.Argument(metavar="DEST", help="A fol
 
 
 def check(what: Checkable, json_: Json = False) -> None:
-    """Look for what is wrong or worth a look: files, rows, times, leaks; exit code 3 when something must be fixed."""
+    """Check data for faults, such as broken files or leaks between splits; exit code 3 if something must be fixed."""
     from cnncli.training.start import begin, import_torch
 
     path = user_path(what)
@@ -118,15 +127,15 @@ def check(what: Checkable, json_: Json = False) -> None:
 def show(
     what: What,
     augmented: Annotated[
-        bool, typer.Option("--augmented", help="As training sees them, augmentation included.")
+        bool, typer.Option("--augmented", help="Show the samples as in training, with augmentation.")
     ] = False,
-    split: Annotated[str, typer.Option("--split", metavar="train|val|test", help="Which samples.")] = "train",
+    split: Annotated[str, typer.Option("--split", metavar="train|val|test", help="The split to show.")] = "train",
     count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=400, help="How many pictures.")] = 16,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The PNG file to write.")] = Path(
         "samples.png"
     ),
 ) -> None:
-    """Write a grid of samples with their labels, un-normalised, from the very tensors that the network sees."""
+    """Draw samples with their labels, as the network sees them, but without the normalisation."""
     from cnncli.core.splits import parse_split
     from cnncli.training.start import begin, import_torch
 
@@ -141,7 +150,7 @@ def show(
 
 
 def list_cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False, json_: Json = False
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything.")] = False, json_: Json = False
 ) -> None:
     """List the decoded pictures that are kept on disk for the next run, or remove them."""
     from cnncli.cli import tables
@@ -156,12 +165,12 @@ def init(
         Path,
         typer.Argument(
             metavar="FOLDER|NAME",
-            help="FOLDER\tOf pictures, one folder for each class.\n"
+            help="FOLDER\tA folder of pictures, with one subfolder per class.\n"
             "NAME\tA config that comes with cnncli (cnncli list configs).",
         ),
     ],
 ) -> None:
-    """Print a config to begin with: one for a folder of pictures, or a copy of one that comes with cnncli."""
+    """Print a config for a folder of pictures, or a copy of a config that comes with cnncli."""
     from cnncli.curate.propose import first_config
 
     print_config(first_config(what))

@@ -11,7 +11,7 @@ Where = Annotated[
     str | None,
     typer.Argument(
         metavar="[NAME]",
-        help="NAME\tThe name of runs, a group of them, or a folder. Without one: all runs.",
+        help="NAME\tThe name of runs, a group, or a folder. Without one: all runs.",
         show_default=False,
     ),
 ]
@@ -21,7 +21,7 @@ Sort = Annotated[
         "--sort",
         metavar="KEY",
         help="date (the newest first), metric (the best first), time, name, state, a key of the config, or a metric "
-        "such as test/accuracy; -KEY for the other way round.",
+        "such as test/accuracy; -KEY reverses the order.",
     ),
 ]
 Filter = Annotated[
@@ -29,11 +29,11 @@ Filter = Annotated[
     typer.Option(
         "--filter",
         metavar="KEY=VALUE",
-        help="Only runs of which this is true; also KEY<VALUE and KEY>VALUE; may be repeated.",
+        help="Only runs that fulfil this condition; also with !=, <, >, <= and >=; may be repeated.",
     ),
 ]
-Best = Annotated[bool, typer.Option("--best", help="Only the best run of each name, by the metric on validation.")]
-All = Annotated[bool, typer.Option("--all", help="A row for every run, those of --seeds, too.")]
+Best = Annotated[bool, typer.Option("--best", help="Only the best run of each name, by the monitored metric.")]
+All = Annotated[bool, typer.Option("--all", help="One row for each run, also for the runs of --seeds.")]
 
 
 def runs(
@@ -45,7 +45,7 @@ def runs(
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
-    """List runs: how each stands, in what their configs differ, what they reached, and how long they took."""
+    """List runs with their state, the keys in which their configs differ, their results and times."""
     from cnncli.cli.runs_table import print_runs
     from cnncli.runs.shown import shown_runs
 

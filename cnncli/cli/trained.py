@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -19,6 +19,7 @@ from cnncli.cli.options import (
     LikeliestK,
     LikeliestP,
     MaxError,
+    NewData,
     Nproc,
     Out,
     PlotFile,
@@ -61,17 +62,14 @@ def evaluate(
     words: Trained = None,
     ckpt: Checkpoint = None,
     split: SplitName = None,
-    data: Annotated[
-        str | None,
-        typer.Option("--data", metavar="PLACE", help="Judge all labelled samples there that were not trained on."),
-    ] = None,
+    data: NewData = None,
     tta: Tta = False,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
     nproc: Nproc = 1,
     json_: Json = False,
 ) -> None:
-    """Evaluate a checkpoint: it brings config, classes and preprocessing; only the data must be there."""
+    """Evaluate a checkpoint, which contains config, classes and preprocessing; only the data must be available."""
     from cnncli.core.splits import parse_split
 
     wanted = None if split is None else parse_split(split)
@@ -104,7 +102,7 @@ def predict(
     runs_dir: RunsDir = Path("runs"),
     json_: JsonLines = False,
 ) -> None:
-    """Name the class of pictures, or add predictions to the rows of a table; bad files do not stop the good ones."""
+    """Predict the class of pictures, or add predictions to the rows of a table; broken files are reported."""
 
     form = _form(form, json_)
     path, asked, overrides = split_asked(what, ckpt, runs_dir)

@@ -1,4 +1,4 @@
-"""How the words of a command line are told apart: configs, checkpoints and runs, paths, and keys that are set anew."""
+"""How the words of a command line are told apart: configs, checkpoints and runs, paths, and overrides of keys."""
 
 import re
 from pathlib import Path
@@ -53,7 +53,7 @@ def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path, dat
     if len(named) > 1:
         if data and user_path(named[1]).exists() and not means_checkpoint(named[1], runs_dir):
             raise ConfigError(f"'{named[1]}' is no checkpoint; data are named with {data} {shell_word(named[1])}")
-        raise ConfigError(f"'{named[1]}' is a second checkpoint; what is set anew is written key=value")
+        raise ConfigError(f"'{named[1]}' is a second checkpoint; overrides are written key=value")
     return find_checkpoint(named[0], runs_dir), overrides
 
 

@@ -96,17 +96,19 @@ class TaskConfig(Component):
 
 
 class FinetuneConfig(Section):
-    """Start from a trained network: where its weights come from, and which of them go on learning."""
+    """Start from a trained network: where its weights come from, and which of them are trained."""
 
     pretrained: str = Field(
-        description="a network of torchvision's, timm/NAME, or a checkpoint of your own (runs/…/best.pt)"
+        description="a torchvision network, timm/NAME, or a checkpoint of your own (runs/…/best.pt)"
     )
     weights: str | None = Field(None, description="a file with the weights; null: torchvision's or timm's default ones")
     new_head: bool = Field(
         False, description="begin with a new head even where the checkpoint has the same classes; false: keep it then"
     )
     strategy: Literal["head", "last", "full", "gradual"] = Field(
-        "full", description="what learns: the new head alone, it and the last blocks, all, or the head first, then all"
+        "full",
+        description="what is trained: only the new head (head), the head and the last blocks (last), everything "
+        "(full), or first the head and then everything (gradual)",
     )
     last: Count = Field(1, description="'last': how many blocks before the head learn")
     head_epochs: Count = Field(1, description="'gradual': how many epochs only the head learns")

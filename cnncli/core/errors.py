@@ -103,7 +103,7 @@ class StorageError(CnncliError):
 class Interrupted(CnncliError):
     """The run was stopped by a signal; 130 after Ctrl-C, 143 after SIGTERM.
 
-    ``run_dir`` is the folder of the run that can be gone on with, if there is one.
+    ``run_dir`` is the folder of the run that can be continued, if there is one.
     """
 
     def __init__(self, message: str, signum: int, run_dir: str | None = None) -> None:

@@ -54,7 +54,7 @@ def members_of(by: str, samples: Samples, parts: dict[Split, Tensor], targets: T
 
 def tell_unknown(where: str) -> None:
     """Say that a checkpoint does not know its samples."""
-    text = f"{where}: the checkpoint does not say which samples it was trained on; the splits are made anew"
+    text = f"{where}: the checkpoint does not say which samples it was trained on; the data are split again"
     notice("split_anew", f"{text}, which is right only if the data have not changed since")
 
 

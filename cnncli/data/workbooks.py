@@ -31,7 +31,7 @@ def workbook_as_csv(path: Path | str) -> bytes:
     except OSError:
         raise
     except Exception as error:  # a damaged workbook raises whatever zip and XML readers raise
-        raise DataError(f"{name}: cannot be read as an Excel workbook ({error}); save it anew, or as CSV") from error
+        raise DataError(f"{name}: cannot be read as an Excel workbook ({error}); save it again, or as CSV") from error
     if len(book.worksheets) > 1:
         notice("sheets", f"{name}: has {len(book.worksheets)} sheets; the first, '{sheet.title}', is read")
     text = io.StringIO()
@@ -63,9 +63,9 @@ def read_parquet(path: Path) -> "pd.DataFrame":
     except OSError as error:
         if not path.is_file():
             raise
-        raise DataError(f"{path.name}: cannot be read as Parquet ({error}); save it anew, or as CSV") from error
+        raise DataError(f"{path.name}: cannot be read as Parquet ({error}); save it again, or as CSV") from error
     except Exception as error:  # a damaged file raises whatever Arrow raises
-        raise DataError(f"{path.name}: cannot be read as Parquet ({error}); save it anew, or as CSV") from error
+        raise DataError(f"{path.name}: cannot be read as Parquet ({error}); save it again, or as CSV") from error
     if frame.index.name is not None:
         frame = frame.reset_index()
     if not len(frame) or not len(frame.columns):

@@ -117,5 +117,5 @@ def _advice(first: ListedRun, second: ListedRun) -> str:
         and first.settings.get(key) != second.settings.get(key)
     ]
     if not keys:
-        return "the data have changed between them; train both anew, or compare three seeds of each"
+        return "the data have changed between them; train both again, or compare three seeds of each"
     return f"train both with the same {', '.join(keys)}, or compare three seeds of each"

@@ -107,7 +107,7 @@ def _before(checkpoint: Path, path: Path, warn: Callable[[str], None]) -> _File:
         return _File("none" if unseen else "unknown", [])
     except (OSError, ValueError) as error:
         cause = str(error).splitlines()[0]
-        warn(one_line(f"{path}: cannot be read ({cause}); looks at the test split are counted anew"))
+        warn(one_line(f"{path}: cannot be read ({cause}); looks at the test split are counted from zero"))
         return _File("unknown", [])
 
 

@@ -77,7 +77,7 @@ class Fit:
             self.meter.load_state_dict(saved.meter)
         self.record = checkpoint.metrics
         if not self.ranks.from_zero(self._best_is_kept):
-            self.display.warn(f"{self.run.best} is not the best of this history; the best is looked for anew")
+            self.display.warn(f"{self.run.best} is not the best of this history; the best is chosen from later epochs")
             self.best = Best(self.best.mode)
 
     def _fault(self, saved: TrainingState) -> str | None:

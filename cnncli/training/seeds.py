@@ -86,7 +86,7 @@ def train_seeds(loaded: LoadedConfig, seeds: Sequence[int], new: NewRun, quiet: 
             found.failed[seed] = str(error)
             display.warn(f"seed {seed}: {error}")
         except Interrupted as error:
-            told = f"{error}; the same command with --seeds goes on with this seed and those that are missing"
+            told = f"{error}; repeat the command with --seeds to resume this seed and train those that are missing"
             raise Interrupted(told, error.exit_code - 128, error.run_dir) from error
         _release()
     return found
@@ -131,7 +131,7 @@ def _plan(seeds: Sequence[int], made: dict[int, ListedRun]) -> str:
     groups: dict[str, list[int]] = {}
     for seed in seeds:
         state = made[seed].state if seed in made else ""
-        what = {"finished": "finished before", "running": "trained by another process", "": "new"}.get(state, "go on")
+        what = {"finished": "finished before", "running": "trained by another process", "": "new"}.get(state, "resumed")
         groups.setdefault(what, []).append(seed)
     return "seeds      " + "; ".join(f"{', '.join(map(str, of))}: {what}" for what, of in groups.items())
 

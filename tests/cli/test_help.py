@@ -107,10 +107,10 @@ def test_defaults_and_units_are_said(cnncli: Cli, monkeypatch: pytest.MonkeyPatc
     assert "--from NAME|CKPT|RUN" in (found := cnncli("finetune", "--help").out)
     assert "[required]" in found
     assert "Usage: cnncli finetune [CONFIG] [KEY=VALUE]... [OPTIONS]" in found
-    assert "Left out: the packaged recipe" in found
+    assert "Without one: the packaged recipe" in found
     train = cnncli("train", "--help").out
     assert "Usage: cnncli train [CONFIG] [KEY=VALUE]... [OPTIONS]" in train
-    assert "With --resume it may be left out" in " ".join(train.split())
+    assert "With --resume you can leave it out" in " ".join(train.split())
 
 
 @pytest.fixture

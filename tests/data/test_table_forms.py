@@ -362,7 +362,7 @@ def test_parquet_excel_and_gzip_are_read_as_the_csv_is() -> None:
         assert [str(label) for label in raw.frame["y"]] == expected.frame["y"].tolist()
     for name in ("bad.parquet", "bad.xlsx"):
         Path(name).write_bytes(b"no such thing")
-        with pytest.raises(DataError, match=r"cannot be read as .*save it anew, or as CSV"):
+        with pytest.raises(DataError, match=r"cannot be read as .*save it again, or as CSV"):
             datasets.build("csv", file=name, target="y")
 
 

@@ -126,7 +126,7 @@ def test_a_damaged_count_is_a_warning_and_begins_anew(run: Path, cnncli: Cli, co
     assert "Test looked at once; earlier looks are unknown." in answer.out.splitlines()
     (warning,) = [line for line in answer.err.splitlines() if line.startswith("warning: ")]
     assert warning.startswith(f"warning: {run}/test_looks.json: cannot be read (")
-    assert warning.endswith("looks at the test split are counted anew")
+    assert warning.endswith("looks at the test split are counted from zero")
     assert counted(run / "test_looks.json") == 1
 
 

@@ -97,11 +97,11 @@ def test_an_interrupted_seed_goes_on(tiny: Path, cnncli: Cli, monkeypatch: pytes
         patched.setattr(experiment.Fit, "_finish_epoch", stop)
         answer = cnncli("train", tiny, "--seeds", "3")
     assert answer.code == 130
-    assert "the same command with --seeds goes on" in answer.err
+    assert "repeat the command with --seeds" in answer.err
     states = {run.seed: run.state for run in list_runs(RUNS, RUNS)}
     assert states == {0: "finished", 1: "interrupted"}
     again = cnncli("train", tiny, "--seeds", "3")
-    assert "0: finished before; 1: go on; 2: new" in again.err
+    assert "0: finished before; 1: resumed; 2: new" in again.err
     assert "after epoch 1" in again.err
     assert {run.seed: run.state for run in list_runs(RUNS, RUNS)} == dict.fromkeys(range(3), "finished")
 
