@@ -75,6 +75,15 @@ ABOUT = {
         ),
         "compare",
     ),
+    "convolve": About(
+        "Look",
+        "filter a picture with kernels, as a convolutional layer does",
+        (
+            ("cnncli convolve photo.jpg --kernel sharpen --kernel mine.txt", "photo-sharpen.png and photo-mine.png"),
+            ("cnncli convolve photo.jpg --ckpt latest --out maps", "with the first layer of a network"),
+        ),
+        "command-line",
+    ),
     "runs": About(
         "Look",
         "list runs, how their configs differ, and their results",

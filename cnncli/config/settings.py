@@ -1,4 +1,4 @@
-"""What a config sets: what differs from the defaults, as it would be written."""
+"""What a config sets: what differs from the defaults, and what is always told, as it would be written."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,16 @@ from cnncli.core.run_ids import is_operational
 
 SECTIONS = ("dataset", "model", "task", "loss", "finetune", "optimizer", "scheduler", "train")
 _MARK = "finetune.completed"  # says of a config that it was filled in, and sets nothing
+ALWAYS = (
+    "dataset.name", "dataset.batch_size", "model.name", "model.dropout", "optimizer.name", "optimizer.lr",
+    "optimizer.weight_decay", "scheduler.name", "train.epochs", "seed",
+)  # fmt: skip
+"""What runs are compared by most often: if only one of two runs told it, TensorBoard would see no difference."""
 _CHOSEN = ("auto", "fp32")  # precisions that nobody needs to set
 
 
 def what_was_set(config: Config) -> dict[str, str]:
-    """``section.key`` → its value, of all that changes a result and is no default; the seed in any case.
+    """``section.key`` → its value, of all that changes a result and is no default, and of what is ``ALWAYS`` told.
 
     Text as it is, everything else as YAML and JSON write it: ``0.002``, ``[64, 128]``, ``true``.
     """
@@ -24,7 +29,9 @@ def what_was_set(config: Config) -> dict[str, str]:
         if name in COMPONENT_SECTIONS:
             found |= _differing(name, section.model_dump(mode="json"), _defaults(config, name))
         elif section is not None:
-            found |= _differing(name, section.model_dump(mode="json", exclude_defaults=True), {})
+            told = {key for key in type(section).model_fields if f"{name}.{key}" in ALWAYS}
+            values = section.model_dump(mode="json", exclude_defaults=True)
+            found |= _differing(name, values | section.model_dump(mode="json", include=told), {})
     found["seed"] = config.seed
     return {
         key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in found.items()
@@ -35,7 +42,9 @@ def _differing(path: str, value: Mapping[str, Any], default: Mapping[str, Any]) 
     return {
         where: inner
         for key, given in value.items()
-        if given != default.get(key) and f"{path}.{key}" != _MARK and not is_operational(f"{path}.{key}")
+        if (given != default.get(key) or f"{path}.{key}" in ALWAYS)
+        and f"{path}.{key}" != _MARK
+        and not is_operational(f"{path}.{key}")
         for where, inner in _flat(f"{path}.{key}", given)
     }
 

@@ -13,13 +13,14 @@ from cnncli.runs.fonts import lettering
 from cnncli.runs.outputs import Outputs
 from cnncli.runs.panels import Panel, panels_of
 from cnncli.runs.sample_picture import Pixels
-from cnncli.runs.tensorboard import Board
+from cnncli.runs.tensorboard import CARD, Board
 
 WORST = 12  # mistakes that are shown
 MOST_CURVES = 20  # classes with a curve of their own: those whose samples have the lowest probability
-INCHES, DPI = (5.6, 5.0), 90
+HEIGHT, DPI = 400, 90  # pixels of a picture that is as wide as TensorBoard shows one
 THUMBNAIL = 40  # pixels of a thumbnail's longer side
 _FOLDER = "projector"
+_HEADINGS = ("sample", "true", "predicted", "right", "loss", "id")
 
 
 def said(outputs: Outputs) -> npt.NDArray[np.bool_] | None:
@@ -85,7 +86,7 @@ def show_mistakes(board: Board, outputs: Outputs, pictures: Mapping[int, Pixels]
     title = f"Worst mistakes on {outputs.split}"
     panels = panels_of(MistakesBlock("mistakes", title, tuple(worst_mistakes(outputs))), pictures)
     if panels:
-        board.image("mistakes", _drawn(panels[0]), epoch)
+        board.image(f"{outputs.split}_pictures/mistakes", _drawn(panels[0]), epoch)
 
 
 def show_confusion(board: Board, outputs: Outputs, epoch: int) -> None:
@@ -97,7 +98,7 @@ def show_confusion(board: Board, outputs: Outputs, epoch: int) -> None:
     pairs = outputs.target * size + chosen.argmax(1)
     counts = np.bincount(pairs, minlength=size**2).reshape(size, size)
     block = MatrixBlock("confusion", "", outputs.classes, tuple(tuple(map(int, row)) for row in counts))
-    board.image("confusion", _drawn(panels_of(block, {})[0]), epoch)
+    board.image(f"{outputs.split}_pictures/confusion", _drawn(panels_of(block, {})[0]), epoch)
 
 
 def show_curves(board: Board, outputs: Outputs, epoch: int) -> None:
@@ -131,17 +132,21 @@ def show_embeddings(folder: Path, outputs: Outputs, places: Sequence[int], thumb
 
 
 def _labels(outputs: Outputs, places: Sequence[int]) -> str:
-    """The projector's table of what it writes beside a point, and colours points by."""
-    chosen, rows = said(outputs), [("true", "predicted", "right", "loss", "id")]
-    for place in places:
-        if chosen is not None:
-            is_true = true(outputs)[place]
-            names = [_names(outputs, is_true), _names(outputs, chosen[place])]
-            right = "yes" if (is_true == chosen[place]).all() else "no"
-        else:
-            names = [_numbers(outputs.target[place]), _numbers(outputs.answer[place])]
-            right = ""
-        rows.append((*names, right, f"{outputs.loss[place]:.4g}", str(outputs.ids[place])))  # type: ignore[arg-type]
+    """The projector's table of what it writes beside a point, and colours points by.
+
+    It writes the first column that has no numbers, so classes that are digits stand in words there.
+    """
+    chosen = said(outputs)
+    if chosen is None:
+        told = [(_numbers(outputs.target[place]), _numbers(outputs.answer[place])) for place in places]
+    else:
+        is_true = true(outputs)
+        told = [(_names(outputs, is_true[place]), _names(outputs, chosen[place])) for place in places]
+    rows = [_HEADINGS]
+    for place, (name, predicted) in zip(places, told, strict=True):
+        right = "" if chosen is None else "yes" if name == predicted else "no"
+        words = f"is {name}" if right == "yes" else f"is {name}, predicted {predicted}"
+        rows.append((words, name, predicted, right, f"{outputs.loss[place]:.4g}", str(outputs.ids[place])))
     return "".join("\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in rows)
 
 
@@ -170,7 +175,7 @@ def _drawn(panel: Panel) -> Pixels:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with lettering():
-        figure = Figure(figsize=INCHES, dpi=DPI, layout=ConstrainedLayoutEngine())
+        figure = Figure(figsize=(CARD / DPI, HEIGHT / DPI), dpi=DPI, layout=ConstrainedLayoutEngine())
         canvas = FigureCanvasAgg(figure)
         panel.draw(figure)
         canvas.draw()

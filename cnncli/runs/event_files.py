@@ -9,7 +9,7 @@ from cnncli.core.files import write_atomically
 
 EVENTS = "events.out.tfevents.*"
 BY_STEP = "train/step/"  # tags over optimizer steps; all others are over epochs
-AT_THE_END = ("final/", "pr/", "mistakes", "confusion")  # what is written once a run is finished
+AT_THE_END = ("final/", "pr/", "val_pictures/", "test_pictures/")  # what is written once a run is finished
 _BEFORE, _AFTER = 12, 4  # bytes around a record: its length with a checksum, and its own checksum
 _ANEW = ("_hparams_/", "custom_scalars__config__", *AT_THE_END)  # what a logger writes whenever it begins, or ends
 

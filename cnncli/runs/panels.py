@@ -32,7 +32,8 @@ MOST_LABELS = 20  # of a matrix, and of rates; of more classes those that are wo
 MOST_CONFUSIONS = 15
 LABEL, LABEL_ROOM = 8.0, 85.0  # points of a name, and of the room that it may take
 MATRIX_WIDTH = 240.0  # points that the names below a matrix have together
-MISTAKES_ACROSS, MISTAKE_ROOM = 4, 58.0  # pictures in a row; points of a name above one
+MISTAKES_ACROSS, MISTAKE_ROOM = 4, 58.0  # pictures in a row; points of a name above one, at most
+BEFORE_NAME = 30.0  # points of the word before a name, and of the gap to the next picture
 
 
 @dataclass(frozen=True)
@@ -163,13 +164,17 @@ def _reliability(block: ReliabilityBlock, axes: "Axes") -> None:
 
 
 def _mistakes(title: str, shown: Sequence[Mistake], pictures: Mapping[int, Pixels], figure: "FigureBase") -> None:
+    from matplotlib.figure import Figure, SubFigure
+
     rows = max(-(-len(shown) // MISTAKES_ACROSS), 2)  # few pictures stand at the top, too
     grid = list(figure.subplots(rows, MISTAKES_ACROSS, squeeze=False).flat)
     for axes in grid:
         axes.axis("off")
+    assert isinstance(figure, Figure | SubFigure)  # what both have is not in the types of FigureBase
+    room = min(MISTAKE_ROOM, figure.bbox.width / figure.dpi * 72 / MISTAKES_ACROSS - BEFORE_NAME)
     for axes, one in zip(grid, shown, strict=False):
         axes.imshow(pictures[one.sample], interpolation="nearest")
-        true, predicted = (shorten(name, MISTAKE_ROOM, LABEL) for name in (one.true, one.predicted))
+        true, predicted = (shorten(name, room, LABEL) for name in (one.true, one.predicted))
         axes.set_title(f"true: {true}\npred.: {predicted}\n{100 * one.probability:.1f} %", fontsize=LABEL)
     figure.suptitle(title, fontsize=12)
 

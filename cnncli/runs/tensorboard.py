@@ -1,6 +1,6 @@
 """A run in TensorBoard: one entry, whose tabs hold what ``logging`` asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from cnncli.runs.loggers import RunStart
 from cnncli.runs.sample_picture import Pixels
 
 BINS = 40  # of a histogram
+CARD = 350  # pixels of a picture's width in the tab Images, which shrinks wider ones without smoothing
 THRESHOLDS = 101  # of a precision-recall curve
 _TAGS = {
     "lr": "train/lr",
@@ -59,7 +60,12 @@ class Board:
             self._writer.flush()
 
     def image(self, tag: str, image: Pixels, step: int) -> None:
-        """A picture, uint8 ``[H, W, 3]``."""
+        """A picture, uint8 ``[H, W, 3]``; of one wider than ``CARD``, a smaller copy whose letters can be read."""
+        if image.shape[1] > CARD:
+            from PIL import Image
+
+            height = max(round(image.shape[0] * CARD / image.shape[1]), 1)
+            image = np.asarray(Image.fromarray(image).resize((CARD, height), Image.Resampling.LANCZOS))
         self._writer.add_image(tag, image, step, dataformats="HWC")
 
     def histogram(self, tag: str, values: npt.NDArray[np.float32], step: int) -> None:
@@ -118,7 +124,8 @@ def tagged(record: Record) -> dict[str, float]:
     """The scalars of a record by their tags.
 
     TensorBoard opens the first three groups of tags, in the order of the alphabet: these are ``final``, ``train`` and
-    ``val``. HParams shows five metrics, the first in the alphabet: those of the headline have numbers in front.
+    ``val``; those of pictures and histograms come after them. HParams shows five metrics, the first in the alphabet:
+    those of the headline have numbers in front.
     """
     final = [key for key in record if key.startswith("final/")]
     headline = final[0].rpartition("/")[2] if final else ""
@@ -136,16 +143,19 @@ def tagged(record: Record) -> dict[str, float]:
 
 
 def layout(record: Record) -> dict[str, dict[str, tuple[str, list[str]]]]:
-    """The Custom Scalars tab: of each metric training, validation and the baseline in one chart."""
+    """The Custom Scalars tab: of each metric training and validation in one chart, validation and baseline in another.
+
+    A baseline is often far from both, and the three in one chart would make of the other two one line.
+    """
     tags = tagged(record)
-    charts: Mapping[str, list[str]] = {
-        name: [tag for tag in (f"train/{name}", f"val/{name}", f"val/baseline/{name}") if tag in tags]
-        for name in dict.fromkeys(tag.rpartition("/")[2] for tag in tags)
-    }
-    return {
-        "training, validation, baseline": {
-            name: ("Multiline", [f"^{tag}$" for tag in drawn])
-            for name, drawn in charts.items()
-            if len(drawn) > 1 and name != "seconds"
+    names = [name for name in dict.fromkeys(tag.rpartition("/")[2] for tag in tags) if name != "seconds"]
+    pairs = {"training and validation": ("train", "val"), "validation and baseline": ("val", "val/baseline")}
+    charts: dict[str, dict[str, tuple[str, list[str]]]] = {
+        title: {
+            name: ("Multiline", [f"^{first}/{name}$", f"^{second}/{name}$"])
+            for name in names
+            if f"{first}/{name}" in tags and f"{second}/{name}" in tags
         }
+        for title, (first, second) in pairs.items()
     }
+    return {title: found for title, found in charts.items() if found}

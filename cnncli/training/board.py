@@ -55,10 +55,10 @@ def _weights(network: nn.Module) -> Histograms:
     """The weights, and what the last step of the epoch made of their gradients."""
     named = list(network.named_parameters())
     named = [named[place] for place in evenly(len(named), MOST_TENSORS)]
-    found = {f"weights/{name}": _some(weight) for name, weight in named}
+    found = {f"values_of_weights/{name}": _some(weight) for name, weight in named}
     gradients = ((name, weight.grad) for name, weight in named)
     dense = {name: grad for name, grad in gradients if grad is not None and not grad.is_sparse}
-    return found | {f"gradients/{name}": _some(grad) for name, grad in dense.items()}
+    return found | {f"values_of_gradients/{name}": _some(grad) for name, grad in dense.items()}
 
 
 class Activations:
@@ -68,18 +68,19 @@ class Activations:
         self._inputs: Tensor | None = None
 
     def of(self, experiment: Experiment) -> Histograms:
-        """By the names of the modules that have no others inside."""
+        """By the names and kinds of the modules that have no others inside, as ``0_Conv2d``."""
         network = experiment.state.eval_model
         if self._inputs is None:
             self._inputs = _few_inputs(experiment)
-        leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
+        modules = [(name, module) for name, module in network.named_modules() if not list(module.children())]
+        leaves = [(f"{name}_{type(module).__name__}".strip("_"), module) for name, module in modules]
         leaves = [leaves[place] for place in evenly(len(leaves), MOST_TENSORS)]
         found: Histograms = {}
 
         def note(name: str, answer: object) -> None:
             first = answer[0] if isinstance(answer, tuple) else answer
             if isinstance(first, Tensor) and first.is_floating_point():
-                found[f"activations/{name or type(network).__name__}"] = _some(first)
+                found[f"values_of_activations/{name}"] = _some(first)
 
         handles = [
             module.register_forward_hook(lambda _module, _given, answer, name=name: note(name, answer))

@@ -237,7 +237,7 @@ def _draw_samples(experiment: Experiment, run: RunFolder, tracker: Tracker) -> N
     """Nine samples of the first batch, from the very tensors that training sees, un-normalised."""
     image = training_samples(experiment.data, experiment.runtime.device, experiment.config.seed, SHOWN)
     image.save(run.samples)
-    tracker.show("samples", lambda board: board.image("samples", np.asarray(image), 0))
+    tracker.show("samples", lambda board: board.image("train_pictures/samples", np.asarray(image), 0))
 
 
 def _curves(experiment: Experiment, fit: Fit, result: RunResult, history: list[Record]) -> Curves:

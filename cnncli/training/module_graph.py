@@ -24,7 +24,7 @@ class _Recorder(TorchFunctionMode):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.nodes: list[Node] = []
-        self.inside = [f"{type(network).__name__}"]
+        self.inside = [""]  # of the network itself: a box around all would have to be opened first
         self._makers: dict[int, str] = {}
         self._alive: list[Any] = []  # a tensor that is gone would leave its number to another
         self._counts: Counter[str] = Counter()
@@ -44,7 +44,7 @@ class _Recorder(TorchFunctionMode):
 
     def add(self, operation: str, sources: Sequence[str], made: Sequence[Tensor]) -> str:
         """A node for what made these tensors."""
-        name = self._unused(f"{self.inside[-1]}/{operation}")
+        name = self._unused(f"{self.inside[-1]}{operation}")
         self.nodes.append(Node(name, operation, tuple(dict.fromkeys(sources)), tuple(made[0].shape)))
         for tensor in made:
             self._makers[id(tensor)] = name
@@ -67,19 +67,11 @@ def module_graph(network: nn.Module, example: Tensor) -> list[Node]:
     """The operations of ``network`` for an ``example`` ``[B, ...]``, in evaluation mode, grouped by its modules."""
     recorder = _Recorder(network)
     with observed(network), _scopes(network, recorder):
-        root = recorder.inside.pop()
-        recorder.inside.append("")
         recorder.add("input", [], [example])
-        recorder.inside.append(root)
         with recorder:
             answer = network(example)
-        recorder.inside.append("")
         recorder.add("output", [recorder._makers[id(answer)]] if id(answer) in recorder._makers else [], [answer])
-    return [
-        Node(node.name.removeprefix("/"), node.operation, tuple(name.removeprefix("/") for name in node.inputs),
-             node.shape)
-        for node in recorder.nodes
-    ]  # fmt: skip
+    return recorder.nodes
 
 
 @contextmanager
@@ -88,7 +80,7 @@ def _scopes(network: nn.Module, recorder: _Recorder) -> Iterator[None]:
     handles = []
 
     def entering(name: str) -> Callable[..., None]:
-        return lambda *_: recorder.inside.append(f"{recorder.inside[-1]}/{name}")
+        return lambda *_: recorder.inside.append(f"{recorder.inside[-1]}{name}/")
 
     for path, module in network.named_modules():
         if path:

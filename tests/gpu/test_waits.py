@@ -23,6 +23,7 @@ FEW = "model={name: simple_cnn, channels: [4, 8]}"
 
 CASES = {
     "bf16": ["digits", "precision=bf16"],
+    "logged": ["digits", "logging.tensorboard=true", "logging.steps=1", "train.clip_grad_norm=1.0"],
     "averaged": ["digits", "train={epochs: 1, ema_decay: 0.9, accumulate: 2, clip_grad_norm: 1.0}"],
     "mixed": ["digits", "dataset.augment=[mixup, cutmix]"],
     "weighted": ["digits", "loss={name: cross_entropy, class_weights: balanced, label_smoothing: 0.1}"],

@@ -34,11 +34,13 @@ def test_the_headline_sorts_before_all_other_final_metrics() -> None:
     ]  # fmt: skip
 
 
-def test_training_validation_and_baseline_share_a_chart() -> None:
-    (charts,) = layout(EPOCH).values()
-    assert charts == {
-        "loss": ("Multiline", ["^train/loss$", "^val/loss$"]),
-        "accuracy": ("Multiline", ["^train/accuracy$", "^val/accuracy$", "^val/baseline/accuracy$"]),
+def test_training_and_validation_share_a_chart_and_validation_and_baseline_another() -> None:
+    assert layout(EPOCH) == {
+        "training and validation": {
+            "loss": ("Multiline", ["^train/loss$", "^val/loss$"]),
+            "accuracy": ("Multiline", ["^train/accuracy$", "^val/accuracy$"]),
+        },
+        "validation and baseline": {"accuracy": ("Multiline", ["^val/accuracy$", "^val/baseline/accuracy$"])},
     }
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from cnncli.runs.checkpoint import load_checkpoint
+from cnncli.runs.tensorboard import CARD
 from cnncli.training import board as shown
 from cnncli.training.board import is_counted
 from tests.conftest import Answer
@@ -69,7 +71,8 @@ def test_what_was_set_and_the_final_metrics(run: Path) -> None:
     start = plugin_data_pb2.HParamsPluginData.FromString(data).session_start_info
     assert {name: value.string_value for name, value in start.hparams.items()} == {
         "dataset.name": "digits", "dataset.batch_size": "128", "model.name": "simple_cnn", "model.channels": "[4, 8]",
-        "optimizer.lr": "0.002", "train.epochs": "2", "seed": "3",
+        "model.dropout": "0.0", "optimizer.name": "adam", "optimizer.lr": "0.002", "optimizer.weight_decay": "0.0",
+        "scheduler.name": "constant", "train.epochs": "2", "seed": "3",
     }  # fmt: skip
     assert "_hparams_/session_end_info" in events.summary_metadata
     assert "_hparams_/experiment" not in events.summary_metadata, "one run's would be taken for all"
@@ -78,16 +81,25 @@ def test_what_was_set_and_the_final_metrics(run: Path) -> None:
 def test_graph_and_histograms(run: Path) -> None:
     events = read(run)
     tags = set(events.Tags()["histograms"])
-    assert {"weights/0.weight", "gradients/0.weight", "activations/0", "activations/9"} <= tags
+    assert {"values_of_weights/0.weight", "values_of_gradients/0.weight", "values_of_activations/0_Conv2d"} <= tags
     weights = load_checkpoint(run / "last.pt").weights["0.weight"]
-    first, last = events.Histograms("weights/0.weight")
+    first, last = events.Histograms("values_of_weights/0.weight")
     assert (first.step, last.step) == (1, 2)
     assert last.histogram_value.num == weights.numel()
     assert last.histogram_value.sum == pytest.approx(weights.sum().item(), abs=1e-5)
-    assert events.Histograms("activations/9")[0].histogram_value.num == 32 * 10
+    assert events.Histograms("values_of_activations/9_Linear")[0].histogram_value.num == 32 * 10
     names = [node.name for node in events.Graph().node]
-    assert "Sequential/Conv2d[0]/conv2d" in names
-    assert events.Tags()["images"][0] == "samples"
+    assert "Conv2d[0]/conv2d" in names
+    assert events.Tags()["images"][0] == "train_pictures/samples"
+
+
+def test_pictures_are_as_wide_as_they_are_shown(run: Path) -> None:
+    events = read(run)
+    shown = {tag: events.Images(tag)[0] for tag in events.Tags()["images"]}
+    assert set(shown) == {"train_pictures/samples", "val_pictures/mistakes", "val_pictures/confusion"}
+    assert {picture.width for picture in shown.values()} == {CARD}, "a wider one is shrunk so that no letter is legible"
+    with PIL.Image.open(run / "samples.png") as file:
+        assert file.width > CARD, "the file is as large as before"
 
 
 def test_how_often_histograms_are_made(tiny: Path) -> None:
@@ -124,7 +136,7 @@ def test_resuming_makes_no_duplicate_steps(tiny: Path, cnncli: Cli) -> None:
     events = read(Path("runs/tiny/one"))
     assert [event.step for event in events.Scalars("val/loss")] == [1, 2, 3]
     assert [event.step for event in events.Scalars("train/step/loss")] == [1, 5, 9, 13, 17, 21, 25, 29, 33]
-    assert [event.step for event in events.Histograms("weights/1.weight")] == [1, 2, 3]
+    assert [event.step for event in events.Histograms("values_of_weights/1.weight")] == [1, 2, 3]
     assert len(events.Scalars("final/1_test_accuracy")) == 1
 
 
@@ -151,7 +163,7 @@ def test_each_part_can_be_left_out(key: str, tiny: Path) -> None:
     tags = read(Path("runs/tiny/one")).Tags()
     has = {
         "graph": tags["graph"], "histograms": bool(tags["histograms"]),
-        "samples": any("samples" in tag for tag in tags["images"]),
+        "samples": "train_pictures/samples" in tags["images"],
         "steps": "train/step/loss" in tags["scalars"],
     }  # fmt: skip
     assert {name for name, there in has.items() if not there} == {key.partition("=")[0]}
