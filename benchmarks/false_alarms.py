@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ttest_ind
 
-from cnncli.insight import statistics as st
+from cnncli.scoring import statistics as st
 
 DRAWS = 2_000
 Array = NDArray[np.float64]
@@ -128,7 +128,7 @@ def grouped(random: np.random.Generator, pairs: int) -> Iterator[Row]:
 
 def neighbours(random: np.random.Generator, pairs: int) -> Iterator[Row]:
     """A series: what the errors differ by goes on from step to step."""
-    from cnncli.insight.units import block_length, blocks
+    from cnncli.scoring.units import block_length, blocks
 
     for samples in (200, 1000):
         for memory in (0.0, 0.3, 0.6, 0.8):

@@ -116,6 +116,7 @@ def evaluate(
     *,
     split: Literal["test", "val", "train"] | None = None,
     data: AnyPath | None = None,
+    by: str | None = None,
     tta: bool = False,
     plugins: Sequence[AnyPath] = (),
     quiet: bool = False,
@@ -123,7 +124,8 @@ def evaluate(
     """Evaluate a checkpoint (a file, a run's folder or its result) on a split of its data, or on all of ``data``.
 
     Without ``split``, the test split is used, or the validation split if there is no test split. ``data`` is a folder
-    or a file. ``tta`` averages over several views of every picture. ``plugins`` are files that the checkpoint needs.
+    or a file. ``by`` is a column of a table, or ``"folder"`` for pictures: each slice is evaluated separately, too.
+    ``tta`` averages over several views of every picture. ``plugins`` are files that the checkpoint needs.
     """
     with _calling(quiet):
         wanted = None if split is None else parse_split(split)
@@ -131,7 +133,8 @@ def evaluate(
             raise ConfigError("split and data exclude each other: all samples there are judged; leave one of them out")
         files = [_path(plugin) for plugin in plugins]
         predictor = load_predictor(_trained(trained), _words(overrides), files, views=tta, ranks=join())
-        return evaluation.evaluate(predictor, wanted, Display(quiet=quiet), None if data is None else os.fspath(data))
+        place = None if data is None else os.fspath(data)
+        return evaluation.evaluate(predictor, wanted, Display(quiet=quiet), place, by)
 
 
 def load(

@@ -231,8 +231,9 @@ def test_a_printed_result_is_a_few_lines(trained: cnncli.RunResult) -> None:
         first, *lines = str(found).splitlines()
         assert first.startswith(title)
         assert any(line.startswith("test (359 samples): loss ") and accuracy in line for line in lines)
-        assert lines[-1].startswith("baseline: commonest class (")
-        assert len(lines) <= 5
+        assert lines[-2].startswith("baseline: commonest class (")
+        assert lines[-1].startswith("95 % interval of accuracy on test (359 samples): ")
+        assert len(lines) <= 6
 
 
 def test_results_networks_and_layers_are_tables_in_a_notebook(trained: cnncli.RunResult) -> None:

@@ -19,9 +19,10 @@ ALLOWED = {
     "config": {"core"},
     **dict.fromkeys(PARTS, BELOW),
     "curate": {*BELOW, "data"},
-    "training": {*BELOW, *PARTS},
-    "inference": {*BELOW, *PARTS, "training"},
-    "insight": {*BELOW, *PARTS, "training", "inference"},
+    "scoring": {*BELOW, "runs"},
+    "training": {*BELOW, *PARTS, "scoring"},
+    "inference": {*BELOW, *PARTS, "scoring", "training"},
+    "insight": {*BELOW, *PARTS, "scoring", "training", "inference"},
     "api": {*BELOW, *PARTS, "training", "inference"},
     "cli": {*BELOW, *PARTS, "curate", "training", "inference", "insight"},
 }

@@ -32,6 +32,14 @@ Difference = Annotated[
         "that is not a fraction, 1 % of the first run's value]",
     ),
 ]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="The metric that decides, for example nll or macro_f1. [default: the main metric of the task]",
+    ),
+]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")]
 Latex = Annotated[bool, typer.Option("--latex", help="Print the table for LaTeX, with booktabs.")]
 Picture = Annotated[
@@ -43,6 +51,7 @@ Picture = Annotated[
 def compare(
     runs: Runs = None,
     split: Judged = "val",
+    metric: Metric = None,
     difference: Difference = None,
     markdown: Markdown = False,
     latex: Latex = False,
@@ -63,7 +72,7 @@ def compare(
 
     form = "" if picture is None else form_of(picture)
     output = None if picture is None else Output("--picture", picture, text=False)
-    found = compared(runs or [], runs_dir, wanted, difference)
+    found = compared(runs or [], runs_dir, wanted, difference, metric)
     if output is not None:
         content = drawn(found, form)
         output.write(lambda file: file.write(content))
@@ -97,6 +106,9 @@ def _print(found: "Comparison") -> None:
         found.split == "test"
     )
     print_table(title, ["run", "runs", *(name.replace("_", " ") for name in found.metrics)], rows)
+    if found.scores:
+        further = [[row.argument, *(shown(name, row.metrics[name]) for name in found.scores)] for row in found.rows]
+        print_table("Further scores", ["run", *(name.replace("_", " ") for name in found.scores)], further)
     if found.differs:
         settings = [[key, *values] for key, values in found.differs.items()]
         columns = ["key", *(row.argument for row in found.rows)]

@@ -210,7 +210,14 @@ SplitName = Annotated[
         "--split", metavar="test|val|train", help="The split to evaluate. [default: test, or val without a test split]"
     ),
 ]
-
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="COLUMN|folder",
+        help="Also evaluate each slice: the samples with the same value in a column, or in the same folder.",
+    ),
+]
 
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="The number of steps to forecast.")]
 SeriesFile = Annotated[

@@ -124,6 +124,7 @@ def _metrics_table(
     title: str, metrics: "Mapping[str, Values]", samples: Mapping[str, int], report: "SplitReport", judged: str = ""
 ) -> None:
     """The metrics of every split, and of the baselines on the one that the report is about (or ``judged``)."""
+    from cnncli.core.as_text import interval_line
     from cnncli.core.metrics import format_metric
 
     judged = judged or report.split
@@ -137,10 +138,8 @@ def _metrics_table(
         took = "" if found.seconds is None else f" ({found.seconds:.1f} s)"
         rows.append([f"baseline: {found} on {judged}{took}", "", *shown(found.metrics)])
     print_table(title, ["split", "samples", *[name.replace("_", " ") for name in names]], rows)
-    if report.interval is not None:
-        low, high = (format_metric(report.headline, value) for value in report.interval)
-        name = report.headline.replace("_", " ")
-        tell(f"95 % interval of {name} on {judged} ({report.samples:,} samples): {low} to {high}")
+    if sure := interval_line(report, judged):
+        tell(sure)
     if report.perfect_baseline:
         tell(f"The baseline {report.baselines[0]} is perfect: it makes no error on {judged}; none can beat it.")
     elif not report.beats_baseline:

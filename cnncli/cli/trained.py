@@ -10,6 +10,7 @@ import typer
 from cnncli.cli.console import print_text, say, terminal_width, warn
 from cnncli.cli.options import (
     Beam,
+    By,
     Checkpoint,
     Encoding,
     Form,
@@ -63,6 +64,7 @@ def evaluate(
     ckpt: Checkpoint = None,
     split: SplitName = None,
     data: NewData = None,
+    by: By = None,
     tta: Tta = False,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
@@ -85,7 +87,7 @@ def evaluate(
     from cnncli.training.display import Display
 
     predictor = load_predictor(path, overrides, plugin or [], views=tta, ranks=join())
-    tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_), data), json_)
+    tables.print_evaluation(evaluation.evaluate(predictor, wanted, Display(quiet=json_), data, by), json_)
 
 
 def predict(

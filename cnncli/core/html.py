@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from cnncli.core.as_text import interval_line
 from cnncli.core.metrics import format_metric
 from cnncli.core.results import Block, FactsBlock, MatrixBlock, SplitReport, TableBlock, Values
 
@@ -42,7 +43,8 @@ def report_html(report: SplitReport) -> str:
     """The baselines of a report and all its parts that are for reading."""
     rows = [[str(each), format_metric(report.headline, each.metrics[report.headline])] for each in report.baselines]
     baselines = table([f"baseline on {report.split}", report.headline], rows)
-    return baselines + "".join(map(_block, report.blocks))
+    sure = interval_line(report)
+    return baselines + (f"<p>{escape(sure)}</p>" if sure else "") + "".join(map(_block, report.blocks))
 
 
 def _block(block: Block) -> str:

@@ -4,6 +4,8 @@ LOWER_IS_BETTER = frozenset(
     {"loss", "mae", "rmse", "smape", "mase", "bits_per_character", "perplexity"}
 )  # fmt: skip
 """Metrics that are errors; of every other one more is better. A test compares this with what the tasks say."""
+LOWER_SCORES = frozenset({"nll", "brier"})
+"""Further scores that are errors, too."""
 
 
 def format_metric(name: str, value: float) -> str:

@@ -29,8 +29,9 @@ class Column:
 class TableBlock:
     """Rows under columns; a cell that is None is left out of JSON.
 
-    In JSON the rows are ``records``, or objects by the name in their first column, or lists by column, with ``facts``
-    beside them. ``notes`` are sentences below the table; a ``brief`` one is shown after training, too.
+    In JSON the rows are ``records`` (in ``rows`` where there are ``facts``), or objects by the name in their first
+    column, or lists by column, with ``facts`` beside them. ``notes`` are sentences below the table; a ``brief`` one is
+    shown after training, too.
     """
 
     key: str
@@ -55,7 +56,7 @@ class TableBlock:
         if self.shape == "by_column":
             lists = {column.key: [record[column.key] for record in records] for column in self.columns[1:]}
             return {self.key: {**self.facts, **lists}}
-        return {self.key: records}
+        return {self.key: {**self.facts, "rows": records} if self.facts else records}
 
 
 @dataclass(frozen=True, config=_PLAIN)
@@ -237,8 +238,7 @@ Block = Annotated[
 class SplitReport:
     """One look at a split of ``samples``: metrics, the baselines (the one to beat first), and what else there is.
 
-    ``headline`` is the metric that is compared with the baselines', ``interval`` its 95 % interval, where it is a
-    share of samples that were counted.
+    ``headline`` is the metric that is compared with the baselines', ``interval`` its 95 % interval, where it is known.
     """
 
     split: Split

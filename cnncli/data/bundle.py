@@ -12,6 +12,7 @@ from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.members import Members
 from cnncli.core.registry import tasks, transforms
 from cnncli.core.seeding import derive_seed
+from cnncli.core.slices import Slices
 from cnncli.core.spec import DataSpec, Pictures, Split, Wants
 from cnncli.data import cache
 from cnncli.data.contract import Opened, Raw, Remembered, Track
@@ -22,6 +23,7 @@ from cnncli.data.mixing import Mix
 from cnncli.data.order import Order, Share
 from cnncli.data.places import build, file_of
 from cnncli.data.sample_ids import Known, Naming, by_content
+from cnncli.data.slicing import Slicing
 from cnncli.data.sources import ArraySource, FileSource, Held, Source
 from cnncli.data.transforms import Augment, Built
 
@@ -39,6 +41,7 @@ class DataBundle:
     embed: Callable[[Tensor], Tensor] | None = None  # inputs → the features that a network learns from instead
     members: Members | None = None  # of data sets that can change
     naming: Naming | None = None  # of samples; None: by what they hold
+    slicing: Slicing | None = None  # None: there are no columns and no folders
     share: Share = field(default_factory=Share)  # of this process
     _loaders: dict[tuple[Split, torch.device, bool, int, bool, Share], Loader] = field(default_factory=dict)
     _held: dict[tuple[Split, torch.device], Held] = field(default_factory=dict)
@@ -46,6 +49,13 @@ class DataBundle:
     def names(self, split: Split) -> Known:
         """What the samples of ``split`` are called, and their groups, in their order."""
         return by_content(self.sources[split]) if self.naming is None else self.naming(split)
+
+    def slices(self, split: Split, by: str) -> Slices:
+        """The slices of ``split`` by a column, or by ``folder``; raises ``DataError`` where there is no such thing."""
+        if self.slicing is None:
+            cause = f"has neither columns nor folders, so that there is no '{by}' to slice by"
+            raise DataError(f"{self.config.name}: {cause}; leave it out, or give the data as a table or in folders")
+        return self.slicing(split, by)
 
     def loader(
         self,
@@ -178,7 +188,8 @@ def build_data(
     opened = open_raw(raw, config, wants, track, spec, remembered)
     if spec is None and remembered is None:
         glance(config.name if file is None else str(file), opened)
-    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members, naming=opened.naming)
+    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members, naming=opened.naming,
+                      slicing=opened.slicing)  # fmt: skip
 
 
 def open_raw(

@@ -11,6 +11,7 @@ from cnncli.config.sections import DatasetConfig
 from cnncli.core.members import Members
 from cnncli.core.spec import DataSpec, Split, Wants
 from cnncli.data.sample_ids import Naming
+from cnncli.data.slicing import Slicing
 from cnncli.data.sources import Source
 
 Track = Callable[[Iterable[Any], int, str], Iterable[Any]]
@@ -35,6 +36,7 @@ class Opened(NamedTuple):
     sources: dict[Split, Source]
     members: Members | None = None  # of data sets that can change
     naming: Naming | None = None  # of samples; None: by what they hold
+    slicing: Slicing | None = None  # None: there are no columns and no folders
 
 
 class Raw(Protocol):

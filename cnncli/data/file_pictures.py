@@ -1,7 +1,7 @@
 """Pictures in files as a data set: which are training, validation and test, and what a run remembers of that."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cnncli.config.sections import DatasetConfig
+from cnncli.core.slices import Slices
 from cnncli.core.spec import DataSpec, Decode, Split
 from cnncli.data.alike import together
 from cnncli.data.contents import contents
@@ -19,6 +20,7 @@ from cnncli.data.paths import Paths
 from cnncli.data.pictures import PictureSet
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
 from cnncli.data.sample_ids import Known, known
+from cnncli.data.slicing import Slicing
 from cnncli.data.sources import FileSource, Source
 from cnncli.data.splits import carve, left_by
 
@@ -42,6 +44,7 @@ class FilePictures:
     test_fraction: float
     numbers: tuple[str, ...] = ()
     groups: tuple[str, ...] | None = None
+    slicing: Callable[[list[int], str], Slices] | None = None  # of the pictures at these positions
 
     def open(self, config: DatasetConfig, track: Track, spec: DataSpec | None, remembered: Remembered | None) -> Opened:
         """The splits that are told, carved or remembered; what is alike stays together where they are carved."""
@@ -60,7 +63,12 @@ class FilePictures:
         pictures = PictureSet(self.classes, self.decode, self.seen, self.numbers)
         spec, sources = pictures.finish(sources, config, track, spec)
         members = members_of("path", samples, parts, targets) if remembered is None else remembered.members
-        return Opened(spec, sources, members, lambda split: self._known(parts[split].tolist()))
+        return Opened(spec, sources, members, lambda split: self._known(parts[split].tolist()), self._slicing(parts))
+
+    def _slicing(self, parts: Mapping[Split, Tensor]) -> Slicing | None:
+        """The slices of each part, where there are any."""
+        found = self.slicing
+        return None if found is None else lambda split, by: found(parts[split].tolist(), by)
 
     def _known(self, rows: list[int]) -> Known:
         """The names of the pictures at ``rows``, and their groups."""

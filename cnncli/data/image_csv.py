@@ -1,5 +1,6 @@
 """Your own pictures, listed in a table: a path in every row, and beside it what is to be learned."""
 
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from cnncli.core.errors import DataError, did_you_mean
 from cnncli.core.notices import notice
 from cnncli.core.numbers import Fraction
 from cnncli.core.registry import datasets
+from cnncli.core.slices import Slices
 from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Split, Wants
 from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.csv_table import Delimiter
@@ -20,6 +22,7 @@ from cnncli.data.image_folder import Size, ValueRange, decoding
 from cnncli.data.names import near_equal
 from cnncli.data.paths import as_paths
 from cnncli.data.picture_listing import Label, Listing, list_pictures
+from cnncli.data.slicing import FOLDER, ITSELF, by_names, form_of, require_known, slices_of
 from cnncli.data.sources import FileSource
 from cnncli.data.table_file import Header
 
@@ -95,7 +98,7 @@ class ListedPictures:
         named = listing.columns if wants == "numbers" else ()
         pictures = FilePictures(
             str(listing.table), listing.folder, parts, listing.names(order), classes, self.decode, self.seen,
-            self.test_fraction, named, groups,
+            self.test_fraction, named, groups, lambda own, by: self._slices([order[row] for row in own], by),
         )  # fmt: skip
         opened = pictures.open(config, track, spec, remembered)
         if wants == "labels" and spec is None:
@@ -110,6 +113,15 @@ class ListedPictures:
             codes = self._codes(classes)
             return classes, torch.tensor([codes(row, name) for row, name in enumerate(found)])
         return self._labels(known) if wants == "labels" else ((), self.listing.numbers())
+
+    def _slices(self, rows: list[int], by: str) -> Slices:
+        """The pictures of these rows by the values of a column, or by the folders that they lie in."""
+        cells, name = self.listing.cells, self.listing.table.name
+        if by == FOLDER and FOLDER not in cells.columns:
+            return by_names([posixpath.dirname(path) or ITSELF for path in self.listing.names(rows)], by, name)
+        require_known(by, [*cells.columns, FOLDER], name)
+        column = cells[by].iloc[rows]
+        return slices_of(column, by, name, form_of(column))
 
     def _codes(self, classes: tuple[str, ...]) -> Callable[[int, str], int]:
         """The number of a row's class; raises ``DataError`` for one that is unknown."""

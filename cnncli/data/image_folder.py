@@ -11,12 +11,14 @@ from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError, did_you_mean
 from cnncli.core.numbers import Fraction, Side, Value
 from cnncli.core.registry import datasets
+from cnncli.core.slices import Slices
 from cnncli.core.spec import Channels, DataSpec, Decode, Fit, Interpolation, Split, Wants
 from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.file_pictures import ORDER, FilePictures
 from cnncli.data.find import find_data
 from cnncli.data.folders import Part, read_folder
 from cnncli.data.names import compile_pattern
+from cnncli.data.slicing import FOLDER, ITSELF, by_names, require_known
 from cnncli.data.sources import FileSource
 
 Size = Side | tuple[Side, Side]  # of a square, or (height, width)
@@ -85,9 +87,11 @@ class PictureFolder:
         }
         names = tuple(name for part in parts.values() for name in part.names)
         groups = None if self.group is None else tuple(self._group_of(name) for name in names)
+        above = 1 if any(part.folder == self.root for part in parts.values()) else 2  # the class; the split and it
         pictures = FilePictures(
-            str(self.root), self.root, sources, names, classes, self.decode, self.seen, self.test_fraction, (), groups
-        )
+            str(self.root), self.root, sources, names, classes, self.decode, self.seen, self.test_fraction, (), groups,
+            lambda rows, by: self._slices([names[row].split("/")[above:-1] for row in rows], by),
+        )  # fmt: skip
         return pictures.open(config, track, spec, remembered)
 
     def _require_known(self, folder: dict[Split, Part], classes: tuple[str, ...]) -> None:
@@ -99,6 +103,17 @@ class PictureFolder:
             )
         if not any(part.paths for part in folder.values()):
             raise DataError(f"{self.root}: has no pictures in class folders; name a folder with one for each class")
+
+    def _slices(self, below: list[list[str]], by: str) -> Slices:
+        """Pictures by the folder below their class that they lie in; raises ``DataError`` where there is none."""
+        require_known(by, [FOLDER], str(self.root))
+        if not any(below):
+            raise DataError(
+                f"{self.root}: all pictures lie in the class folders themselves, so that there are no folders to slice "
+                "by; put them into folders below the classes, or list them in a table (dataset.name: image_csv) with "
+                "a column for it"
+            )
+        return by_names(["/".join(folders) or ITSELF for folders in below], by, str(self.root))
 
     def _group_of(self, name: str) -> str:
         assert self.group is not None

@@ -40,6 +40,7 @@ class Listing:
     files: Files
     parts: list[Split]
     labels: "pd.DataFrame"
+    cells: "pd.DataFrame"  # all columns, as texts
     groups: tuple[str, ...] | None = None
 
     @property
@@ -185,4 +186,4 @@ def list_pictures(
     if grouped is not None:
         require_column(frame, grouped, table.name, "group")
         groups = tuple(cells_of(frame, grouped, table.name))
-    return Listing(table, folder, files, parts_of(frame, split, table.name), labels, groups)
+    return Listing(table, folder, files, parts_of(frame, split, table.name), labels, frame, groups)

@@ -12,12 +12,14 @@ from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.members import Members
 from cnncli.core.notices import notice
 from cnncli.core.series_parts import SeriesPart
+from cnncli.core.slices import Slices
 from cnncli.core.spec import DataSpec, Series, Split, Wants
 from cnncli.data.contract import Opened, Remembered, Track
 from cnncli.data.gaps import Array, Stretch
 from cnncli.data.remembered import tell_unknown
 from cnncli.data.sample_ids import Known, known
 from cnncli.data.series_file import Found
+from cnncli.data.slicing import by_names, require_known
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.spans import Bounds, as_members, find_bounds, spans_of
 from cnncli.data.times import Moments
@@ -89,7 +91,13 @@ class SeriesData:
         series = spec.require(Series, "this data set")
         sources = self._several(spec, bounds) if series.parts else self._one(spec, bounds[0])
         members = self._members(bounds) if remembered is None else remembered.members
-        return Opened(spec, sources, members, lambda split: self._names(bounds, split))
+        slicing = (lambda split, by: self._slices(bounds, split, by)) if series.parts else None
+        return Opened(spec, sources, members, lambda split: self._names(bounds, split), slicing)
+
+    def _slices(self, bounds: list[Bounds], split: Split, by: str) -> Slices:
+        """The windows of each series, which a column tells apart; raises ``DataError`` for another column."""
+        require_known(by, ["/".join(() if self.found is None else self.found.by)], self.name)
+        return by_names([name.rpartition("@")[0] for name in self._names(bounds, split).ids.tolist()], by, self.name)
 
     def _names(self, bounds: list[Bounds], split: Split) -> Known:
         """Of each window of a split its series and the time, or the position, of its first target."""

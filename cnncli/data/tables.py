@@ -11,6 +11,7 @@ from torch import Tensor
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.members import Members
+from cnncli.core.slices import Slices
 from cnncli.core.spec import DataSpec, Numbers, Split, Table, Wants
 from cnncli.data.columns import encode_rows, mean_and_std, missing_in, numbers, refuse, texts
 from cnncli.data.contract import Opened, Remembered, Track
@@ -19,6 +20,7 @@ from cnncli.data.labels import encode_labels
 from cnncli.data.number_forms import PLAIN
 from cnncli.data.remembered import Samples, find_parts, members_of, tell_unknown
 from cnncli.data.sample_ids import Known, by_row, known
+from cnncli.data.slicing import require_known, slices_of
 from cnncli.data.sources import ArraySource, Source
 from cnncli.data.splits import carve
 from cnncli.data.table_rows import groups_of, keys_of, row_hashes, tell_equal
@@ -100,7 +102,15 @@ class TableData:
         if spec is None:
             numbers = self._scale(targets[parts["train"]]) if wants == "numbers" else None
             spec = DataSpec(sources["train"].shape, classes, table, tuple(targets.shape[1:]), numbers)
-        return Opened(spec, sources, members, lambda split: self._names(frame.iloc[parts[split].numpy()]))
+        na = missing_in(table, self.rules.na_values)
+        return Opened(spec, sources, members, lambda split: self._names(frame.iloc[parts[split].numpy()]),
+                      lambda split, by: self._slices(frame.iloc[parts[split].numpy()], by, na))  # fmt: skip
+
+    def _slices(self, rows: "pd.DataFrame", by: str, na: Collection[str]) -> Slices:
+        """The rows by the values of any column, whether the network is told of it or not."""
+        require_known(by, list(rows.columns), self.name)
+        form = None if by in self.categorical else choose_form(rows[by], self.rules)
+        return slices_of(rows[by], by, self.name, form, na)
 
     def _names(self, rows: "pd.DataFrame") -> Known:
         """What the rows are called: keys, or hashes of their cells; and their groups, where the table has them."""

@@ -1,6 +1,7 @@
 """A checkpoint judged on a split of its data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cnncli.core.html import metrics_table, report_html
 from cnncli.core.members import Members
 from cnncli.core.printable import shell_word
 from cnncli.core.results import SplitReport, Values
+from cnncli.core.slices import Slices
 from cnncli.core.spec import Split
 from cnncli.data import DataBundle
 from cnncli.data.contract import Remembered
@@ -22,6 +24,7 @@ from cnncli.data.order import Share
 from cnncli.data.places import home_of, placed, where_to_set
 from cnncli.inference.judged_split import judged_split
 from cnncli.inference.predictor import Predictor
+from cnncli.runs.outputs import MOST
 from cnncli.runs.results import read_result, with_counts
 from cnncli.runs.run_folder import RunFolder
 from cnncli.runs.test_looks import Looks, count_look, in_run
@@ -76,11 +79,14 @@ class Evaluation:
 
 
 @explained(ANSWERING)
-def evaluate(predictor: Predictor, split: Split | None, display: Display, place: str | None = None) -> Evaluation:
+def evaluate(
+    predictor: Predictor, split: Split | None, display: Display, place: str | None = None, by: str | None = None
+) -> Evaluation:
     """Metrics, details of each class and the baseline of a trained network on one split of its data.
 
     The split is the one that the run remembers, wherever the data lie now; at another ``place`` it is all that training
-    has not seen. Without a ``split`` it is test, or validation where there is none.
+    has not seen. Without a ``split`` it is test, or validation where there is none. ``by`` is a column, or ``folder``,
+    of which each slice is judged on its own, too.
     """
     ranks = predictor.runtime.ranks
     with ranks.zero_first():
@@ -89,14 +95,18 @@ def evaluate(predictor: Predictor, split: Split | None, display: Display, place:
         data.share = Share(ranks.index, ranks.count)
         if ranks.count > 1:
             data.loader(split, predictor.runtime.device)
+    slices = None if by is None else data.slices(split, by)
     predictor.task.fit(training)
-    recorder = _recorder(predictor, data, split) if place is None else None
+    wanted = place is None and _wants_outputs(predictor, split)
+    recorder = Recorder(data, split, predictor.task, predictor.config.task.name, to_keep=wanted)
     with StopSignal() as stop:
         report = report_split(predictor.model, data, split, predictor.task, predictor.runtime, display, stop, recorder)
     if report is None:
         assert stop.signum is not None
         raise Interrupted("stopped before the evaluation was done", stop.signum)
-    if recorder is not None and ranks.is_zero:
+    if slices is not None:
+        report = ranks.from_zero(partial(_with_slices, report, recorder, slices))
+    if wanted and ranks.is_zero:
         keep(recorder, RunFolder(predictor.path.parent).outputs(split), display)
     if place is None:
         report = with_fitted(report, RunFolder(predictor.path.parent).report)
@@ -122,13 +132,25 @@ def with_fitted(report: SplitReport, of_run: Path) -> SplitReport:
     return report.beside([baseline for baseline in known.baselines if baseline.seconds is not None])
 
 
-def _recorder(predictor: Predictor, data: DataBundle, split: Split) -> Recorder | None:
-    """What records the answers of a run's best weights to a split of which it has no outputs; None otherwise."""
+def _with_slices(report: SplitReport, recorder: Recorder, slices: Slices) -> SplitReport:
+    """``report`` with the slices of what was recorded; raises ``DataError`` where it was too much."""
+    from cnncli.scoring.slices import by_slices  # scipy takes a while to import
+
+    outputs = recorder.judged()
+    if outputs is None:
+        cause = recorder.fault or f"the answers take more than {MOST // 2**20} MiB"
+        raise DataError(f"by {slices.by}: no slices can be judged ({cause}); leave it out, or judge a smaller split")
+    block = by_slices(outputs, slices, report.headline, report.metrics)
+    return replace(report, blocks=(*report.blocks, block))
+
+
+def _wants_outputs(predictor: Predictor, split: Split) -> bool:
+    """Whether these are a run's best weights, and the run has no outputs of the split where it should."""
     config, run = predictor.config, RunFolder(predictor.path.parent)
     wanted = config.logging.outputs and predictor.as_trained and not predictor.views and split in KEPT
     own = predictor.path.name == run.best.name and in_run(predictor.path)
     missing = predictor.runtime.ranks.from_zero(lambda: not run.outputs(split).exists())
-    return Recorder(data, split, predictor.task, config.task.name) if wanted and own and missing else None
+    return wanted and own and missing
 
 
 def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:

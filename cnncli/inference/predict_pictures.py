@@ -141,6 +141,9 @@ def _threshold(predictor: Predictor, max_error: float) -> tuple[float, float, in
         raise ConfigError(f"--max-error {max_error}: give a rate from 0 up and below 1, for example 0.02")
     if predictor.views:
         raise ConfigError("--max-error is known for single views only; leave out --tta")
+    if getattr(predictor.task, "costs", None) is not None:
+        raise ConfigError("--max-error is known for the most probable class, and task.costs decides by costs; leave "
+                          "--max-error out")  # fmt: skip
     calibration = predictor.task.calibration
     risk = getattr(calibration, "risk", None)
     if risk is None:

@@ -8,50 +8,73 @@ from statistics import fmean
 
 import numpy as np
 
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.core.intervals import wilson
-from cnncli.core.metrics import LOWER_IS_BETTER
+from cnncli.core.metrics import LOWER_IS_BETTER, LOWER_SCORES
 from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
-from cnncli.insight import statistics as st
 from cnncli.insight.comparison import Answer, Compared, Comparison, Interval, Judged, Needed, Summary, Test
-from cnncli.insight.measures import FRACTIONS, POINTS, Parts, Values
 from cnncli.insight.pairs import Pair, alone, has_outputs, judged_alike, kept, pair
 from cnncli.insight.rows import Row, find_rows
 from cnncli.runs.settings import SEED, differing_keys, written
+from cnncli.scoring import statistics as st
+from cnncli.scoring.intervals import interval_of
+from cnncli.scoring.measures import FRACTIONS, POINTS, Parts, Values
+from cnncli.scoring.scores import SCORES
 
 POINT = 0.01
+LOWER = LOWER_IS_BETTER | LOWER_SCORES
 CHECKPOINTS = (
     "This speaks of these {} checkpoints only: another seed of the same settings can differ significantly, too. "
     "Settings are compared from three seeds each."
 )
 
 
-def compare(words: Sequence[str], runs_dir: Path, split: Split = "val", difference: float | None = None) -> Comparison:
+def compare(
+    words: Sequence[str],
+    runs_dir: Path,
+    split: Split = "val",
+    difference: float | None = None,
+    metric: str | None = None,
+) -> Comparison:
     """The runs that the words name side by side, each against the first; from what they have kept, without their data.
 
-    ``difference`` of the headline is the one of which is told what it would take to find it. Raises ``ConfigError``,
-    ``CheckpointError``, ``StorageError``, and ``DataError`` where two runs are no pair.
+    ``metric`` is the one that decides, of those that all runs have; without it the task's headline. ``difference`` of
+    it is the one of which is told what it would take to find it. Raises ``ConfigError``, ``CheckpointError``,
+    ``StorageError``, and ``DataError`` where two runs are no pair.
     """
     if len(words) < 2:
         raise ConfigError("compare needs two runs or more; the first is what the others are measured against")
     rows = find_rows(words, runs_dir, split)
-    outcome = rows[0].runs[0].outcome
-    headline, lower = str(outcome.headline), outcome.lower_is_better
+    outcome, headline = rows[0].runs[0].outcome, _deciding(rows, metric)
     _check_difference(difference, headline)
     judged = [_judged(row, headline) for row in rows]
     compared = _corrected([_compared(rows[0], row, headline, difference) for row in rows[1:]], headline)
+    names = _in_order(judged, headline)
     return Comparison(
         split=split,
         samples=_samples(rows, split),
         headline=headline,
-        lower_is_better=lower,
-        metrics=_in_order(judged, headline),
+        lower_is_better=outcome.lower_is_better if headline == outcome.headline else headline in LOWER,
+        metrics=tuple(name for name in names if name not in SCORES or name == headline),
+        scores=tuple(name for name in SCORES if name != headline and all(name in row.metrics for row in judged)),
         rows=tuple(judged),
         differs=_differs(rows),
         compared=tuple(compared),
         notes=tuple(_notes(rows, compared, split)),
     )
+
+
+def _deciding(rows: Sequence[Row], metric: str | None) -> str:
+    """The metric that decides; raises ``ConfigError`` for one that not all runs have."""
+    if metric is None:
+        return str(rows[0].runs[0].outcome.headline)
+    told = [(run.path, row.metrics(run)) for row in rows for run in row.runs]
+    known = [name for name in told[0][1] if all(name in metrics for _, metrics in told)]
+    if metric in known:
+        return metric
+    lacking = next(path for path, metrics in told if metric not in metrics)
+    raise ConfigError(f"{lacking}: has no metric '{metric}' on {rows[0].split}; {did_you_mean(metric, known)}")
 
 
 def _check_difference(difference: float | None, headline: str) -> None:
@@ -81,7 +104,7 @@ def _judged(row: Row, headline: str) -> Judged:
         runs=tuple(str(run.path) for run in row.runs),
         seeds=tuple(row.seeds),
         metrics=metrics,
-        baselines=tuple(row.baselines()),
+        baselines=tuple(row.baselines(headline)),
     )
 
 
@@ -96,19 +119,8 @@ def _summary(values: list[float]) -> Summary:
 def _interval(row: Row, name: str) -> Interval | None:
     """The interval of a single run's metric: how sure it is that was measured on so many samples."""
     measured, units = alone(row.runs[0], row.split)
-    value = measured.values().get(name)
-    if value is None or units.count < 2:
-        return None
-    if name in FRACTIONS and measured.hits is not None and units.kind == "samples":
-        return Interval(*wilson(int(measured.hits.sum()), len(measured.hits)))
-    summed, names = measured.by_unit(units), frozenset({name})
-    influence = measured.influences(summed, units)[name]
-    found = st.of_units(
-        value, influence, lambda weights: measured.replicates(weights, summed, units, names)[name], units.few
-    )
-    if found.low == found.high and name in POINTS:
-        return Interval(*wilson(round(value * units.count), units.count))
-    return Interval(found.low, found.high)
+    ends = interval_of(measured, units, name, measured.values().get(name))
+    return None if ends is None else Interval(*ends)
 
 
 def _compared(first: Row, row: Row, headline: str, difference: float | None) -> Compared:
@@ -220,7 +232,7 @@ def _answer(name: str, difference: float, p: float | None) -> Answer | None:
         return None
     if p >= st.LEVEL:
         return "not distinguishable"
-    return "better" if (difference < 0) == (name in LOWER_IS_BETTER) else "worse"
+    return "better" if (difference < 0) == (name in LOWER) else "worse"
 
 
 def _corrected(compared: list[Compared], headline: str) -> list[Compared]:

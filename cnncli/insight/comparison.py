@@ -86,6 +86,7 @@ class Comparison:
     headline: str
     lower_is_better: bool
     metrics: tuple[str, ...]
+    scores: tuple[str, ...]  # further ones of all rows
     rows: tuple[Judged, ...]
     differs: dict[str, tuple[str, ...]]
     compared: tuple[Compared, ...]

@@ -2,7 +2,7 @@
 
 from cnncli.core.metrics import format_metric
 from cnncli.insight.comparison import Compared, Comparison, Needed, Summary, Test
-from cnncli.insight.measures import POINTS
+from cnncli.scoring.measures import POINTS
 
 PERCENT = ("accuracy", "balanced_accuracy")  # that are written so everywhere
 LEAST = 0.0001

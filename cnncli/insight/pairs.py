@@ -1,6 +1,6 @@
 """Two checkpoints that were judged on the same samples, and those that were not."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from cnncli.core.errors import DataError
 from cnncli.core.run_ids import is_operational
 from cnncli.core.spec import Split
-from cnncli.insight.measures import Measures, measures
-from cnncli.insight.units import Units, units_of
 from cnncli.runs.listing import ListedRun
 from cnncli.runs.outputs import Outputs, read_outputs
 from cnncli.runs.run_folder import RunFolder
-
-_BY_SAMPLE = ("groups", "target", "answer", "loss", "weight", "correct", "embedding")
+from cnncli.scoring.measures import Measures, measures
+from cnncli.scoring.scores import SCORES, with_scores
+from cnncli.scoring.units import Units, units_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,9 @@ def pair(first: ListedRun, second: ListedRun, split: Split) -> Pair:
         raise DataError(f"{first.path} and {second.path} are no pair on {split}: {fault}; {_advice(first, second)}")
     adding = theirs.loss * theirs.weight - ours.loss * ours.weight
     return Pair(
-        measures(ours, _metrics(first, split)), measures(theirs, _metrics(second, split)), units_of(ours, adding)
+        with_scores(measures(ours, _metrics(first, split)), ours),
+        with_scores(measures(theirs, _metrics(second, split)), theirs),
+        units_of(ours, adding),
     )
 
 
@@ -57,7 +58,15 @@ def judged_alike(first: Outputs, second: Outputs) -> bool:
 def alone(run: ListedRun, split: Split) -> tuple[Measures, Units]:
     """What one run is judged by, and what is resampled together."""
     found = kept(run, split)
-    return measures(found, _metrics(run, split)), units_of(found, found.loss * found.weight)
+    return with_scores(measures(found, _metrics(run, split)), found), units_of(found, found.loss * found.weight)
+
+
+def scores_of(run: ListedRun, split: Split) -> dict[str, float]:
+    """The further scores of a run, where it has kept outputs of the split and they have classes."""
+    if not has_outputs(run, split):
+        return {}
+    values = alone(run, split)[0].values()
+    return {name: values[name] for name in SCORES if name in values}
 
 
 def _metrics(run: ListedRun, split: Split) -> dict[str, float]:
@@ -103,8 +112,7 @@ def _in_order(outputs: Outputs, ids: NDArray[np.str_]) -> Outputs:
     if np.array_equal(outputs.ids, ids):
         return outputs
     order = np.argsort(outputs.ids, kind="stable")[np.argsort(np.argsort(ids, kind="stable"), kind="stable")]
-    arrays = {name: getattr(outputs, name) for name in _BY_SAMPLE}
-    return replace(outputs, ids=outputs.ids[order], **{name: each[order] for name, each in arrays.items() if len(each)})
+    return outputs.at(order)
 
 
 def _advice(first: ListedRun, second: ListedRun) -> str:

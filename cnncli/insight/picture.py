@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from cnncli.core.errors import ConfigError
 from cnncli.insight.comparison import Comparison, Summary
-from cnncli.insight.measures import POINTS
 from cnncli.runs.fonts import lettering, shorten
 from cnncli.runs.panels import ACCENT, INK, LABEL, MUTED
+from cnncli.scoring.measures import POINTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cnncli.core.errors import CheckpointError, ConfigError, StorageError
@@ -12,10 +13,11 @@ from cnncli.core.files import user_path
 from cnncli.core.notices import notice
 from cnncli.core.printable import shell_word
 from cnncli.core.spec import Split
-from cnncli.insight.statistics import FEWEST_SEEDS
+from cnncli.insight.pairs import scores_of
 from cnncli.runs.listing import HISTORY, ListedRun, list_runs
 from cnncli.runs.references import BEST, LATEST, lookup, unknown
 from cnncli.runs.settings import SEED, differing_keys, same_but_for_seed
+from cnncli.scoring.statistics import FEWEST_SEEDS
 
 SIGNS = "*?["
 
@@ -44,13 +46,22 @@ class Row:
         return len(self.runs) >= FEWEST_SEEDS
 
     def metrics(self, run: ListedRun) -> dict[str, float]:
-        """What a run of this row has told of the split."""
+        """What a run of this row has told of the split, and the further scores of what it has kept."""
         prefix = f"{self.split}/"
+        return self._told(prefix, run) | self._scores[self.runs.index(run)]
+
+    @cached_property
+    def _scores(self) -> list[dict[str, float]]:
+        return [scores_of(run, self.split) for run in self.runs]
+
+    def _told(self, prefix: str, run: ListedRun) -> dict[str, float]:
         return {key.removeprefix(prefix): value for key, value in run.outcome.metrics.items() if key.startswith(prefix)}
 
-    def baselines(self) -> list[tuple[str, float]]:
-        """What needs no network on this split: its name, and what it reaches by the headline."""
+    def baselines(self, metric: str) -> list[tuple[str, float]]:
+        """What needs no network on this split: its name, and what it reaches by the headline, where that is asked."""
         run = self.runs[0]
+        if metric != run.outcome.headline:
+            return []
         if run.outcome.split == self.split:
             return [(each.name, each.value) for each in run.outcome.baselines if each.value is not None]
         try:  # the history has that of validation

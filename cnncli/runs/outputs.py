@@ -8,7 +8,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -26,6 +26,7 @@ from cnncli.core.spec import Split
 FORMAT = 1
 MOST = 2**28  # bytes of a split's outputs that are kept, 256 MiB, and that packed ids may unpack to
 _TEXTS = ("about", "ids", "groups")
+_BY_SAMPLE = ("ids", "groups", "target", "answer", "loss", "weight", "correct", "embedding")
 _DTYPES = {"ids": "U", "groups": "U", "target": "ibf", "answer": "f", "thresholds": "f", "loss": "f", "weight": "f",
            "correct": "f", "embedding": "f"}  # fmt: skip
 
@@ -59,6 +60,11 @@ class Outputs:
     def size(self) -> int:
         """Bytes of all arrays."""
         return sum(getattr(self, name).nbytes for name in _DTYPES)
+
+    def at(self, rows: NDArray[Any]) -> "Outputs":
+        """The samples at these positions, in that order."""
+        arrays = {name: getattr(self, name) for name in _BY_SAMPLE}
+        return replace(self, **{name: each[rows] for name, each in arrays.items() if len(each)})
 
     def check(self) -> None:
         """Raise ``ValueError`` where the arrays are not of the same samples, or not of their types."""

@@ -17,6 +17,7 @@ from cnncli.core.spec import DataSpec, Wants
 from cnncli.core.targets import Shares
 from cnncli.tasks import calibration
 from cnncli.tasks.calibration import Risk
+from cnncli.tasks.costs import Costs, cost_matrix, decisions, report_costs
 from cnncli.tasks.losses import check_class_weights, form_of
 from cnncli.tasks.metrics import ClassificationMeter, class_blocks
 from cnncli.tasks.protocol import Answers, Calibration, Naming, Targets
@@ -42,7 +43,9 @@ class ClassCalibration(Calibration):
 class Classification:
     """One class out of several: accuracy, precision, recall, F1; the baseline names the commonest class.
 
-    Targets are class numbers, int64 ``[N]``, or shares of each class.
+    Targets are class numbers, int64 ``[N]``, or shares of each class. With ``costs`` (of each true class and each that
+    may be named in its place) predictions are the classes of least expected cost; the metrics are those of the most
+    probable classes.
     """
 
     wants: ClassVar[Wants] = "classes"
@@ -55,7 +58,8 @@ class Classification:
     needs_validation = False
     metrics_need_calibration = False
 
-    def __init__(self, spec: DataSpec, loss: LossConfig, device: torch.device, /) -> None:
+    def __init__(self, spec: DataSpec, loss: LossConfig, device: torch.device, /, costs: Costs | None = None) -> None:
+        self.costs = None if costs is None else cost_matrix(costs, spec.classes)
         self.spec, self.loss_config, self.device = spec, loss, device
         self.counts = torch.zeros(len(spec.classes), dtype=torch.int64)
         self.calibration = ClassCalibration()
@@ -142,9 +146,15 @@ class Classification:
             *class_blocks(self.spec.classes, confusion),
             facts,
             *([further(probabilities, targets, predicted, confusion)] if len(targets) else []),
+            *self._costs(probabilities, targets),
             calibration.reliability(confidence, predicted == targets, "the predicted class is right"),
             calibration.confident_mistakes(self.spec.classes, predicted, confidence, targets),
         ]
+
+    def _costs(self, probabilities: Tensor, targets: Tensor) -> list[Block]:
+        if self.costs is None or not len(targets):
+            return []
+        return [report_costs(probabilities, targets, self.costs, self.spec.classes)]
 
     def _why_none(self) -> str:
         return calibration.why_none(self.calibration.risk, self.calibration.samples)
@@ -154,9 +164,10 @@ class Classification:
         return Answers(targets.cpu(), self.naming(outputs).probabilities)
 
     def naming(self, outputs: Tensor) -> Naming:
-        """The most probable class for logits ``[N, K]``, at the temperature."""
+        """The most probable class for logits ``[N, K]``, at the temperature, or that of least expected cost."""
         probabilities = (outputs.float() / self.calibration.temperature).softmax(1).cpu()
-        return Naming(probabilities, F.one_hot(probabilities.argmax(1), len(self.spec.classes)).bool())
+        named = probabilities.argmax(1) if self.costs is None else decisions(probabilities, self.costs)
+        return Naming(probabilities, F.one_hot(named, len(self.spec.classes)).bool())
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """``prediction`` (the class) and ``probability_<class>`` for logits ``[N, K]``."""

@@ -216,7 +216,7 @@ def _result(experiment: Experiment, run: RunFolder, fit: Fit, outputs: KeptOutpu
 def _judge(experiment: Experiment, run: RunFolder, split: Split, outputs: KeptOutputs, display: Display) -> SplitReport:
     model, data, task = experiment.state.eval_model, experiment.data, experiment.task
     with StopSignal() as stop:
-        report = report_split(model, data, split, task, experiment.runtime, display, stop, outputs.recorder(split))
+        report = report_split(model, data, split, task, experiment.runtime, display, stop, outputs.judging(split))
     if report is None:
         assert stop.signum is not None
         told = f"stopped in the last evaluation; go on with: cnncli train --resume {shell_word(run.path)}"

@@ -31,6 +31,11 @@ class KeptOutputs:
         it = self.experiment
         return self._recorded.setdefault(split, Recorder(it.data, split, it.task, it.config.task.name))
 
+    def judging(self, split: Split) -> Recorder:
+        """What records the evaluation of a split for its report, whether it is kept or not."""
+        it = self.experiment
+        return self.recorder(split) or Recorder(it.data, split, it.task, it.config.task.name, to_keep=False)
+
     @property
     def lacking(self) -> bool:
         """Whether a finished run has no outputs of validation where it should; the same for all ranks."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from cnncli.compute.ranks import Ranks
 from cnncli.core.spec import Split
 from cnncli.data.bundle import DataBundle
+from cnncli.data.sample_ids import Known, known
 from cnncli.runs.outputs import MOST, Outputs
 from cnncli.tasks.metrics import Kept
 from cnncli.tasks.protocol import Answers, Meter, Task
@@ -29,12 +31,13 @@ class Recorder:
     """Records an evaluation of ``split``. What fails in it becomes its ``fault``, and the evaluation goes on.
 
     ``too_large``: all would be more than ``MOST`` bytes; ``unembedded``: the embeddings are left out for that.
+    Without ``to_keep`` they are left out at once, and samples that have no name or group of their own are numbered.
     """
 
-    def __init__(self, data: DataBundle, split: Split, task: Task, name: str) -> None:
-        self.data, self.split, self.task, self.name = data, split, task, name
+    def __init__(self, data: DataBundle, split: Split, task: Task, name: str, to_keep: bool = True) -> None:
+        self.data, self.split, self.task, self.name, self.to_keep = data, split, task, name, to_keep
         self.fault = ""
-        self.too_large = self.unembedded = False
+        self.too_large, self.unembedded = False, not to_keep
         self._kept = {name: Kept() for name in _PARTS}
         self._seen: Tensor | None = None  # what the last linear layer was given
         self._about: Answers | None = None  # without the samples
@@ -46,7 +49,7 @@ class Recorder:
         A compiled network answers as it was before: it would not call what comes later.
         """
         compiled, layer = model._compiled_call_impl, None
-        if self.data.spec.kind.only is None:  # not of windows and texts
+        if self.to_keep and self.data.spec.kind.only is None:  # not of windows and texts
             model._compiled_call_impl = None
             layer = self._trying(lambda: last_linear(model, self._example(device)))
         hook = None if layer is None else layer.register_forward_pre_hook(self._see)
@@ -82,7 +85,7 @@ class Recorder:
 
     def outputs(self) -> Outputs:
         """All that was kept."""
-        spec, names = self.data.spec, self.data.names(self.split)
+        spec, names = self.data.spec, self._names
         about = self._about or Answers(torch.zeros(0), torch.zeros(0))
         target, answer = self._array("target"), self._array("answer")
         if target.dtype.kind == "f":
@@ -104,6 +107,21 @@ class Recorder:
             correct=self._array("correct").astype(np.float64),
             embedding=np.zeros((0, 0), np.float16) if self.unembedded or embedding.ndim != 2 else embedding,
         )
+
+    def judged(self) -> Outputs | None:
+        """All that was kept, for metrics of it; None where something has failed, or a plug-in's answers are others."""
+        if self.fault or self.too_large:
+            return None
+        found = self._trying(self.outputs)
+        if found is not None:
+            self._trying(found.check)
+        return None if self.fault else found
+
+    @cached_property
+    def _names(self) -> Known:
+        if not self.to_keep and self.data.naming is None:  # to hash what many pictures hold takes long
+            return known(range(len(self.data.sources[self.split])))
+        return self.data.names(self.split)
 
     def _trying(self, do: Callable[[], T]) -> T | None:
         try:
@@ -143,7 +161,7 @@ class Recorder:
         """Leave out what would be too large, from the bytes of one sample."""
         samples = len(self.data.sources[self.split])
         whole = samples * sum(sizes.values())
-        self.unembedded = whole > MOST
+        self.unembedded = self.unembedded or whole > MOST
         self.too_large = whole - samples * sizes.get("embedding", 0) > MOST
 
     def _array(self, name: str) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from cnncli.compute.interrupt import StopSignal
 from cnncli.compute.machine import wait_for
 from cnncli.compute.runtime import Runtime
 from cnncli.core.intervals import wilson
-from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock, in_order
+from cnncli.core.results import Baseline, Block, Column, MistakesBlock, SplitReport, TableBlock, Values, in_order
 from cnncli.core.spec import DataSpec, Split, Table
 from cnncli.data.bundle import DataBundle
 from cnncli.data.sources import ArraySource, Source
@@ -77,8 +77,21 @@ def report_split(
     baselines = ranked_baselines(task, source)
     headline = _headline(task, baselines)
     lower = headline in task.lower_is_better
-    interval = wilson(round(metrics[headline] * meter.samples), meter.samples) if headline == "accuracy" else None
+    interval = runtime.ranks.from_zero(lambda: _interval(metrics, headline, len(source), recorder))
     return SplitReport(split, len(source), metrics, headline, lower, tuple(baselines), blocks, interval)
+
+
+def _interval(metrics: Values, headline: str, samples: int, recorder: Recorder | None) -> tuple[float, float] | None:
+    """The 95 % interval of the headline: of independent samples Wilson's, of anything else from what was recorded."""
+    outputs = None if recorder is None else recorder.judged()
+    dependent = outputs is not None and (outputs.order or len(outputs.groups) > 0)
+    if headline == "accuracy" and not dependent:
+        return wilson(round(metrics[headline] * samples), samples)
+    if outputs is None:
+        return None
+    from cnncli.scoring.intervals import headline_interval  # scipy takes a while to import
+
+    return headline_interval(outputs, headline, metrics)
 
 
 def with_files(block: Block, source: Source) -> Block:

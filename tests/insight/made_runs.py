@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cnncli.insight.measures import measures
 from cnncli.runs.outputs import Outputs, write_outputs
 from cnncli.runs.run_folder import RunFolder
+from cnncli.scoring.measures import measures
 
 CLASSES = ("ants", "bees", "wasps")
 NONE = np.zeros(0)

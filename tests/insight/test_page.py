@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnncli.insight.statistics import DRAWS, FEWEST_SEEDS, FEWEST_UNITS
+from cnncli.scoring.statistics import DRAWS, FEWEST_SEEDS, FEWEST_UNITS
 from tests.conftest import ROOT, Answer
 
 PAGE = (ROOT / "docs" / "compare.md").read_text()

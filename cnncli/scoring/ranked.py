@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.insight.statistics import Array
+from cnncli.scoring.statistics import Array
 
 AT_ONCE = 2_000_000  # weights in order at a time
 

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cnncli.insight.ranked import Ranked, ranked_labels, ranked_positive
-from cnncli.insight.statistics import Array
-from cnncli.insight.units import Units
 from cnncli.runs.outputs import Outputs
+from cnncli.scoring.ranked import Ranked, ranked_labels, ranked_positive
+from cnncli.scoring.statistics import Array
+from cnncli.scoring.units import Units
 
 Values = dict[str, Array]
 MOST_ORDERED = 1_000  # units; of more, samples are not put into the order of their scores for each resample
 Parts = sparse.csr_array
 FRACTIONS = frozenset({"accuracy", "exact_match"})  # plain fractions of the samples
 POINTS = FRACTIONS | {"balanced_accuracy", "macro_f1", "micro_f1", "f1", "precision", "recall", "roc_auc",
-                      "average_precision", "mean_average_precision"}  # fmt: skip
+                      "average_precision", "mean_average_precision", "top5_accuracy"}  # fmt: skip
 """Metrics from 0 to 1, of which a hundredth is a point."""
 
 

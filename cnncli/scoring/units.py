@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.insight.statistics import FEWEST_UNITS, Array
 from cnncli.runs.outputs import Outputs
+from cnncli.scoring.statistics import FEWEST_UNITS, Array
 
 FEWEST_BLOCKS = 8
 Kind = Literal["samples", "groups", "blocks"]

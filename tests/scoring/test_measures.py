@@ -11,10 +11,10 @@ from cnncli.config.catalog import fill_registries
 from cnncli.config.sections import LossConfig
 from cnncli.core.registry import tasks
 from cnncli.core.spec import Column, DataSpec, Numbers, Pictures, Table, Text
-from cnncli.insight.measures import measures
-from cnncli.insight.statistics import resamples
-from cnncli.insight.units import Units
 from cnncli.runs.outputs import Outputs
+from cnncli.scoring.measures import measures
+from cnncli.scoring.statistics import resamples
+from cnncli.scoring.units import Units
 from tests.insight.made_runs import made_outputs
 from tests.tasks.test_forecasting import case
 

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from benchmarks import false_alarms
-from cnncli.insight import statistics as st
-from cnncli.insight.units import block_length, blocks
+from cnncli.scoring import statistics as st
+from cnncli.scoring.units import block_length, blocks
 
 
 def test_mid_p_is_the_exact_p_less_the_probability_of_what_was_found() -> None:

@@ -1,0 +1,1 @@
+"""Metrics, intervals and tests of what a checkpoint answered to each sample. Nothing here imports torch."""
