@@ -34,5 +34,6 @@ def test_of_many_lines_the_middle_is_left_out() -> None:
 
 
 def test_every_image_of_the_docs_is_made_by_it() -> None:
-    assert {path.stem for path in IMAGES.iterdir()} == {"train", *DRAWN}
+    drawn = {path.stem for path in IMAGES.iterdir() if not path.stem.startswith("tensorboard-")}  # from a browser
+    assert drawn == {"train", *DRAWN}
     assert all((ROOT / "configs" / f"{config}.yaml").is_file() for config, _, _ in DRAWN.values())
