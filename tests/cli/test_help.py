@@ -120,6 +120,7 @@ def place(pets: Path) -> Path:
     shutil.copytree(pets / "photos" / "test", pets / "new_photos")
     (pets / "my.yaml").write_text(MINE)
     (pets / "shakespeare.txt").write_text("To be, or not to be, that is the question.\n" * 60)
+    (pets / "mine.txt").write_text("1 -1\n-1 1\n")
     rows = [f"{1949 + i // 12}-{i % 12 + 1:02d},{100 + i + 20 * math.sin(i / 12 * math.tau):.1f}" for i in range(144)]
     for name in ("passengers.csv", "newer.csv"):
         (pets / name).write_text("\n".join(["Month,Passengers", *rows]) + "\n")
@@ -152,7 +153,7 @@ def test_every_example_runs(place: Path, cnncli: Cli) -> None:
                 words += ["dataset.image_size=32"]
             answer = cnncli(*words)
             assert answer.code == 0, f"{example}\n{answer.err}"
-    for made in ("samples.png", "seen.png", "next.png", "next.csv", "predicted.csv", "runs/second"):
+    for made in ("samples.png", "seen.png", "next.png", "next.csv", "predicted.csv", "photo-mine.png", "runs/second"):
         assert (place / made).exists(), made
     with (place / "predicted.csv").open() as file:
         assert len(list(csv.reader(file))) == 3
