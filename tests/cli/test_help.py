@@ -120,6 +120,7 @@ def place(pets: Path) -> Path:
     shutil.copytree(pets / "photos" / "test", pets / "new_photos")
     (pets / "my.yaml").write_text(MINE)
     (pets / "shakespeare.txt").write_text("To be, or not to be, that is the question.\n" * 60)
+    shutil.copy(next(path for path in (pets / "new_photos").rglob("*.*") if path.is_file()), pets / "photo.jpg")
     (pets / "mine.txt").write_text("1 -1\n-1 1\n")
     rows = [f"{1949 + i // 12}-{i % 12 + 1:02d},{100 + i + 20 * math.sin(i / 12 * math.tau):.1f}" for i in range(144)]
     for name in ("passengers.csv", "newer.csv"):
