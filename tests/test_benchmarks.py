@@ -15,7 +15,10 @@ from benchmarks import floor_mnist, on_device
 from benchmarks.side_by_side import Column, Contender, environment, machine, measure, parser, show, take_turns
 from tests.conftest import ROOT
 
-COMMANDS = ("accuracy", "augment", "epoch", "evaluate", "memory", "photos", "pictures", "startup", "time_to_accuracy")
+COMMANDS = (
+    "accuracy", "augment", "epoch", "evaluate", "logging_cost", "memory", "photos", "pictures", "startup",
+    "time_to_accuracy",
+)  # fmt: skip
 QUICK = Contender("quick", ["-c", "import os; print('{\"seed\": %s}' % os.environ['SEED'])"])
 SLOW = Contender("slow", ["-c", "print('no numbers')"])
 
