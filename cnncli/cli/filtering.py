@@ -9,6 +9,7 @@ from cnncli.cli.console import print_json, print_table
 from cnncli.cli.options import Json, RunsDir
 from cnncli.cli.outputs import Output
 from cnncli.core.errors import ConfigError, StorageError
+from cnncli.insight.kernels import NAMED, kernel
 from cnncli.runs.references import find_checkpoint
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ Kernels = Annotated[
     typer.Option(
         "--kernel",
         metavar="NAME|FILE",
-        help="A kernel: blur, gaussian, sharpen, laplacian, laplacian8, outline, emboss, sobel_x, sobel_y, prewitt_x, "
-        "prewitt_y, scharr_x, scharr_y, roberts_x, roberts_y, identity, or a text file with one row a line. Several "
-        "are several options.",
+        help=f"A kernel: {', '.join(NAMED)}, or a text file with one row a line. Several are several options.",
     ),
 ]
 Learned = Annotated[
@@ -46,21 +45,19 @@ def convolve(
     """
     if not kernels and ckpt is None:
         raise ConfigError("no kernel given; add --kernel sharpen, --kernel FILE, or --ckpt RUN")
+    named = [kernel(word) for word in kernels or []]
     path = None if ckpt is None else find_checkpoint(ckpt, runs_dir)
     from cnncli.training.start import PREDICTOR, import_torch
 
     import_torch(PREDICTOR)
-    from cnncli.insight.convolve import clipped, grey, normalised, stretched
-    from cnncli.insight.kernels import kernel, learned
+    from cnncli.insight.convolve import filtered, learned, normalised, stretched
 
-    named = [kernel(word) for word in kernels or []]
-    maps = [clipped(grey(image), values, name) for name, values in named]
+    maps = filtered(image, named) if named else []
     if path is not None:
         from cnncli.inference.predictor import load_predictor
 
         predictor = load_predictor(path)
-        picture = normalised(image, predictor)
-        maps += stretched(picture, learned(predictor), "conv")
+        maps += stretched(normalised(image, predictor), learned(predictor), "conv")
     _show([(each, _write(each, file)) for each, file in zip(maps, _files(maps, image, out), strict=True)], json_)
 
 

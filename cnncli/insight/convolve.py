@@ -1,5 +1,6 @@
 """A picture filtered with kernels, as the first layer of a convolutional network does it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import Pictures
 from cnncli.data.decode import open_image
+from cnncli.insight.kernels import Rows
 
 if TYPE_CHECKING:
     from cnncli.inference.predictor import Predictor
@@ -51,14 +53,30 @@ def normalised(path: Path, predictor: "Predictor") -> Tensor:
     return (planes / 255 - mean) / std
 
 
-def clipped(picture: Tensor, kernel: Tensor, name: str) -> Map:
-    """``picture`` ``[1, 1, H, W]`` correlated with a kernel ``[h, w]`` where they overlap fully, cut to 0…255.
+def learned(predictor: "Predictor") -> Tensor:
+    """The kernels of the first convolution of a network of pictures, float64 ``[K, C, height, width]``.
+
+    Raises ``ConfigError`` where there is none.
+    """
+    for layer in predictor.network.modules():
+        if isinstance(layer, nn.Conv2d):
+            return layer.weight.detach().double().cpu()
+    raise ConfigError(f"{predictor.path}: the network has no convolution; choose another run, or name a --kernel")
+
+
+def filtered(path: Path, kernels: Sequence[tuple[str, Rows]]) -> list[Map]:
+    """The grey picture correlated with each kernel ``[h, w]`` where they overlap fully, cut to 0…255.
 
     The values are those of ``scipy.signal.correlate2d(mode="valid")``, rounded. Raises ``ConfigError`` for a kernel
     that is larger than the picture.
     """
-    values = _valid(picture, kernel[None, None], name)[0, 0]
-    return Map(name, (kernel.shape[0], kernel.shape[1]), _bytes(values.clamp(0, 255)), *_ends(values))
+    picture, found = grey(path), []
+    for name, rows in kernels:
+        kernel = torch.tensor(rows, dtype=torch.float64)
+        values = _valid(picture, kernel[None, None], name)[0, 0]
+        size = (kernel.shape[0], kernel.shape[1])
+        found.append(Map(name, size, _bytes(values.clamp(0, 255)), *_ends(values)))
+    return found
 
 
 def stretched(picture: Tensor, kernels: Tensor, name: str) -> list[Map]:

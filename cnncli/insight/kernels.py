@@ -1,16 +1,13 @@
-"""Kernels for filtering a picture: the usual ones by name, those of text files, and those of a trained network."""
+"""Kernels for filtering a picture: the usual ones by name, and those of text files. It takes no torch to read them."""
 
-from fractions import Fraction
+import math
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor, nn
 
 from cnncli.core.errors import ConfigError, did_you_mean
 
-if TYPE_CHECKING:
-    from cnncli.inference.predictor import Predictor
+Rows = list[list[float]]
+"""A kernel, row by row."""
 
 # as the usual books of image processing write them; they are laid over the picture as they stand (cross-correlation)
 NAMED: dict[str, str] = {
@@ -34,8 +31,8 @@ NAMED: dict[str, str] = {
 LARGEST = 2**20  # bytes of a file with a kernel
 
 
-def kernel(word: str) -> tuple[str, Tensor]:
-    """What ``word`` means, the name of a kernel or a text file: a name for its map, and float64 ``[height, width]``.
+def kernel(word: str) -> tuple[str, Rows]:
+    """What ``word`` means, the name of a kernel or a text file: a name for its map, and its rows.
 
     A file has one line for each row of the kernel, with numbers or fractions (1/9) between spaces, tabs, commas or
     semicolons; what follows # is a comment. Raises ``ConfigError`` for an unknown name or a damaged file.
@@ -57,8 +54,8 @@ def kernel(word: str) -> tuple[str, Tensor]:
     return path.stem, _matrix(enumerate(lines, 1), str(path))
 
 
-def _matrix(lines: "enumerate[str]", name: str) -> Tensor:
-    rows: list[list[float]] = []
+def _matrix(lines: Iterable[tuple[int, str]], name: str) -> Rows:
+    rows: Rows = []
     for number, line in lines:
         cells = line.split("#", 1)[0].replace(",", " ").replace(";", " ").split()
         if not cells:
@@ -69,23 +66,15 @@ def _matrix(lines: "enumerate[str]", name: str) -> Tensor:
             raise ConfigError(f"{name}:{number}: {cause}; all rows of a kernel are equally long")
     if not rows:
         raise ConfigError(f"{name}: holds no numbers; write one row of the kernel a line, as in 0 -1 0")
-    return torch.tensor(rows, dtype=torch.float64)
+    return rows
 
 
 def _number(cell: str, where: str) -> float:
+    above, _, below = cell.partition("/")
     try:
-        value = float(Fraction(cell))
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise ConfigError(f"{where}: '{cell}' is no number; write numbers such as -1, 0.5 or 1/9") from None
+        value = float(above) / float(below or "1")
+    except (ValueError, ZeroDivisionError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"{where}: '{cell}' is no number; write numbers such as -1, 0.5 or 1/9")
     return value
-
-
-def learned(predictor: "Predictor") -> Tensor:
-    """The kernels of the first convolution of a network of pictures, float64 ``[K, C, height, width]``.
-
-    Raises ``ConfigError`` where there is none.
-    """
-    for layer in predictor.network.modules():
-        if isinstance(layer, nn.Conv2d):
-            return layer.weight.detach().double().cpu()
-    raise ConfigError(f"{predictor.path}: the network has no convolution; choose another run, or name a --kernel")

@@ -53,7 +53,7 @@ def test_every_kernel_gives_what_scipy_does(cnncli: Cli, photo: Path) -> None:
     answer = cnncli("convolve", photo, *(word for each in words for word in ("--kernel", each)), "--json")
     assert answer.code == 0, answer.err
     for word, entry in zip(words, answer.json, strict=True):
-        values = kernel(word)[1].numpy()
+        values = np.array(kernel(word)[1])
         found = np.asarray(Image.open(entry["path"]))
         assert entry["path"] == f"photo-{word.removesuffix('.txt')}.png"
         assert entry["kernel_size"] == list(values.shape)
@@ -62,10 +62,10 @@ def test_every_kernel_gives_what_scipy_does(cnncli: Cli, photo: Path) -> None:
 
 
 def test_kernels_are_read_as_they_are_written() -> None:
-    assert kernel("laplacian")[1].tolist() == [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
-    assert kernel("sharpen")[1].tolist() == [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
+    assert kernel("laplacian")[1] == [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
+    assert kernel("sharpen")[1] == [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
     for name in ("blur", "gaussian"):
-        assert kernel(name)[1].sum().item() == pytest.approx(1)
+        assert np.sum(kernel(name)[1]) == pytest.approx(1)
 
 
 def test_kernels_of_a_network_see_the_picture_in_its_own_size(cnncli: Cli, photo: Path) -> None:
@@ -116,6 +116,7 @@ def test_an_even_map_is_black_and_two_kernels_of_one_name_are_two_files(cnncli: 
         (b"1 x\n", ["--kernel", "k.txt"], "k.txt:1: 'x' is no number"),
         (b"1 1/0\n", ["--kernel", "k.txt"], "k.txt:1: '1/0' is no number"),
         (b"1 nan\n", ["--kernel", "k.txt"], "k.txt:1: 'nan' is no number"),
+        (b"1e999999999\n", ["--kernel", "k.txt"], "k.txt:1: '1e999999999' is no number"),
         (b"# nothing\n", ["--kernel", "k.txt"], "k.txt: holds no numbers"),
         (b"\xff\xfe\x00", ["--kernel", "k.txt"], "k.txt: cannot be read as a kernel (is no text in UTF-8)"),
         (b"1\n" * 32, ["--kernel", "k.txt"], "k: the kernel of 32×1 is larger than the picture of 31×40"),
