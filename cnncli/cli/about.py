@@ -75,6 +75,15 @@ ABOUT = {
         ),
         "compare",
     ),
+    "explain": About(
+        "Look",
+        "show what a network looks at, and which columns matter",
+        (
+            ("cnncli explain latest photo.jpg --class bees", "what speaks for the answer, and what for bees"),
+            ("cnncli explain latest photos --method layercam --out maps", "a folder, with one sheet of all"),
+        ),
+        "explain",
+    ),
     "convolve": About(
         "Look",
         "filter a picture with kernels, as a convolutional layer does",

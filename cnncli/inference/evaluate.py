@@ -90,7 +90,7 @@ def evaluate(
     """
     ranks = predictor.runtime.ranks
     with ranks.zero_first():
-        data, training = _at_home(predictor, display) if place is None else _elsewhere(predictor, place, display)
+        data, training = at_home(predictor, display) if place is None else _elsewhere(predictor, place, display)
         split = "test" if place is not None else judged_split(split, data.sources, predictor.path, predictor.config)
         data.share = Share(ranks.index, ranks.count)
         if ranks.count > 1:
@@ -153,7 +153,7 @@ def _wants_outputs(predictor: Predictor, split: Split) -> bool:
     return wanted and own and missing
 
 
-def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:
+def at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:
     """The data of the run and its training targets; raises ``DataError`` where its samples are not there."""
     config = predictor.config
     remembered = None if predictor.members is None else Remembered(predictor.members)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cnncli.core.errors import NoMap
 from cnncli.insight.class_scores import class_scores, predicted
-from cnncli.insight.maps import MapLayer, find_map, gradients, leaf, map_layer
+from cnncli.insight.maps import MapLayer, find_map, leaf, map_layer, open_for_gradients
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,8 +43,9 @@ def _heat(predictor: "Predictor", inputs: Tensor, classes: Tensor | None, layer:
     from torchcam.methods import GradCAM, LayerCAM
 
     kind = GradCAM if method == "gradcam" else LayerCAM
-    with gradients(), kind(predictor.network, layer.name, reshape_transform=layer.to_map) as cam:
-        outputs = predictor.network(leaf(inputs))
+    network = predictor.network
+    with open_for_gradients(network), kind(network, layer.name, reshape_transform=layer.to_map) as cam:
+        outputs = network(leaf(inputs))
         wanted = predicted(predictor, outputs) if classes is None else classes
         scores = class_scores(predictor, outputs, wanted)[:, None]
         maps = cam(class_idx=0, scores=scores, normalized=False)[0].float()

@@ -35,10 +35,15 @@ class Fired:
 
 
 @contextmanager
-def gradients() -> Iterator[None]:
-    """Gradients flow in here, wherever it is called."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
+def open_for_gradients(network: nn.Module) -> Iterator[None]:
+    """Gradients flow in here, wherever it is called, and a compiled network answers layer by layer, with hooks."""
+    compiled = network._compiled_call_impl
+    network._compiled_call_impl = None
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        network._compiled_call_impl = compiled
 
 
 def leaf(inputs: Tensor) -> Tensor:
@@ -70,7 +75,7 @@ def find_map(network: nn.Module, inputs: Tensor) -> MapLayer | None:
     Maps of at least 4 × 4 cells are preferred. Of a vision transformer it is the last layer whose tokens still reach
     the answer from their places. None where the network forgets places at once, as an mlp does.
     """
-    with gradients():
+    with open_for_gradients(network):
         outputs, answer = fired(network, leaf(inputs[:1]))
         size = (inputs.shape[2], inputs.shape[3])
         small = None
