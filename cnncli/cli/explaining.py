@@ -96,17 +96,18 @@ def explain(
 
 def _explain_pictures(predictor: "Predictor", what: list[str], wish: "Wish", out: Path, most: int, json_: bool) -> None:
     from cnncli.inference.gather import gather
-    from cnncli.insight.explain_pictures import explain_pictures, thinned
+    from cnncli.insight.explain_pictures import check, explain_pictures, thinned
     from cnncli.training.display import Display
 
+    try:
+        check(predictor, wish)
+    except NoMap as error:
+        raise NoMap(f"{error}: add --method occlusion") from error
     everything = gather(what)
     asked = thinned(everything, most)
     files = _Files(out, everything.paths)
     track = Display(quiet=json_ or not sys.stderr.isatty()).track
-    try:
-        result = explain_pictures(predictor, asked, wish, files.write, track)
-    except NoMap as error:
-        raise NoMap(f"{error}: add --method occlusion") from error
+    result = explain_pictures(predictor, asked, wish, files.write, track)
     total = len(everything.names)
     if most < total:
         warn(f"note: {len(asked.names):,} of {total:,} pictures, spread evenly; --most {total} explains all")

@@ -73,7 +73,9 @@ def split_asked(
         raise ConfigError(
             f"'{paths[0]}' alone is not enough; name a checkpoint or run, then what to {command}: {example}"
         )
-    if not paths and not (alone and ckpt is not None):
+    if alone and not paths and ckpt is None:
+        raise ConfigError(f"no network given; name a checkpoint or run, then what to {command}")
+    if not paths and not alone:
         raise ConfigError("no path given; name pictures, folders, or a table")
     if ckpt is None:
         ckpt, *paths = paths

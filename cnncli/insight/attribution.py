@@ -39,7 +39,7 @@ def attribute(predictor: "Predictor", inputs: Tensor, classes: Tensor | None, me
     Integrated gradients (Sundararajan et al. 2017) start at a picture of the mean colour and are summed over the
     channels. Occlusion (Zeiler and Fergus 2014) covers squares of an eighth of the side with it, half a square apart.
     """
-    if method == "gradcam" or method == "layercam":
+    if method in CAMS:
         return heat(predictor, inputs, classes, method)
     with open_for_gradients(predictor.network):
         if classes is None:

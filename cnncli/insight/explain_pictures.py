@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,17 +16,20 @@ from cnncli.data.transforms import center
 from cnncli.inference.gather import Asked
 from cnncli.inference.predict_pictures import read_asked
 from cnncli.inference.predictor import Predictor
-from cnncli.insight.attribution import attribute, check_methods
+from cnncli.insight.attribution import CAMS, attribute, check_methods
 from cnncli.insight.class_scores import predicted
 from cnncli.insight.faithful import RANDOM, Score, scores
-from cnncli.insight.gradcam import overlay
-from cnncli.insight.layer_pictures import layers_sheet
-from cnncli.runs.sample_picture import Pixels, sample_sheet
+from cnncli.insight.gradcam import in_colour, layer_with_map, overlay
+from cnncli.insight.layer_pictures import first_kernels, layers_sheet, maps_of
+from cnncli.runs.sample_picture import PAPER, Pixels, sample_sheet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ON_SHEET = 24  # pictures that one sheet shows
+ON_SHEET = 24  # pictures that one sheet shows,
+SMALL = 144  # with a longer side of so many pixels
+GAP = 4  # pixels between it and its maps
+LARGE = 224  # pixels that a picture's longer side has at least where it is shown alone
 
 
 @dataclass(frozen=True)
@@ -90,14 +94,25 @@ def thinned(asked: Asked, most: int) -> Asked:
     return replace(asked, paths=[asked.paths[number * count // most] for number in range(most)])
 
 
+def check(predictor: Predictor, wish: Wish) -> None:
+    """Raise ``ConfigError`` for what cannot be asked of a network; ``NoMap`` for a method that needs a map it lacks."""
+    predictor.spec.require(Pictures, f"{predictor.path}: explaining pictures", predictor.advice)
+    check_methods(list(wish.methods))
+    class_number(predictor, wish.class_name)
+    example = predictor.inputs(torch.zeros(1, *predictor.spec.input_shape, dtype=torch.uint8))
+    for method in wish.methods:
+        if method in CAMS:
+            layer_with_map(predictor, example, method)
+    if wish.layers:
+        maps_of(predictor, example)
+        first_kernels(predictor)
+
+
 def explain_pictures(predictor: Predictor, asked: Asked, wish: Wish, write: Write, track: Track) -> Explanations:
     """Every picture that can be read, explained and written, batch by batch.
 
-    Raises ``ConfigError`` for what cannot be asked of this network, ``NoMap`` for a method that needs a map where
-    no layer has one.
+    Raises what ``check`` raises.
     """
-    predictor.spec.require(Pictures, f"{predictor.path}: explaining pictures", predictor.advice)
-    check_methods(list(wish.methods))
     other = class_number(predictor, wish.class_name)
     result = Explanations(errors=dict(asked.missing))
     count = len(asked.names)
@@ -148,11 +163,11 @@ def _explain(
 ) -> None:
     """The maps of one picture for each method and class, their scores, and the picture of them all."""
     numbers = list(dict.fromkeys([one.number, *([] if other is None else [other])]))
-    picture = one.seen.permute(1, 2, 0)
+    picture = _enlarged(one.seen).permute(1, 2, 0)
     tiles, labels, found = list[Pixels](), list[str](), list[Explanation]()
     for method in wish.methods:
         tiles.append(_pixels(picture))
-        labels.append(one.name.rpartition("/")[2])
+        labels.append(Path(one.name).name)
         for number in numbers:
             heat = attribute(predictor, one.inputs, torch.tensor([number]), method)[0]
             score = _score(predictor, one, number, heat, wish)
@@ -188,15 +203,25 @@ def _label(about: tuple[str, float | None], method: str) -> str:
 
 
 def _pixels(picture: "Tensor | Image") -> Pixels:
-    """A picture as uint8 ``[H, W, 3]``; of other than one or three channels the first three, or the first."""
+    """A picture as uint8 ``[H, W, 3]``."""
     import numpy as np
 
-    values = np.asarray(picture if not isinstance(picture, Tensor) else picture.cpu())
-    shown: Pixels = values[..., :3] if values.shape[2] >= 3 else values[..., :1].repeat(3, axis=2)
-    return np.ascontiguousarray(shown)
+    return np.ascontiguousarray(in_colour(picture) if isinstance(picture, Tensor) else picture)
+
+
+def _enlarged(picture: Tensor) -> Tensor:
+    """A small picture ``[C, H, W]`` by a whole factor, pixel by pixel."""
+    factor = max(LARGE // max(picture.shape[1:]), 1)
+    return picture.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
 
 
 def _beside(tiles: Sequence[Pixels]) -> Pixels:
+    """Pictures of one size side by side, made small."""
     import numpy as np
+    from PIL import Image
 
-    return np.concatenate(tiles, axis=1)
+    factor = SMALL / max(tiles[0].shape[:2])
+    height, width = (max(round(side * factor), 1) for side in tiles[0].shape[:2])
+    small = [np.asarray(Image.fromarray(tile).resize((width, height))) for tile in tiles]
+    gap = np.full((height, GAP, 3), PAPER, np.uint8)
+    return np.concatenate([part for tile in small for part in (gap, tile)][1:], axis=1)

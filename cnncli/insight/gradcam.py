@@ -1,7 +1,6 @@
 """What a network of pictures looks at: Grad-CAM (Selvaraju et al. 2017), by torchcam."""
 
-from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -18,28 +17,33 @@ if TYPE_CHECKING:
 
 __all__ = ["heat", "map_layer", "overlay"]
 
-Cam = Literal["gradcam", "layercam"]
 BATCH = 32  # pictures at a time
 STRENGTH = 0.75  # of the colour where the heat is 1
 
 
-def heat(predictor: "Predictor", inputs: Tensor, classes: Tensor | None = None, method: Cam = "gradcam") -> Tensor:
+def heat(predictor: "Predictor", inputs: Tensor, classes: Tensor | None = None, method: str = "gradcam") -> Tensor:
     """Where each picture speaks for a class: float32 ``[N, H, W]`` of 0 to 1 on the CPU, 1 at the warmest place.
 
     ``inputs`` ``[N, C, H, W]`` are as ``Predictor.inputs`` gives them, ``classes`` int64 ``[N]``: the predicted ones
     unless given. All is 0 where nothing speaks for the class. ``layercam`` (Jiang et al. 2021) weighs every place of
     the map by itself. Raises ``NoMap`` where no layer has a map, as in an mlp. No hook stays on the network.
     """
-    layer = find_map(predictor.network, inputs)
-    if layer is None:
-        name = predictor.config.model.name
-        raise NoMap(f"{predictor.path}: no layer of {name} has a map of places, which {method} needs; use occlusion")
+    layer = layer_with_map(predictor, inputs, method)
     parts = inputs.split(BATCH)
     wanted = [None] * len(parts) if classes is None else classes.split(BATCH)
     return torch.cat([_heat(predictor, *each, layer, method) for each in zip(parts, wanted, strict=True)])
 
 
-def _heat(predictor: "Predictor", inputs: Tensor, classes: Tensor | None, layer: MapLayer, method: Cam) -> Tensor:
+def layer_with_map(predictor: "Predictor", inputs: Tensor, method: str) -> MapLayer:
+    """The layer whose map such a method weighs; raises ``NoMap`` where there is none."""
+    layer = find_map(predictor.network, inputs)
+    if layer is None:
+        name = predictor.config.model.name
+        raise NoMap(f"{predictor.path}: no layer of {name} has a map of places, which {method} needs; use occlusion")
+    return layer
+
+
+def _heat(predictor: "Predictor", inputs: Tensor, classes: Tensor | None, layer: MapLayer, method: str) -> Tensor:
     from torchcam.methods import GradCAM, LayerCAM
 
     kind = GradCAM if method == "gradcam" else LayerCAM
@@ -65,10 +69,14 @@ def overlay(picture: Tensor, heat: Tensor) -> "Image":
     import matplotlib
     from PIL import Image
 
-    colours = partial(torch.as_tensor, dtype=torch.float32)
-    pixels = picture.float().expand(-1, -1, 3) if picture.shape[2] == 1 else picture[:, :, :3].float()
+    pixels = in_colour(picture).float()
     warm = F.interpolate(heat[None, None].float(), pixels.shape[:2], mode="bilinear", align_corners=False)[0, 0]
     warm = warm.clamp(0, 1)
-    flames = colours(matplotlib.colormaps["inferno"](warm.numpy())[..., :3]) * 255
+    flames = torch.from_numpy(matplotlib.colormaps["inferno"](warm.numpy())[..., :3]).float() * 255
     share = warm[..., None] * STRENGTH
     return Image.fromarray((pixels * (1 - share) + flames * share).round().to(torch.uint8).numpy())
+
+
+def in_colour(picture: Tensor) -> Tensor:
+    """A picture ``[H, W, C]`` as ``[H, W, 3]``: of more channels the first three, of two the first."""
+    return picture[..., :3] if picture.shape[2] >= 3 else picture[..., :1].expand(-1, -1, 3)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnncli.core.errors import ConfigError
-from cnncli.insight.maps import fired, leaf, open_for_gradients
+from cnncli.insight.maps import Fired, fired, leaf, open_for_gradients
 from cnncli.runs.sample_picture import Pixels, sample_sheet
 
 if TYPE_CHECKING:
@@ -16,15 +16,31 @@ if TYPE_CHECKING:
     from cnncli.inference.predictor import Predictor
 
 MOST_LAYERS, MOST_MAPS, MOST_KERNELS = 10, 8, 64  # that one picture shows
-SIDE = 96  # pixels of a map's or kernel's longer side, at least
+SIDE = 112  # pixels of a map's or kernel's longer side, at least
 
 
 def layers_sheet(predictor: "Predictor", inputs: Tensor) -> "Image":
     """A row for each layer: its maps of the first of the pictures ``[N, C, H, W]`` with the largest values.
 
     Black is a map's lowest value, white its highest. Of many layers some are shown, the first and the last among them.
-    Raises ``ConfigError`` where no layer has a map.
+    Raises what ``maps_of`` raises.
     """
+    maps = maps_of(predictor, inputs)
+    chosen = sorted({round(i * (len(maps) - 1) / (MOST_LAYERS - 1)) for i in range(MOST_LAYERS)})
+    tiles, labels = list[Pixels](), list[str]()
+    for each in [maps[number] for number in chosen]:
+        output = each.output[0].detach().float().cpu()
+        strongest = output.abs().mean((1, 2)).topk(min(MOST_MAPS, len(output))).indices.sort().values.tolist()
+        tiles += [_stretched(output[number]) for number in strongest]
+        labels += [f"{each.name} {type(each.layer).__name__}", *map(str, strongest[1:])]
+        missing = MOST_MAPS - len(strongest)
+        tiles += [np.full_like(tiles[-1], 255)] * missing
+        labels += [""] * missing
+    return sample_sheet(tiles, labels, columns=MOST_MAPS)
+
+
+def maps_of(predictor: "Predictor", inputs: Tensor) -> list[Fired]:
+    """What each layer with a map gives for the first picture; raises ``ConfigError`` where none has one."""
     network = predictor.network
     with open_for_gradients(network):
         found, _ = fired(network, leaf(inputs[:1]))
@@ -35,37 +51,27 @@ def layers_sheet(predictor: "Predictor", inputs: Tensor) -> "Image":
     ]
     if not maps:
         raise ConfigError(f"{predictor.path}: no layer of {predictor.config.model.name} has maps; leave out --layers")
-    chosen = sorted({round(i * (len(maps) - 1) / (MOST_LAYERS - 1)) for i in range(MOST_LAYERS)})
-    tiles, labels = list[Pixels](), list[str]()
-    for each in [maps[number] for number in chosen]:
-        output = each.output[0].detach().float().cpu()
-        strongest = output.abs().mean((1, 2)).topk(min(MOST_MAPS, len(output))).indices.sort().values.tolist()
-        kind = f"{each.name} {type(each.layer).__name__}"
-        tiles += [_stretched(output[number]) for number in strongest]
-        labels += [f"{kind} {number}" if not place else str(number) for place, number in enumerate(strongest)]
-        missing = MOST_MAPS - len(strongest)
-        tiles += [np.full_like(tiles[-1], 255)] * missing
-        labels += [""] * missing
-    return sample_sheet(tiles, labels, columns=MOST_MAPS)
+    return maps
 
 
 def kernels_sheet(predictor: "Predictor") -> "Image":
-    """The kernels of the first convolution: in colour where they have three channels; middle grey is 0.
-
-    Raises ``ConfigError`` where there is none.
-    """
-    layers = (each for each in predictor.network.modules() if isinstance(each, nn.Conv2d))
-    layer = next(layers, None)
-    if layer is None:
-        name = predictor.config.model.name
-        raise ConfigError(f"{predictor.path}: {name} has no convolution; leave out --layers")
-    kernels = layer.weight.detach().float().cpu()[:MOST_KERNELS]
+    """The kernels of the first convolution: in colour where they have three channels; middle grey is 0."""
+    kernels = first_kernels(predictor)[:MOST_KERNELS]
     if kernels.shape[1] != 3:
         kernels = kernels.mean(1, keepdim=True).expand(-1, 3, -1, -1)
     tops = kernels.abs().amax((1, 2, 3), keepdim=True)
     levels = (kernels / tops.where(tops > 0, 1) + 1) * 127.5
     tiles = [_enlarged(each) for each in levels]
     return sample_sheet(tiles, [f"kernel {number}" for number in range(len(tiles))])
+
+
+def first_kernels(predictor: "Predictor") -> Tensor:
+    """The kernels ``[K, C, h, w]`` of the first convolution; raises ``ConfigError`` where there is none."""
+    for layer in predictor.network.modules():
+        if isinstance(layer, nn.Conv2d):
+            return layer.weight.detach().float().cpu()
+    name = predictor.config.model.name
+    raise ConfigError(f"{predictor.path}: {name} has no convolution; leave out --layers")
 
 
 def _stretched(values: Tensor) -> Pixels:
