@@ -222,6 +222,8 @@ def _verdict(result: "Explanations") -> str:
     better = f"better than each of {scores[0].maps} {random}"
     if count == 1:
         return f"The map is {better}."
+    own, other = (sum(getattr(score, name) for score in scores) / count for name in ("deletion", "random_deletion"))
+    better += f" (deletion {own:.3f} on average, random maps {other:.3f})"
     return f"{good} of {count} maps are {better}.{'' if good == count else ' Do not rely on the others.'}"
 
 

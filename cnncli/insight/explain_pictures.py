@@ -164,7 +164,7 @@ def _explain(
     """The maps of one picture for each method and class, their scores, and the picture of them all."""
     numbers = list(dict.fromkeys([one.number, *([] if other is None else [other])]))
     picture = _enlarged(one.seen).permute(1, 2, 0)
-    tiles, labels, found = list[Pixels](), list[str](), list[Explanation]()
+    tiles, labels, answers, found = list[Pixels](), list[str](), list[str](), list[Explanation]()
     for method in wish.methods:
         tiles.append(_pixels(picture))
         labels.append(Path(one.name).name)
@@ -174,14 +174,15 @@ def _explain(
             about = _about(predictor, one, number)
             found.append(Explanation(one.name, one.prediction, *about, method, score))
             tiles.append(_pixels(overlay(picture, heat)))
-            labels.append(_label(about, method))
+            labels.append(f"{_label(about)} {method}{'' if bool(heat.any()) else ': nothing'}")
+            answers.append(_label(about))
     file = write(one.name, "explained", sample_sheet(tiles, labels, columns=1 + len(numbers)))
     result.found += [replace(each, file=file) for each in found]
     if wish.layers:
         write(one.name, "layers", layers_sheet(predictor, one.inputs))
     if len(result.tiles) < ON_SHEET:
         result.tiles.append(_beside(tiles[: 1 + len(numbers)]))
-        result.labels.append(f"{labels[0]}: {labels[1]}")
+        result.labels.append(f"{labels[0]}: {answers[0]}")
     result.pictures += 1
 
 
@@ -197,9 +198,9 @@ def _about(predictor: Predictor, one: _One, number: int) -> tuple[str, float | N
     return predictor.classes[number], float(one.probabilities[number])
 
 
-def _label(about: tuple[str, float | None], method: str) -> str:
+def _label(about: tuple[str, float | None]) -> str:
     name, probability = about
-    return f"{name} {'' if probability is None else f'{probability:.2f} '}{method}"
+    return name if probability is None else f"{name} {probability:.2f}"
 
 
 def _pixels(picture: "Tensor | Image") -> Pixels:

@@ -116,10 +116,8 @@ def columns_of(spec: DataSpec, where: str) -> dict[str, list[int]]:
     if isinstance(about, Series):
         return {name: [number] for number, name in enumerate(about.columns)}
     if not isinstance(about, Table):
-        unit = spec.kind.samples or spec.kind.unit
-        raise ConfigError(
-            f"{where}: learned from {unit}; explain is for pictures, and for columns of tables and series"
-        )
+        cause = f"learned from {spec.kind.name}"
+        raise ConfigError(f"{where}: {cause}; explain is for pictures, and for columns of tables and series")
     groups, start = {}, 0
     for column in about.columns:
         groups[column.name] = list(range(start, start + len(column.inputs)))

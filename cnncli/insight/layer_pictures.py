@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnncli.core.errors import ConfigError
+from cnncli.insight.convolve import learned
 from cnncli.insight.maps import Fired, fired, leaf, open_for_gradients
 from cnncli.runs.sample_picture import Pixels, sample_sheet
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cnncli.inference.predictor import Predictor
 
 MOST_LAYERS, MOST_MAPS, MOST_KERNELS = 10, 8, 64  # that one picture shows
-SIDE = 112  # pixels of a map's or kernel's longer side, at least
+SIDE = 144  # pixels of a map's or kernel's longer side, at least
 
 
 def layers_sheet(predictor: "Predictor", inputs: Tensor) -> "Image":
@@ -67,11 +68,7 @@ def kernels_sheet(predictor: "Predictor") -> "Image":
 
 def first_kernels(predictor: "Predictor") -> Tensor:
     """The kernels ``[K, C, h, w]`` of the first convolution; raises ``ConfigError`` where there is none."""
-    for layer in predictor.network.modules():
-        if isinstance(layer, nn.Conv2d):
-            return layer.weight.detach().float().cpu()
-    name = predictor.config.model.name
-    raise ConfigError(f"{predictor.path}: {name} has no convolution; leave out --layers")
+    return learned(predictor, "leave out --layers").float()
 
 
 def _stretched(values: Tensor) -> Pixels:
