@@ -132,7 +132,7 @@ def _of_tokens(outputs: list[Fired], answer: Tensor, size: tuple[int, int]) -> M
     for each, slope in zip(reversed(same), reversed(slopes), strict=True):
         if slope is not None and bool(slope[:, extra:].any()):
             return MapLayer(each.name, grid, partial(_tokens_as_map, extra=extra, size=grid))
-    return None
+    return MapLayer(same[-1].name, grid, partial(_tokens_as_map, extra=extra, size=grid))  # of a head of zeros
 
 
 def _tokens_as_map(output: Tensor, extra: int, size: tuple[int, int]) -> Tensor:
