@@ -31,6 +31,7 @@ from cnncli.cli.options import (
     Words,
     in_ranks,
 )  # fmt: skip
+from cnncli.cli.reporting import write_report
 from cnncli.cli.seeds import check_seeds, train_seeds
 from cnncli.cli.words import needed, print_notices, split_either, split_words
 from cnncli.core.errors import ConfigError
@@ -76,6 +77,7 @@ def train(
     else:
         result = experiment.train(loaded, new, display) if found is None else experiment.resume(*found, loaded, display)
         tables.print_result(result, json_)
+        write_report(result, loaded.config.logging.report, json_)
 
 
 def _to_train(given: dict[str, Any], words: list[str] | None) -> tuple[Path | None, list[str]]:
@@ -134,7 +136,9 @@ def finetune(
     if dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display), json_)
     else:
-        tables.print_result(experiment.train(loaded, new, display), json_)
+        result = experiment.train(loaded, new, display)
+        tables.print_result(result, json_)
+        write_report(result, loaded.config.logging.report, json_)
 
 
 def inspect(
