@@ -81,8 +81,9 @@ def report(
     else:
         wish = Wish(not no_pictures, not no_nearest and not no_pictures, tuple(by or ()), tuple(plugin or ()))
         page = write.run_report(asked.run, wish, Display(quiet=json_))
-    output.write_text(page)
-    _tell(output.path, len(page.encode()), json_)
+    content = page.encode("utf-8", "backslashreplace")
+    output.write(lambda file: file.write(content))
+    _tell(output.path, len(content), json_)
 
 
 def _tell(path: Path, size: int, as_json: bool) -> None:

@@ -27,7 +27,7 @@ from cnncli.training.report import evaluate_split
 
 NEAREST = 3
 """Training pictures beside each mistake."""
-_HEAT = "The second picture shows where Grad-CAM (Selvaraju et al. 2017) finds the reasons for the predicted class."
+_HEAT = "The second picture shows where Grad-CAM (Selvaraju et al. 2017) finds the reasons for {}."
 _NEAR = "Below are the training pictures most like it by the network's last features, with their true classes."
 
 
@@ -48,7 +48,11 @@ def mistakes_gallery(
             words = f"where the reasons for {one.predicted} lie"
             pictures.append(thumbnail(np.asarray(overlay(torch.from_numpy(seen.copy()), heats[place])), words))
         cards.append(Card(tuple(pictures), _lines(one), tuple(near.get(one.sample, ()))))
-    notes = [cut_note(block), *([_HEAT] if heats is not None else []), *([_NEAR] if near else [])]
+    notes = [
+        cut_note(block),
+        *([_HEAT.format(_meant(predictor, shown))] if heats is not None else []),
+        *([_NEAR] if near else []),
+    ]
     return Gallery(block.title, tuple(cards), tuple(filter(None, notes)))
 
 
@@ -62,12 +66,21 @@ def _heats(predictor: Predictor, stored: Sequence[Tensor], shown: Sequence[Mista
     if not stored:
         return None
     names = list(predictor.classes)
-    known = all(one.predicted in names for one in shown)
-    classes = torch.tensor([names.index(one.predicted) for one in shown]) if known else None
+    single = _single(predictor, shown)
+    classes = torch.tensor([names.index(one.predicted) for one in shown]) if single else None
     try:
         return heat(predictor, predictor.inputs(torch.stack(list(stored))), classes)
     except NoMap:
         return None
+
+
+def _single(predictor: Predictor, shown: Sequence[Mistake]) -> bool:
+    """Whether one class is predicted of each picture, not several or none."""
+    return all(one.predicted in predictor.classes for one in shown)
+
+
+def _meant(predictor: Predictor, shown: Sequence[Mistake]) -> str:
+    return "the predicted class" if _single(predictor, shown) else "the class with the highest probability"
 
 
 def _nearest(

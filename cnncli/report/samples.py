@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cnncli.core.columns import Column
 from cnncli.core.errors import CnncliError, one_line
 from cnncli.core.metrics import format_metric
 from cnncli.core.results import MistakesBlock, TableBlock
-from cnncli.core.spec import PICTURES, Table, Text
 from cnncli.data import DataBundle
 from cnncli.inference.evaluate import own_data
-from cnncli.inference.generate import generate
+from cnncli.inference.generate import generate, text_of
 from cnncli.inference.predictor import Predictor, load_predictor
 from cnncli.report.derived import derived_blocks, hardest
 from cnncli.report.mistakes import mistakes_gallery
@@ -23,6 +23,7 @@ from cnncli.report.thumbnails import thumbnail
 from cnncli.report.told import Told
 from cnncli.scoring.slices import by_slices
 from cnncli.training.display import Display
+from cnncli.training.pictures import are_pictures
 
 PASSAGES = 5
 WRITTEN, TEMPERATURES = 300, (0.5, 1.0)  # characters of a sample, and how boldly they are drawn
@@ -81,7 +82,7 @@ def _samples(told: Told, wish: Wish) -> tuple[Part, ...]:
 
 
 def _mistakes(told: Told, wish: Wish, predictor: Predictor, data: DataBundle, display: Display) -> Gallery | None:
-    if not wish.pictures or data.spec.kind is not PICTURES:
+    if not wish.pictures or not are_pictures(data):
         return None
     report = told.result.report
     blocks = [*report.blocks, *(derived_blocks(told.outputs, report.blocks) if told.outputs is not None else [])]
@@ -91,9 +92,9 @@ def _mistakes(told: Told, wish: Wish, predictor: Predictor, data: DataBundle, di
 
 def _texts(told: Told, predictor: Predictor, data: DataBundle) -> list[Part]:
     """What the network writes, and the passages that it finds hardest."""
-    text = data.spec.preprocess
-    if not isinstance(text, Text):
+    if not data.spec.kind.every_position:
         return []
+    text = text_of(predictor)
     parts: list[Part] = []
     for temperature in TEMPERATURES:
         written = "".join(islice(generate(predictor, "", WRITTEN, temperature, top_k=None), WRITTEN))
@@ -113,7 +114,7 @@ def _slices(told: Told, wish: Wish, data: DataBundle) -> list[TableBlock]:
     if outputs is None or (data.slicing is None and not wish.by):
         return []
     found = []
-    for by in wish.by or _categories(data):
+    for by in wish.by or (_categories(data) if wish.pictures else ()):
         slices = data.slices(report.split, by)
         if len(slices.index) == len(outputs.ids):
             found.append(by_slices(outputs, slices, report.headline, report.metrics))
@@ -121,7 +122,5 @@ def _slices(told: Told, wish: Wish, data: DataBundle) -> list[TableBlock]:
 
 
 def _categories(data: DataBundle) -> Sequence[str]:
-    table = data.spec.preprocess
-    if not isinstance(table, Table):
-        return ()
-    return [column.name for column in table.columns if column.categories is not None][:COLUMNS]
+    columns = getattr(data.spec.preprocess, "columns", ())  # only a table's are more than names
+    return [each.name for each in columns if isinstance(each, Column) and each.categories is not None][:COLUMNS]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.core.errors import CheckpointError, ConfigError
-from cnncli.core.files import user_path, write_text
+from cnncli.core.files import user_path, write_atomically
 from cnncli.core.spec import Split
 from cnncli.insight.compare import compare
 from cnncli.report.html import html
@@ -66,7 +66,8 @@ def comparison_report(words: Sequence[str], runs_dir: Path, split: Split) -> str
 def write_run_report(path: Path, wish: Wish, display: Display) -> Path:
     """Write the page of a run into its folder, and give its path."""
     place = RunFolder(path).page
-    write_text(place, run_report(path, wish, display))
+    content = run_report(path, wish, display).encode("utf-8", "backslashreplace")
+    write_atomically(place, lambda file: file.write(content))
     return place
 
 
