@@ -84,6 +84,15 @@ ABOUT = {
         ),
         "explain",
     ),
+    "report": About(
+        "Look",
+        "write a page about a run, or about several, in one file",
+        (
+            ("cnncli report latest", "report.html in the run's folder: results, curves, mistakes, and how it was made"),
+            ("cnncli report digits smaller --out both.html", "two runs side by side"),
+        ),
+        "report",
+    ),
     "convolve": About(
         "Look",
         "filter a picture with kernels, as a convolutional layer does",

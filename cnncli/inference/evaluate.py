@@ -156,9 +156,8 @@ def _wants_outputs(predictor: Predictor, split: Split) -> bool:
 def at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:
     """The data of the run and its training targets; raises ``DataError`` where its samples are not there."""
     config = predictor.config
-    remembered = None if predictor.members is None else Remembered(predictor.members)
     try:
-        data = open_data(config, display.track, predictor.spec, remembered)
+        data = own_data(predictor, display)
     except SamplesGone as error:
         others = f"judge others: cnncli eval --ckpt {shell_word(predictor.path)} --data PLACE"
         raise DataError(f"{error}; {where_to_set(config.dataset)}, or {others}") from error
@@ -167,6 +166,15 @@ def at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]
         raise DataError(f"{error}: {place}") from error
     training = _remembered_targets(predictor)
     return data, data.sources["train"].targets if training is None else training
+
+
+def own_data(predictor: Predictor, display: Display) -> DataBundle:
+    """The data that a network was trained and judged on, in the splits that its run remembers.
+
+    Raises ``DataError`` where they are not there, or not as they were.
+    """
+    remembered = None if predictor.members is None else Remembered(predictor.members)
+    return open_data(predictor.config, display.track, predictor.spec, remembered)
 
 
 def _remembered_targets(predictor: Predictor) -> Tensor | None:
