@@ -217,8 +217,8 @@ def _verdict(result: "Explanations") -> str:
     good, count = sum(score.explains for score in scores), len(scores)
     random = "random maps of the same smoothness"
     if not good:
-        which = "The map is no" if count == 1 else f"None of the {count} maps is"
-        return f"{which} better than {random}: do not rely on {'it' if count == 1 else 'them'}."
+        which = "The map is not" if count == 1 else f"None of the {count} maps is"
+        return f"{which} clearly better than {random}: do not rely on {'it' if count == 1 else 'them'}."
     better = f"better than each of {scores[0].maps} {random}"
     if count == 1:
         return f"The map is {better}."

@@ -86,7 +86,7 @@ def explain_rows(predictor: Predictor, repeats: int, display: Display) -> Import
     from a table nor from a series, ``DataError`` where the data are not there.
     """
     groups = columns_of(predictor.spec, f"{predictor.path}")
-    data, training = at_home(predictor, display)
+    data, training = at_home(predictor, display, "explain")
     predictor.task.fit(training)
     split = next((split for split in ("val", "test") if split in data.sources), None)
     if split is None:

@@ -1,5 +1,6 @@
 """``explain`` for tables and series: planted columns, correlated ones, and what is refused."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def write_table(path: Path) -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rows")
     write_table(folder / "houses.csv")
-    (folder / "table.yaml").write_text(
+    (folder / "houses.yaml").write_text(
         f"dataset: {{name: csv, path: {folder / 'houses.csv'}, target: price, features: [size, side, noise], "
         "val_fraction: 0.2}\ntask: regression\nmodel: linear\noptimizer: {name: adam, lr: 0.05}\n"
         f"train: {{epochs: 12}}\n{LEAST}"
@@ -52,14 +53,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"dataset: {{name: text, path: {folder / 'text.txt'}, block: 16}}\nmodel: {{name: lstm, hidden: 8}}\n"
         f"train: {{epochs: 1}}\n{LEAST}"
     )
-    for name in ("table", "series", "text"):
+    for name in ("houses", "series", "text"):
         words = ["train", str(folder / f"{name}.yaml"), "--name", f"{name}/one", "--runs-dir", str(folder / "runs")]
         assert run(words) == 0
     return folder / "runs"
 
 
 def test_the_columns_that_decide_come_first_and_noise_is_worth_nothing(cnncli: Cli, runs: Path) -> None:
-    answer = cnncli("explain", "table", "--runs-dir", runs, "--json")
+    answer = cnncli("explain", "houses", "--runs-dir", runs, "--json")
     assert answer.code == 0, answer.err
     found = answer.json
     assert [each["name"] for each in found["columns"]] == ["size", "side", "noise"]
@@ -69,12 +70,20 @@ def test_the_columns_that_decide_come_first_and_noise_is_worth_nothing(cnncli: C
     assert abs(noise["mean"]) < 0.05 * side["mean"]
     assert (found["split"], found["samples"], found["repeats"]) == ("val", 96, 10)
     assert found["alike"] == []
-    again = cnncli("explain", "table", "--runs-dir", runs, "--json").json
+    again = cnncli("explain", "houses", "--runs-dir", runs, "--json").json
     assert again == found
 
 
+def test_the_commands_of_the_page_run(cnncli: Cli, runs: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explain.md").read_text("utf-8")
+    commands = re.findall(r"^cnncli (explain houses[^#\n]*)", page, re.M)
+    assert len(commands) == 2
+    for command in commands:
+        assert cnncli(*command.split(), "--runs-dir", runs).code == 0, command
+
+
 def test_a_column_is_worth_what_is_lost_where_it_is_shuffled_by_hand(runs: Path) -> None:
-    predictor = load_predictor(runs / "table" / "one" / "best.pt")
+    predictor = load_predictor(runs / "houses" / "one" / "best.pt")
     found = explain_rows(predictor, 30, Display(quiet=True))
     layer = next(each for each in predictor.network.modules() if isinstance(each, torch.nn.Linear))
     places = columns_of(predictor.spec, "here")
@@ -122,7 +131,15 @@ def test_columns_of_a_series_are_judged_and_text_is_refused(cnncli: Cli, runs: P
 
 
 def test_a_table_given_beside_the_run_and_lost_data_are_one_line(cnncli: Cli, runs: Path) -> None:
-    answer = cnncli("explain", "table", "new.csv", "--runs-dir", runs)
+    answer = cnncli("explain", "houses", "new.csv", "--runs-dir", runs)
     assert (answer.code, "'new.csv': the columns are judged on the run's own" in answer.err) == (2, True)
-    answer = cnncli("explain", "table", "dataset.path=nowhere.csv", "--runs-dir", runs)
-    assert (answer.code, answer.err.count("error: ")) == (3, 1)
+    moved = runs.parent / "houses.csv"
+    moved.rename("houses.csv")
+    try:
+        answer = cnncli("explain", "houses", "--runs-dir", runs)
+        assert (answer.code, answer.err.count("error: ")) == (3, 1)
+        advice = re.search(r"cnncli (explain --ckpt \S+ dataset\.path=)PLACE$", answer.err.strip())
+        assert advice is not None, answer.err
+        assert cnncli(*f"{advice.group(1)}houses.csv".split()).code == 0
+    finally:
+        Path("houses.csv").rename(moved)
