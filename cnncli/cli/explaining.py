@@ -38,8 +38,8 @@ Methods = Annotated[
     typer.Option(
         "--method",
         metavar="NAME",
-        help="Pictures: gradcam, layercam, integrated_gradients or occlusion; several are several options. "
-        "[default: gradcam]",
+        help="Pictures: gradcam, layercam, integrated or occlusion; several are several options. "
+        "[default: gradcam, for transformers layercam]",
     ),
 ]
 Folder = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the pictures are written.")]
@@ -80,17 +80,16 @@ def explain(
     from cnncli.training.start import PREDICTOR, import_torch
 
     import_torch(PREDICTOR)
-    from cnncli.core.spec import PICTURES
     from cnncli.inference.predictor import load_predictor
     from cnncli.insight.explain_pictures import Wish
 
     predictor = load_predictor(path, overrides, plugin or [])
-    if predictor.spec.kind is not PICTURES:
+    if not predictor.spec.kind.in_files:  # a picture is a file of its own
         _explain_rows(predictor, what, repeats, json_)
         return
     if not what:
         raise ConfigError(f"{path}: learned from pictures; name some after it: cnncli explain RUN PICTURE")
-    wish = Wish(tuple(dict.fromkeys(method or ["gradcam"])), class_, random, layers)
+    wish = Wish(tuple(dict.fromkeys(method or [])), class_, random, layers)
     _explain_pictures(predictor, what, wish, out, most, json_)
 
 
@@ -100,7 +99,7 @@ def _explain_pictures(predictor: "Predictor", what: list[str], wish: "Wish", out
     from cnncli.training.display import Display
 
     try:
-        check(predictor, wish)
+        wish = check(predictor, wish)
     except NoMap as error:
         raise NoMap(f"{error}: add --method occlusion") from error
     everything = gather(what)

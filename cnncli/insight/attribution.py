@@ -10,14 +10,14 @@ from torch import Tensor
 
 from cnncli.core.errors import ConfigError, did_you_mean
 from cnncli.insight.class_scores import class_scores, predicted
-from cnncli.insight.gradcam import heat, scaled
+from cnncli.insight.gradcam import GRADCAM, LAYERCAM, heat, scaled
 from cnncli.insight.maps import leaf, open_for_gradients
 
 if TYPE_CHECKING:
     from cnncli.inference.predictor import Predictor
 
-CAMS = ("gradcam", "layercam")
-METHODS = (*CAMS, "integrated_gradients", "occlusion")
+CAMS = (GRADCAM, LAYERCAM)
+METHODS = (*CAMS, "integrated", "occlusion")
 STEPS = 50  # between a picture of the mean colour and the picture
 AT_ONCE = 64  # pictures in one pass
 WINDOWS = 8  # that lie side by side in the longer side of a picture
@@ -44,13 +44,13 @@ def attribute(predictor: "Predictor", inputs: Tensor, classes: Tensor | None, me
     with open_for_gradients(predictor.network):
         if classes is None:
             classes = predicted(predictor, predictor.network(inputs.detach().clone()))
-        each = _integrated if method == "integrated_gradients" else _occluded
+        each = _integrated if method == "integrated" else _occluded
         pairs = zip(inputs.split(1), classes.split(1), strict=True)
         return torch.cat([each(predictor, leaf(picture).detach(), number) for picture, number in pairs])
 
 
 def _integrated(predictor: "Predictor", picture: Tensor, number: Tensor) -> Tensor:
-    captum = _import_captum("integrated_gradients")
+    captum = _import_captum("integrated")
     method = captum.IntegratedGradients(_score_of(predictor, number))
     found: Tensor = method.attribute(picture, n_steps=STEPS, internal_batch_size=AT_ONCE).sum(1)
     top = found.clamp(min=0).flatten(1).quantile(BRIGHTEST, dim=1)[:, None, None]

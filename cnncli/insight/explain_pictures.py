@@ -19,7 +19,7 @@ from cnncli.inference.predictor import Predictor
 from cnncli.insight.attribution import CAMS, attribute, check_methods
 from cnncli.insight.class_scores import predicted
 from cnncli.insight.faithful import RANDOM, Score, scores
-from cnncli.insight.gradcam import in_colour, layer_with_map, overlay
+from cnncli.insight.gradcam import in_colour, layer_with_map, overlay, usual_method
 from cnncli.insight.layer_pictures import first_kernels, layers_sheet, maps_of
 from cnncli.runs.sample_picture import PAPER, Pixels, sample_sheet
 
@@ -34,9 +34,9 @@ LARGE = 224  # pixels that a picture's longer side has at least where it is show
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for: methods by name, another class, random maps to compare with, and pictures of the layers."""
+    """What is asked for: methods by name (none: the usual one), another class, random maps, pictures of the layers."""
 
-    methods: tuple[str, ...] = ("gradcam",)
+    methods: tuple[str, ...] = ()
     class_name: str | None = None
     random_maps: int = RANDOM
     layers: bool = False
@@ -94,8 +94,11 @@ def thinned(asked: Asked, most: int) -> Asked:
     return replace(asked, paths=[asked.paths[number * count // most] for number in range(most)])
 
 
-def check(predictor: Predictor, wish: Wish) -> None:
-    """Raise ``ConfigError`` for what cannot be asked of a network; ``NoMap`` for a method that needs a map it lacks."""
+def check(predictor: Predictor, wish: Wish) -> Wish:
+    """The wish with its methods.
+
+    Raises ``ConfigError`` for what cannot be asked of a network, ``NoMap`` for a method that needs a map it lacks.
+    """
     predictor.spec.require(Pictures, f"{predictor.path}: explaining pictures", predictor.advice)
     check_methods(list(wish.methods))
     class_number(predictor, wish.class_name)
@@ -106,13 +109,11 @@ def check(predictor: Predictor, wish: Wish) -> None:
     if wish.layers:
         maps_of(predictor, example)
         first_kernels(predictor)
+    return wish if wish.methods else replace(wish, methods=(usual_method(predictor, example),))
 
 
 def explain_pictures(predictor: Predictor, asked: Asked, wish: Wish, write: Write, track: Track) -> Explanations:
-    """Every picture that can be read, explained and written, batch by batch.
-
-    Raises what ``check`` raises.
-    """
+    """Every picture that can be read, explained and written, batch by batch; the wish is one that was checked."""
     other = class_number(predictor, wish.class_name)
     result = Explanations(errors=dict(asked.missing))
     count = len(asked.names)

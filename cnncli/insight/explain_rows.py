@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from cnncli.compute.failures import ANSWERING, explained
+from cnncli.core.columns import Column
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.seeding import derive_seed
-from cnncli.core.spec import DataSpec, Series, Table
+from cnncli.core.spec import DataSpec
 from cnncli.data.sources import Source, movable, moved
 from cnncli.inference.evaluate import at_home
 from cnncli.inference.predictor import Predictor
@@ -112,16 +113,14 @@ def explain_rows(predictor: Predictor, repeats: int, display: Display) -> Import
 
 def columns_of(spec: DataSpec, where: str) -> dict[str, list[int]]:
     """Each column's places among the network's inputs; raises ``ConfigError`` where there are no columns."""
-    about = spec.preprocess
-    if isinstance(about, Series):
-        return {name: [number] for number, name in enumerate(about.columns)}
-    if not isinstance(about, Table):
+    groups, start = {}, 0
+    for column in getattr(spec.preprocess, "columns", ()):  # of a table, or the names of those of a series
+        name, width = (column.name, len(column.inputs)) if isinstance(column, Column) else (column, 1)
+        groups[name] = list(range(start, start + width))
+        start += width
+    if not groups:
         cause = f"learned from {spec.kind.name}"
         raise ConfigError(f"{where}: {cause}; explain is for pictures, and for columns of tables and series")
-    groups, start = {}, 0
-    for column in about.columns:
-        groups[column.name] = list(range(start, start + len(column.inputs)))
-        start += len(column.inputs)
     return groups
 
 

@@ -17,21 +17,33 @@ if TYPE_CHECKING:
 
 __all__ = ["heat", "map_layer", "overlay"]
 
+GRADCAM, LAYERCAM = "gradcam", "layercam"
 BATCH = 32  # pictures at a time
 STRENGTH = 0.75  # of the colour where the heat is 1
 
 
-def heat(predictor: "Predictor", inputs: Tensor, classes: Tensor | None = None, method: str = "gradcam") -> Tensor:
+def heat(predictor: "Predictor", inputs: Tensor, classes: Tensor | None = None, method: str | None = None) -> Tensor:
     """Where each picture speaks for a class: float32 ``[N, H, W]`` of 0 to 1 on the CPU, 1 at the warmest place.
 
     ``inputs`` ``[N, C, H, W]`` are as ``Predictor.inputs`` gives them, ``classes`` int64 ``[N]``: the predicted ones
-    unless given. All is 0 where nothing speaks for the class. ``layercam`` (Jiang et al. 2021) weighs every place of
-    the map by itself. Raises ``NoMap`` where no layer has a map, as in an mlp. No hook stays on the network.
+    unless given. All is 0 where nothing speaks for the class. The ``method`` is ``usual_method`` unless given;
+    ``layercam`` (Jiang et al. 2021) weighs every place of the map by itself. Raises ``NoMap`` where no layer has a map,
+    as in an mlp. No hook stays on the network.
     """
-    layer = layer_with_map(predictor, inputs, method)
+    layer = layer_with_map(predictor, inputs, method or GRADCAM)
+    method = method or _usual(layer)
     parts = inputs.split(BATCH)
     wanted = [None] * len(parts) if classes is None else classes.split(BATCH)
     return torch.cat([_heat(predictor, *each, layer, method) for each in zip(parts, wanted, strict=True)])
+
+
+def usual_method(predictor: "Predictor", inputs: Tensor) -> str:
+    """Grad-CAM; for tokens, whose channels mean other things at every place, LayerCAM. Raises ``NoMap``."""
+    return _usual(layer_with_map(predictor, inputs, GRADCAM))
+
+
+def _usual(layer: MapLayer) -> str:
+    return LAYERCAM if layer.of_tokens else GRADCAM
 
 
 def layer_with_map(predictor: "Predictor", inputs: Tensor, method: str) -> MapLayer:
@@ -39,14 +51,14 @@ def layer_with_map(predictor: "Predictor", inputs: Tensor, method: str) -> MapLa
     layer = find_map(predictor.network, inputs)
     if layer is None:
         name = predictor.config.model.name
-        raise NoMap(f"{predictor.path}: no layer of {name} has a map of places, which {method} needs; use occlusion")
+        raise NoMap(f"{predictor.path}: no layer of {name} has a map of places, which {method} needs; occlusion needs none")
     return layer
 
 
 def _heat(predictor: "Predictor", inputs: Tensor, classes: Tensor | None, layer: MapLayer, method: str) -> Tensor:
     from torchcam.methods import GradCAM, LayerCAM
 
-    kind = GradCAM if method == "gradcam" else LayerCAM
+    kind = GradCAM if method == GRADCAM else LayerCAM
     network = predictor.network
     with open_for_gradients(network), kind(network, layer.name, reshape_transform=layer.to_map) as cam:
         outputs = network(leaf(inputs))

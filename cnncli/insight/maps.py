@@ -23,6 +23,7 @@ class MapLayer:
     name: str
     size: tuple[int, int]
     to_map: Callable[[Tensor], Tensor] | None = None
+    of_tokens: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +130,11 @@ def _of_tokens(outputs: list[Fired], answer: Tensor, size: tuple[int, int]) -> M
         return None
     same = [each for each in outputs if each.output.shape == last]
     slopes = torch.autograd.grad(answer.flatten(1).amax(1).sum(), [each.output for each in same], allow_unused=True)
+    to_map = partial(_tokens_as_map, extra=extra, size=grid)
     for each, slope in zip(reversed(same), reversed(slopes), strict=True):
         if slope is not None and bool(slope[:, extra:].any()):
-            return MapLayer(each.name, grid, partial(_tokens_as_map, extra=extra, size=grid))
-    return MapLayer(same[-1].name, grid, partial(_tokens_as_map, extra=extra, size=grid))  # of a head of zeros
+            return MapLayer(each.name, grid, to_map, of_tokens=True)
+    return MapLayer(same[-1].name, grid, to_map, of_tokens=True)  # of a head of zeros
 
 
 def _tokens_as_map(output: Tensor, extra: int, size: tuple[int, int]) -> Tensor:

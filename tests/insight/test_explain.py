@@ -30,7 +30,7 @@ NET = (
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two networks of digits: one with maps, and one without."""
     folder = tmp_path_factory.mktemp("explain")
-    for name, model in (("net", "{name: simple_cnn, channels: [8], hidden: 16}"), ("mlp", "{name: mlp, hidden: [8]}")):
+    for name, model in (("mlp", "{name: mlp, hidden: [8]}"), ("net", "{name: simple_cnn, channels: [8], hidden: 16}")):
         (folder / f"{name}.yaml").write_text(f"{NET}model: {model}\n")
         words = ["train", str(folder / f"{name}.yaml"), "--name", f"{name}/one", "--runs-dir", str(folder / "runs")]
         assert run(words) == 0
@@ -174,10 +174,10 @@ def test_what_a_network_without_maps_is_told_to_do_helps(cnncli: Cli, photos: Pa
     assert "no layer of mlp has a map of places, which gradcam needs" in answer.err
     advice = re.search(r"add (--method occlusion)$", answer.err.strip())
     assert advice is not None
-    words = ["--method", "integrated_gradients", *advice.group(1).split(), "--json"]
+    words = ["--method", "integrated", *advice.group(1).split(), "--json"]
     answer = cnncli("explain", "mlp", photos / "grey.png", *words)
     assert answer.code == 0, answer.err
-    assert [each["method"] for each in answer.json["maps"]] == ["integrated_gradients", "occlusion"]
+    assert [each["method"] for each in answer.json["maps"]] == ["integrated", "occlusion"]
 
 
 def test_without_captum_the_extra_is_named_and_gradcam_works(
