@@ -79,7 +79,7 @@ ABOUT = {
         "Look",
         "show what a network looks at, and which columns matter",
         (
-            ("cnncli explain latest photo.jpg --class bees", "what speaks for the answer, and what for bees"),
+            ("cnncli explain latest photo.jpg", "what in this picture speaks for the answer"),
             ("cnncli explain latest photos --method layercam --out maps", "a folder, with one sheet of all"),
         ),
         "explain",

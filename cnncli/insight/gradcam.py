@@ -51,7 +51,9 @@ def layer_with_map(predictor: "Predictor", inputs: Tensor, method: str) -> MapLa
     layer = find_map(predictor.network, inputs)
     if layer is None:
         name = predictor.config.model.name
-        raise NoMap(f"{predictor.path}: no layer of {name} has a map of places, which {method} needs; occlusion needs none")
+        raise NoMap(
+            f"{predictor.path}: no layer of {name} has a map of places, which {method} needs; occlusion needs none"
+        )
     return layer
 
 
