@@ -1,6 +1,7 @@
 """Mistakes with their pictures: what the network looked at, and the training pictures that it finds most like them."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ def mistakes_gallery(
 
 def _lines(one: Mistake) -> tuple[str, ...]:
     lines = (f"true: {one.true}", f"predicted: {one.predicted}, {100 * one.probability:.1f} %")
-    return lines if one.path is None else (*lines, one.path)
+    return lines if one.path is None else (*lines, "/".join(PurePath(one.path).parts[-2:]))
 
 
 def _heats(predictor: Predictor, stored: Sequence[Tensor], shown: Sequence[Mistake]) -> Tensor | None:

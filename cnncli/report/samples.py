@@ -27,6 +27,7 @@ from cnncli.training.pictures import are_pictures
 
 PASSAGES = 5
 WRITTEN, TEMPERATURES = 300, (0.5, 1.0)  # characters of a sample, and how boldly they are drawn
+LONGEST = 160  # characters of a cause that is told whole, with what to do
 COLUMNS = 4  # of a table that are taken for slices without being asked for
 
 
@@ -60,7 +61,8 @@ def look(told: Told, wish: Wish, display: Display) -> Looked:
         predictor = load_predictor(told.run.best, ["device=cpu"], wish.plugins)
         data = own_data(predictor, display)
     except CnncliError as error:
-        cause = one_line(str(error)).split("; ", 1)[0]
+        cause = one_line(str(error))
+        cause = cause if len(cause) <= LONGEST else cause.split("; ", 1)[0]
         missing = f"The network or its data are not at hand, so that no samples are shown: {cause}."
         return Looked(notes=(missing,), data=_samples(told, wish))
     return Looked(
