@@ -101,7 +101,7 @@ def _explain_pictures(predictor: "Predictor", what: list[str], wish: "Wish", out
     try:
         wish = check(predictor, wish)
     except NoMap as error:
-        raise NoMap(f"{error}: add --method occlusion") from error
+        raise NoMap(f"{error}; add --method occlusion") from error
     everything = gather(what)
     asked = thinned(everything, most)
     files = _Files(out, everything.paths)
@@ -197,7 +197,8 @@ def _show_pictures(result: "Explanations", wish: "Wish", more: list[str]) -> Non
     rows = []
     for each in result.found:
         probability = "" if each.probability is None else f"{each.probability:.4f}"
-        row = [each.path, str(each.prediction), each.class_name, probability, each.method]
+        answer = f"{each.prediction:.5g}" if isinstance(each.prediction, float) else str(each.prediction)
+        row = [each.path, answer, each.class_name, probability, each.method]
         if (score := each.score) is not None:
             values = (score.deletion, score.random_deletion, score.insertion, score.random_insertion)
             row += [*(f"{value:.3f}" for value in values), "yes" if score.explains else "no"]
