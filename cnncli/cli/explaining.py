@@ -237,16 +237,16 @@ def _explain_rows(predictor: "Predictor", what: list[str], repeats: int, json_: 
     if json_:
         print_json(found.to_json())
     else:
-        _show_rows(found)
+        _show_rows(found, predictor.spec.kind.unit)
 
 
-def _show_rows(found: "Importance") -> None:
+def _show_rows(found: "Importance", unit: str) -> None:
     rows = [
         [each.name, f"{each.mean:.4f} ± {each.deviation:.4f}", f"{each.loss_mean:.4f} ± {each.loss_deviation:.4f}"]
         for each in found.columns
     ]
     change = "rise" if found.lower_is_better else "fall"
-    title = f"What each column is worth on {found.samples:,} {found.split} rows, shuffled {found.repeats} times"
+    title = f"What each column is worth on {found.samples:,} {found.split} {unit}, shuffled {found.repeats} times"
     metric = found.metric.replace("_", " ")
     print_table(title, ["column", f"{change} of {metric}", "rise of loss"], rows)
     say(f"{metric} {found.value:.4f} and loss {found.loss:.4f} with every column as it is")

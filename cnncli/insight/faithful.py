@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STEPS = 10  # parts of the places that are removed one after the other
 RANDOM = 19  # other maps: a map that beats all of them does so by chance once in 20 times
+INSERTED = 5  # of them that are inserted, too, which decides nothing
 LEAST = 0.05  # by which a map must be better than random ones, in probability: less than this is nothing to look at
 BLUR = 8  # the shorter side of a picture by this is the deviation of the blur that insertion starts from
 AT_ONCE = 256  # pictures in one pass
@@ -49,7 +50,7 @@ def scores(
     """
     ranks = _removed_at(torch.stack([heat, *elsewhere(heat, maps, seed)]))
     removed = _areas(predictor, picture, torch.zeros_like(picture), ranks, number)
-    restored = _areas(predictor, blurred(picture), picture, ranks, number)
+    restored = _areas(predictor, blurred(picture), picture, ranks[: INSERTED + 1], number)
     return Score(
         removed[0].item(),
         restored[0].item(),
