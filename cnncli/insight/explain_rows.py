@@ -71,7 +71,7 @@ class Importance:
                 "they are together."
             )
         if all(each.mean <= 2 * each.deviation and each.loss_mean <= 2 * each.loss_deviation for each in self.columns):
-            told.append("No column matters more than chance: this network has learned nothing from single columns.")
+            told.append("No column matters more than by chance: every change is within two standard deviations.")
         return told
 
     def to_json(self) -> dict[str, Any]:

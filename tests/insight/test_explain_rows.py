@@ -10,7 +10,7 @@ import torch
 
 from cnncli.cli.app import run
 from cnncli.inference.predictor import load_predictor
-from cnncli.insight.explain_rows import alike, columns_of, explain_rows
+from cnncli.insight.explain_rows import ColumnWorth, Importance, alike, columns_of, explain_rows
 from cnncli.training.display import Display
 from tests.conftest import Answer
 
@@ -118,6 +118,15 @@ def test_columns_are_alike_by_their_ranks_whatever_the_sign() -> None:
     samples = torch.stack([values, -(values**3), torch.sin(40 * values), torch.ones(50)], dim=1)
     found = alike(samples, {"a": [0], "b": [1], "c": [2, 3]})
     assert [(each.first, each.second, round(each.correlation, 6)) for each in found] == [("a", "b", -1.0)]
+
+
+def test_where_no_column_matters_that_is_said() -> None:
+    def warnings(mean: float) -> list[str]:
+        column = ColumnWorth("a", mean, 0.1, 0.0, 0.1)
+        return Importance("p", "val", 9, 3, "accuracy", False, 0.5, 0.7, (column,), ()).warnings()
+
+    told = ["No column matters more than by chance: every change is within two standard deviations."]
+    assert (warnings(0.19), warnings(0.21)) == (told, [])
 
 
 def test_columns_of_a_series_are_judged_and_text_is_refused(cnncli: Cli, runs: Path) -> None:
