@@ -23,6 +23,7 @@ class MapLayer:
     name: str
     size: tuple[int, int]
     to_map: Callable[[Tensor], Tensor] | None = None
+    of_tokens: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +36,15 @@ class Fired:
 
 
 @contextmanager
-def gradients() -> Iterator[None]:
-    """Gradients flow in here, wherever it is called."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
+def open_for_gradients(network: nn.Module) -> Iterator[None]:
+    """Gradients flow in here, wherever it is called, and a compiled network answers layer by layer, with hooks."""
+    compiled = network._compiled_call_impl
+    network._compiled_call_impl = None
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        network._compiled_call_impl = compiled
 
 
 def leaf(inputs: Tensor) -> Tensor:
@@ -70,7 +76,7 @@ def find_map(network: nn.Module, inputs: Tensor) -> MapLayer | None:
     Maps of at least 4 × 4 cells are preferred. Of a vision transformer it is the last layer whose tokens still reach
     the answer from their places. None where the network forgets places at once, as an mlp does.
     """
-    with gradients():
+    with open_for_gradients(network):
         outputs, answer = fired(network, leaf(inputs[:1]))
         size = (inputs.shape[2], inputs.shape[3])
         small = None
@@ -124,10 +130,11 @@ def _of_tokens(outputs: list[Fired], answer: Tensor, size: tuple[int, int]) -> M
         return None
     same = [each for each in outputs if each.output.shape == last]
     slopes = torch.autograd.grad(answer.flatten(1).amax(1).sum(), [each.output for each in same], allow_unused=True)
+    to_map = partial(_tokens_as_map, extra=extra, size=grid)
     for each, slope in zip(reversed(same), reversed(slopes), strict=True):
         if slope is not None and bool(slope[:, extra:].any()):
-            return MapLayer(each.name, grid, partial(_tokens_as_map, extra=extra, size=grid))
-    return None
+            return MapLayer(each.name, grid, to_map, of_tokens=True)
+    return MapLayer(same[-1].name, grid, to_map, of_tokens=True)  # of a head of zeros
 
 
 def _tokens_as_map(output: Tensor, extra: int, size: tuple[int, int]) -> Tensor:

@@ -95,7 +95,7 @@ def test_an_mlp_has_no_map(tmp_path: Path) -> None:
     predictor = trained(tmp_path, "{name: mlp, hidden: [8]}")
     inputs = predictor.inputs(torch.zeros(1, *predictor.spec.input_shape, dtype=torch.uint8))
     assert map_layer(predictor.network, inputs) is None
-    with pytest.raises(NoMap, match="no layer of mlp has a map of places, which gradcam needs; use occlusion"):
+    with pytest.raises(NoMap, match="no layer of mlp has a map of places, which gradcam needs; occlusion needs none"):
         heat(predictor, inputs)
 
 
@@ -155,6 +155,18 @@ def test_tokens_of_places_and_channels_that_stand_last_are_maps() -> None:
         values = torch.zeros(1, 5, 6, 12) if name == "norm" and isinstance(network, ChannelsLast) else None
         tokens = torch.zeros(1, 30 + (name == "block.norm1"), 12) if values is None else values
         assert found.to_map(tokens).shape == (1, 12, 5, 6)
+        assert found.of_tokens == isinstance(network, Tokens)
+
+
+def test_tokens_are_weighed_place_by_place_unless_asked_otherwise(predictor: Predictor) -> None:
+    inputs = torch.rand(2, 3, 20, 24)
+    of_tokens: Any = SimpleNamespace(
+        network=Tokens(True).eval(), task=predictor.task, classes=("a", "b", "c"), path="p", config=predictor.config
+    )
+    classes = torch.tensor([0, 2])
+    usual = heat(of_tokens, inputs, classes)
+    assert torch.equal(usual, heat(of_tokens, inputs, classes, "layercam"))
+    assert not torch.allclose(usual, heat(of_tokens, inputs, classes, "gradcam"))
 
 
 @pytest.mark.parametrize(("name", "layer"), [("resnet18", "layer4"), ("mobilenet_v3_small", "features")])
