@@ -37,8 +37,13 @@ NoPictures = Annotated[
         "--no-pictures", help="Show nothing of the data: no pictures, no texts, no names of files. The figures stay."
     ),
 ]
-NoNearest = Annotated[
-    bool, typer.Option("--no-nearest", help="Do not look for the training pictures that are most like each mistake.")
+Brief = Annotated[
+    bool,
+    typer.Option(
+        "--brief",
+        help="Leave out what takes a pass over the data: the training pictures most like each mistake, and what each "
+        "column is worth.",
+    ),
 ]
 By = Annotated[
     list[str] | None,
@@ -53,7 +58,7 @@ def report(
     runs: Runs = None,
     out: Page = None,
     no_pictures: NoPictures = False,
-    no_nearest: NoNearest = False,
+    brief: Brief = False,
     by: By = None,
     split: Judged = "val",
     plugin: Plugin = None,
@@ -79,7 +84,7 @@ def report(
     if asked.run is None:
         page = write.comparison_report(asked.words, runs_dir, wanted)
     else:
-        wish = Wish(not no_pictures, not no_nearest and not no_pictures, tuple(by or ()), tuple(plugin or ()))
+        wish = Wish(not no_pictures, not brief, tuple(by or ()), tuple(plugin or ()))
         page = write.run_report(asked.run, wish, Display(quiet=json_))
     content = page.encode("utf-8", "backslashreplace")
     output.write(lambda file: file.write(content))

@@ -14,7 +14,7 @@ from cnncli.core.results import Mistake, MistakesBlock
 from cnncli.data import DataBundle
 from cnncli.data.transforms import center
 from cnncli.inference.predictor import Predictor
-from cnncli.insight.gradcam import heat, overlay
+from cnncli.insight.gradcam import heat, overlay, usual_method
 from cnncli.report.blocks import cut_note
 from cnncli.report.parts import Card, Gallery, Picture
 from cnncli.report.thumbnails import thumbnail
@@ -28,7 +28,8 @@ from cnncli.training.report import evaluate_split
 
 NEAREST = 3
 """Training pictures beside each mistake."""
-_HEAT = "The second picture shows where Grad-CAM (Selvaraju et al. 2017) finds the reasons for {}."
+_METHODS = {"gradcam": "Grad-CAM (Selvaraju et al. 2017)", "layercam": "LayerCAM (Jiang et al. 2021)"}
+_HEAT = "The second picture shows where {} finds the reasons for {}."
 _NEAR = "Below are the training pictures most like it by the network's last features, with their true classes."
 
 
@@ -49,11 +50,12 @@ def mistakes_gallery(
             words = f"where the reasons for {one.predicted} lie"
             pictures.append(thumbnail(np.asarray(overlay(torch.from_numpy(seen.copy()), heats[place])), words))
         cards.append(Card(tuple(pictures), _lines(one), tuple(near.get(one.sample, ()))))
-    notes = [
-        cut_note(block),
-        *([_HEAT.format(_meant(predictor, shown))] if heats is not None else []),
-        *([_NEAR] if near else []),
-    ]
+    notes = [cut_note(block)]
+    if heats is not None:
+        method = usual_method(predictor, predictor.inputs(stored[0][None]))
+        notes.append(_HEAT.format(_METHODS[method], _meant(predictor, shown)))
+    if near:
+        notes.append(_NEAR)
     return Gallery(block.title, tuple(cards), tuple(filter(None, notes)))
 
 

@@ -10,14 +10,13 @@ from cnncli.core.results import Block, CurveBlock, MistakesBlock, TableBlock
 from cnncli.report.blocks import SURE, VALUES, WRONG, mistakes_sheet, parts_of, section_of, sheet_of
 from cnncli.report.derived import RISK, derived_blocks, metric_words, risk_sentence
 from cnncli.report.drawing import draw
-from cnncli.report.parts import Drawing, Figure, Listing, Page, Part, Prose, Section, Sheet
+from cnncli.report.parts import SPLITS, Drawing, Figure, Listing, Page, Part, Prose, Section, Sheet
 from cnncli.report.samples import Looked
 from cnncli.report.told import Told
 from cnncli.runs.curves import Curves, curves_figure
 from cnncli.runs.reading import tried_in
 
 WIDTH = 5.0  # inches of the curves
-SPLITS = {"train": "training", "val": "validation", "test": "test"}
 HEADINGS = {
     WRONG: "What is right and what is wrong",
     VALUES: "Predicted and true values",
@@ -35,6 +34,7 @@ def run_page(told: Told, looked: Looked) -> Page:
         *_of_blocks(blocks, looked),
         Section("passages", "Text", looked.texts),
         Section("slices", "Slices", tuple(_slices(looked.slices))),
+        Section("worth", "What each column is worth", looked.worth),
         Section("data", "Data", looked.data),
         Section("made", "How it was made", _made(told)),
     ]

@@ -5,6 +5,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
+SPLITS = {"train": "training", "val": "validation", "test": "test"}  # in words
 WIDE, LONG = 5, 40  # columns and characters of a table that fills a row
 
 

@@ -16,9 +16,10 @@ from cnncli.data import DataBundle
 from cnncli.inference.evaluate import own_data
 from cnncli.inference.generate import generate, text_of
 from cnncli.inference.predictor import Predictor, load_predictor
+from cnncli.insight.explain_rows import explain_rows
 from cnncli.report.derived import derived_blocks, hardest
 from cnncli.report.mistakes import mistakes_gallery
-from cnncli.report.parts import Card, Gallery, Listing, Part
+from cnncli.report.parts import SPLITS, Card, Gallery, Listing, Part, Sheet
 from cnncli.report.thumbnails import thumbnail
 from cnncli.report.told import Told
 from cnncli.scoring.slices import by_slices
@@ -28,6 +29,7 @@ from cnncli.training.pictures import are_pictures
 PASSAGES = 5
 WRITTEN, TEMPERATURES = 300, (0.5, 1.0)  # characters of a sample, and how boldly they are drawn
 LONGEST = 160  # characters of a cause that is told whole, with what to do
+MOST_COLUMNS, REPEATS = 100, 5  # that are shuffled, and how often
 COLUMNS = 4  # of a table that are taken for slices without being asked for
 
 
@@ -38,16 +40,20 @@ class Looked:
     mistakes: Gallery | None = None
     texts: tuple[Part, ...] = ()
     slices: tuple[TableBlock, ...] = ()
+    worth: tuple[Part, ...] = ()
     data: tuple[Part, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a page is to show: ``pictures`` (or anything that was in the data), similar training pictures, slices."""
+    """What a page is to show: ``pictures`` (or anything that was in the data), slices ``by`` columns.
+
+    ``thorough``: also what takes a pass over the data: the nearest training pictures, and what each column is worth.
+    """
 
     pictures: bool = True
-    nearest: bool = False
+    thorough: bool = False
     by: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
 
@@ -69,6 +75,7 @@ def look(told: Told, wish: Wish, display: Display) -> Looked:
         mistakes=_mistakes(told, wish, predictor, data, display),
         texts=tuple(_texts(told, predictor, data)) if wish.pictures else (),
         slices=tuple(_slices(told, wish, data)),
+        worth=tuple(_worth(predictor, display)) if wish.thorough and _has_columns(data) else (),
         data=_samples(told, wish),
     )
 
@@ -89,7 +96,7 @@ def _mistakes(told: Told, wish: Wish, predictor: Predictor, data: DataBundle, di
     report = told.result.report
     blocks = [*report.blocks, *(derived_blocks(told.outputs, report.blocks) if told.outputs is not None else [])]
     block = next((block for block in blocks if isinstance(block, MistakesBlock) and block.mistakes), None)
-    return None if block is None else mistakes_gallery(block, told, predictor, data, wish.nearest, display)
+    return None if block is None else mistakes_gallery(block, told, predictor, data, wish.thorough, display)
 
 
 def _texts(told: Told, predictor: Predictor, data: DataBundle) -> list[Part]:
@@ -121,6 +128,28 @@ def _slices(told: Told, wish: Wish, data: DataBundle) -> list[TableBlock]:
         if len(slices.index) == len(outputs.ids):
             found.append(by_slices(outputs, slices, report.headline, report.metrics))
     return found
+
+
+def _has_columns(data: DataBundle) -> bool:
+    """Whether the network's inputs have names that people know; of one column there is nothing to compare."""
+    return 1 < len(getattr(data.spec.preprocess, "columns", ())) <= MOST_COLUMNS
+
+
+def _worth(predictor: Predictor, display: Display) -> list[Part]:
+    """How much worse the network becomes where a column is shuffled."""
+    found = explain_rows(predictor, REPEATS, display)
+    change = "rise" if found.lower_is_better else "fall"
+    metric = found.metric.replace("_", " ")
+    rows = tuple(
+        (each.name, f"{each.mean:.4f} ± {each.deviation:.4f}", f"{each.loss_mean:.4f} ± {each.loss_deviation:.4f}")
+        for each in found.columns
+    )
+    title = f"Permutation importance on {found.samples:,} {SPLITS[found.split]} samples"
+    notes = (
+        f"Each column was shuffled {found.repeats} times: mean and standard deviation (Breiman 2001).",
+        *found.warnings(),
+    )
+    return [Sheet(title, ("column", f"{change} of {metric}", "rise of loss"), rows, notes=notes)]
 
 
 def _categories(data: DataBundle) -> Sequence[str]:

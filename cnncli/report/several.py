@@ -7,8 +7,8 @@ from cnncli.insight.comparison import Comparison
 from cnncli.insight.figures import difference, interval, p_value, shown, verdicts
 from cnncli.insight.picture import figure_of
 from cnncli.report.drawing import draw
-from cnncli.report.page import SPLITS, training_parts
-from cnncli.report.parts import Page, Part, Prose, Section, Sheet
+from cnncli.report.page import training_parts
+from cnncli.report.parts import SPLITS, Page, Part, Prose, Section, Sheet
 from cnncli.report.told import Told
 
 MOST_CURVES = 12  # runs whose curves are drawn

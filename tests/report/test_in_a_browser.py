@@ -44,7 +44,7 @@ def test_tables_and_the_matrix_change_their_order(tiny: Path, cnncli: Callable[.
     if browser is None:
         pytest.skip("needs chromium")
     assert cnncli("train", tiny, "--name", "tiny/one").code == 0
-    assert cnncli("report", "tiny/one", "--no-nearest", "--out", "page.html").code == 0
+    assert cnncli("report", "tiny/one", "--brief", "--out", "page.html").code == 0
     page = Path("page.html").read_text()
     Path("tried.html").write_text(page.replace("</body>", f"<script>{STEPS}</script></body>"))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:

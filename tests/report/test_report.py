@@ -132,7 +132,7 @@ def test_names_are_shown_as_they_are_and_never_run(here: Path, cnncli: Cli) -> N
 
 def test_mistakes_have_their_picture_its_heat_and_similar_training_pictures(here: Path, cnncli: Cli) -> None:
     assert cnncli("report", "pictures/one", "--out", "near.html").code == 0
-    assert cnncli("report", "pictures/one", "--no-nearest", "--out", "far.html").code == 0
+    assert cnncli("report", "pictures/one", "--brief", "--out", "far.html").code == 0
     near, far = Page(Path("near.html")), Page(Path("far.html"))
     mistakes = json.loads(Path("runs/pictures/one/result.json").read_text())["mistakes"]
     assert len(mistakes) >= 3
