@@ -193,18 +193,26 @@ def _map_json(each: "Explanation") -> dict[str, object]:
 
 
 def _show_pictures(result: "Explanations", wish: "Wish", more: list[str]) -> None:
-    scored = ["deletion", "random", "insertion", "random", "better than random"] if wish.random_maps else []
+    """A row for each map; what is the same in all of them has no column."""
+    several = len(wish.methods) > 1
+    columns = ["picture", "predicted", *(["class"] if wish.class_name else []), "probability"]
+    columns += [*(["method"] if several else [])]
+    columns += ["deletion (random)", "insertion (random)", "better"] if wish.random_maps else []
     rows = []
     for each in result.found:
-        probability = "" if each.probability is None else f"{each.probability:.4f}"
         answer = f"{each.prediction:.5g}" if isinstance(each.prediction, float) else str(each.prediction)
-        row = [each.path, answer, each.class_name, probability, each.method]
+        probability = "" if each.probability is None else f"{each.probability:.4f}"
+        row = [each.path, answer, *([each.class_name] if wish.class_name else []), probability]
+        row += [each.method] if several else []
         if (score := each.score) is not None:
-            values = (score.deletion, score.random_deletion, score.insertion, score.random_insertion)
-            row += [*(f"{value:.3f}" for value in values), "yes" if score.explains else "no"]
+            row.append(f"{score.deletion:.3f} ({score.random_deletion:.3f})")
+            row.append(f"{score.insertion:.3f} ({score.random_insertion:.3f})")
+            row.append("yes" if score.explains else "no")
         rows.append([*row, each.file])
-    columns = ["picture", "predicted", "explained class", "probability", "method", *scored, "file"]
-    print_table("What speaks for a class", columns, rows, left=(0, 1, 2, 4, len(columns) - 1))
+    words = {"picture", "predicted", "class", "method"}
+    left = [number for number, name in enumerate(columns) if name in words]
+    by = "" if several else f", by {wish.methods[0]}"
+    print_table(f"What speaks for a class{by}", [*columns, "file"], rows, left=[*left, len(columns)])
     if wish.random_maps:
         tell(_verdict(result))
     for name in more:

@@ -84,18 +84,20 @@ def test_the_table_says_what_the_scores_mean(cnncli: Cli, photos: Path) -> None:
     answer = cnncli("explain", "--ckpt", "net", one)
     assert answer.code == 0, answer.err
     title, head, row, verdict = answer.out.splitlines()
-    assert title == "What speaks for a class"
+    assert title == "What speaks for a class, by gradcam"
     columns = dict(zip(head.split("\t"), row.split("\t"), strict=False))
-    assert (columns["picture"], columns["method"], columns["file"]) == (
-        str(one),
-        "gradcam",
-        "explained/grey-explained.png",
-    )
-    good = columns["better than random"] == "yes"
+    assert (columns["picture"], columns["file"]) == (str(one), "explained/grey-explained.png")
+    assert "class" not in columns
+    good = columns["better"] == "yes"
     assert verdict.startswith(
         "The map is better than each of 19" if good else "The map is not clearly better than random maps"
     )
     assert not Path("explained/sheet.png").exists()
+    more = ["--class", "7", "--method", "gradcam", "--method", "layercam", "--random", "2"]
+    title, head, *rows, _ = cnncli("explain", "net", one, *more).out.splitlines()
+    assert title == "What speaks for a class"
+    assert head.split("\t")[2:5] == ["class", "probability", "method"]
+    assert {tuple(row.split("\t")[2:5:2]) for row in rows} >= {("7", "gradcam"), ("7", "layercam")}
     bare = cnncli("explain", "net", one, "--random", "0").out
     assert "deletion" not in bare
     assert "random" not in bare
