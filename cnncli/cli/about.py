@@ -84,6 +84,15 @@ ABOUT = {
         ),
         "command-line",
     ),
+    "lr-find": About(
+        "Look",
+        "find a learning rate for a config by a range test",
+        (
+            ("cnncli lr-find digits", "a rate to put on the command line, and lr-find.png"),
+            ("cnncli lr-find my.yaml optimizer.name=adamw --out rates.png", "for another optimizer"),
+        ),
+        "doctor",
+    ),
     "runs": About(
         "Look",
         "list runs, how their configs differ, and their results",

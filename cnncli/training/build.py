@@ -1,6 +1,6 @@
 """From a checked config to the parts of an experiment."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -84,12 +84,16 @@ class Experiment:
 
 
 def build_experiment(
-    loaded: LoadedConfig, track: Track, resumed: Checkpoint | None = None, measure: bool = True
+    loaded: LoadedConfig,
+    track: Track,
+    resumed: Checkpoint | None = None,
+    measure: bool = True,
+    narrow: Callable[[DataBundle], DataBundle] | None = None,
 ) -> Experiment:
     """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses.
 
     Of a ``resumed`` run preprocessing and weights are taken over. Unless it may ``measure``, nothing is chosen by a
-    trial.
+    trial. ``narrow`` gives the data that are used instead of all, for what is only tried.
     """
     config, ranks = loaded.config, join()
     with blaming(loaded, "device"):
@@ -98,6 +102,7 @@ def build_experiment(
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"), ranks.zero_first():
         data = _data(config, track, resumed)
+        data = data if narrow is None else narrow(data)
         share(data, runtime)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, data)
