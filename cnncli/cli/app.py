@@ -72,6 +72,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "runs": listing.runs,
     "compare": comparing.compare,
     "convolve": filtering.convolve,
+    "doctor": checkups.doctor,
     "lr-find": checkups.lr_find,
     "docs": pages.docs,
     "init": pictures.init,

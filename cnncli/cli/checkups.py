@@ -9,11 +9,43 @@ from cnncli.cli.console import print_json, say, tell, tell_row
 from cnncli.cli.options import Json, RunsDir, Words
 from cnncli.cli.outputs import Output
 from cnncli.cli.words import needed, print_notices, split_words
+from cnncli.core.errors import TrainingError
 
 Low = Annotated[float, typer.Option("--low", metavar="RATE", min=1e-12, help="The lowest rate.")]
 High = Annotated[float, typer.Option("--high", metavar="RATE", max=1e12, help="The highest rate.")]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", min=20, max=10_000, help="Optimizer steps of the test.")]
 Picture = Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The picture to write.")]
+
+
+def doctor(words: Words = None, runs_dir: RunsDir = Path("runs"), json_: Json = False) -> None:
+    """Check in short trials whether a run will work; exit code 5 if something is wrong. No run is written.
+
+    Each finding names a key of the config, what was measured, and what to do.
+    """
+    from cnncli.training.start import begin, import_torch
+
+    path, overrides = split_words(words)
+    begin(needed(path), overrides)
+    import_torch()
+    from cnncli.insight.doctor import examine
+    from cnncli.training.configs import load_config
+    from cnncli.training.display import Display
+
+    loaded = load_config(needed(path), overrides, runs_dir=runs_dir)
+    print_notices(loaded.notices)
+    found = examine(loaded, Display(quiet=json_).track)
+    if json_:
+        print_json(found.to_json())
+    else:
+        for check in found.checks:
+            tell_row(check.name, check.measured)
+        for finding in found.findings:
+            tell_row("finding", str(finding))
+        count = len(found.findings)
+        say(f"{count} finding{'' if count == 1 else 's'} in {found.seconds:.0f} s" if count else
+            f"nothing is wrong ({found.seconds:.0f} s)")  # fmt: skip
+    if found.findings:
+        raise typer.Exit(TrainingError.exit_code)
 
 
 def lr_find(

@@ -1,7 +1,7 @@
 """A config built for short trials: on a part of its data, with weights that are put back after each of them."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -118,29 +118,39 @@ class Bench:
         early. The weights stay as they are then.
         """
         self.restore()
-        experiment, losses = self.experiment, EveryLoss()
-        optimizer = experiment.state.optimizer
-        for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * factor
-        state = TrainState(self.model, optimizer, Rising(optimizer, rising), scaler=experiment.state.scaler,
-                           frozen=self.frozen, losses=losses)  # fmt: skip
-        settings = experiment.config.train
+        losses, accumulate = EveryLoss(), self.experiment.config.train.accumulate
 
         def wanted() -> Iterator[Batch]:
-            for number, batch in enumerate(islice(self.batches(), steps * settings.accumulate)):
-                new_step = number % settings.accumulate == 0
-                if new_step and number and go_on is not None and not go_on(losses.losses):
+            for number, batch in enumerate(islice(self.batches(), steps * accumulate)):
+                if number and number % accumulate == 0 and go_on is not None and not go_on(losses.losses):
                     return
                 yield batch
 
-        meter = experiment.task.meter()
+        self._set_rates(factor)
+        self._take(wanted(), losses, rising)
+        return losses.losses
+
+    def step(self, batches: Sequence[Batch]) -> None:
+        """One optimizer step on these batches, with the config's highest rates."""
+        self._set_rates(1.0)
+        self._take(batches, EveryLoss(), 1.0)
+
+    def _set_rates(self, factor: float) -> None:
+        for group, rate in zip(self.experiment.state.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+
+    def _take(self, batches: Iterable[Batch], losses: EveryLoss, rising: float) -> None:
+        experiment = self.experiment
+        optimizer = experiment.state.optimizer
+        state = TrainState(self.model, optimizer, Rising(optimizer, rising), scaler=experiment.state.scaler,
+                           frozen=self.frozen, losses=losses)  # fmt: skip
+        task, settings = experiment.task, experiment.config.train
         try:
-            train_one_epoch(state, wanted(), experiment.task, experiment.runtime, settings, meter, StopSignal())
+            train_one_epoch(state, batches, task, experiment.runtime, settings, task.meter(), StopSignal())
         except RuntimeError:  # some losses refuse what is not a number
             if not losses.losses or is_finite(self.model):
                 raise
             losses.losses.append(math.nan)
-        return losses.losses
 
 
 def is_finite(model: nn.Module) -> bool:
