@@ -9,7 +9,7 @@ from cnncli.cli.console import print_json, say, tell, tell_row
 from cnncli.cli.options import Json, RunsDir, Words
 from cnncli.cli.outputs import Output
 from cnncli.cli.words import needed, print_notices, split_words
-from cnncli.core.errors import TrainingError
+from cnncli.core.errors import ConfigError, TrainingError
 
 Low = Annotated[float, typer.Option("--low", metavar="RATE", min=1e-12, help="The lowest rate.")]
 High = Annotated[float, typer.Option("--high", metavar="RATE", max=1e12, help="The highest rate.")]
@@ -38,9 +38,9 @@ def doctor(words: Words = None, runs_dir: RunsDir = Path("runs"), json_: Json = 
         print_json(found.to_json())
     else:
         for check in found.checks:
-            tell_row(check.name, check.measured)
+            tell(f"{check.name + ':':<15} {check.measured}")
         for finding in found.findings:
-            tell_row("finding", str(finding))
+            tell(f"finding: {finding}")
         count = len(found.findings)
         say(f"{count} finding{'' if count == 1 else 's'} in {found.seconds:.0f} s" if count else
             f"nothing is wrong ({found.seconds:.0f} s)")  # fmt: skip
@@ -65,6 +65,8 @@ def lr_find(
     from cnncli.training.start import begin, import_torch
 
     path, overrides = split_words(words)
+    if not low < high:
+        raise ConfigError(f"--low {low:g} is not below --high {high:g}; choose another range")
     begin(needed(path), overrides)
     output = Output("--out", out, text=False)
     import_torch()

@@ -8,7 +8,7 @@ from typing import Any
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.errors import ConfigError, NothingToTrain
 from cnncli.data.contract import Track
-from cnncli.insight.checkup.bench import Bench, open_bench
+from cnncli.insight.checkup.bench import Bench, fewer_threads, open_bench
 from cnncli.insight.checkup.finding import Checked, Finding
 from cnncli.insight.checkup.gradients import check_gradients
 from cnncli.insight.checkup.inputs import check_inputs
@@ -52,7 +52,8 @@ def examine(loaded: LoadedConfig, track: Track) -> Checkup:
         frozen.find("model", "no parameter is trainable: all are frozen, or there are none",
                     "let some of them learn (requires_grad)")  # fmt: skip
         return Checkup((frozen,), time.perf_counter() - start)
-    checks = list(_checks(bench))
+    with fewer_threads(bench):
+        checks = list(_checks(bench))
     return Checkup(tuple(checks), time.perf_counter() - start)
 
 
@@ -70,9 +71,10 @@ def _checks(bench: Bench) -> Iterator[Checked]:
     if _stops(gradients, "depends on no"):
         return
     yield (overfit := check_overfit(bench, 15))
-    if not (gradients.findings or overfit.findings):
-        yield check_shuffled(bench, 30)
-        yield check_rate(bench, 25)
+    if not (start.findings or gradients.findings or overfit.findings):  # what follows tells nothing before
+        yield (labels := check_shuffled(bench, 30))
+        if not labels.findings:
+            yield check_rate(bench, 25)
     yield check_loader(bench, 8)
 
 

@@ -57,8 +57,6 @@ def find_rate(loaded: LoadedConfig, track: Track, low: float, high: float, steps
     """
     config = loaded.config
     _check(loaded)
-    if not low < high:
-        raise ConfigError(f"--low {low:g} is not below --high {high:g}; choose another range")
     samples = max(steps * config.train.accumulate * config.dataset.batch_size, MOST)
     bench = open_bench(loaded, track, samples)
     if not bench.rates[0] > 0:

@@ -1,7 +1,9 @@
 """A config built for short trials: on a part of its data, with weights that are put back after each of them."""
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,16 +16,19 @@ from torch import Tensor, nn
 from cnncli.compute.interrupt import StopSignal
 from cnncli.config.checking import LoadedConfig
 from cnncli.core.seeding import derive_seed
+from cnncli.core.targets import Shares
 from cnncli.data.bundle import DataBundle
 from cnncli.data.contract import Track
 from cnncli.data.decoded import in_memory
 from cnncli.data.sources import FileSource
 from cnncli.optim.schedulers import Schedule
+from cnncli.tasks.protocol import Targets
 from cnncli.training.build import Experiment, build_experiment
 from cnncli.training.engine import Batch, TrainState, train_one_epoch
 from cnncli.training.step_losses import StepLosses
 
 MOST_VALUES = 2**26  # input values of the samples that trials use: 256 MiB as floats
+LEAST = 8  # samples of a batch that is cut
 FEWEST, MOST = 256, 4096  # samples that trials use, where there are so many
 
 
@@ -62,13 +67,16 @@ class Bench:
 
     experiment: Experiment
     whole: DataBundle
+    most: int | None = None  # samples of a batch in trials
     _kept: tuple[dict[str, Any], dict[str, Any]] = field(init=False)
     rates: list[float] = field(init=False)  # the highest that the schedule gives each parameter group
+    warms_up: bool = field(init=False)  # whether the schedule begins far below them
 
     def __post_init__(self) -> None:
         state = self.experiment.state
         self._kept = deepcopy((state.model.state_dict(), state.optimizer.state_dict()))
         self.rates = highest_rates(state.schedule)
+        self.warms_up = state.schedule.lr < 0.5 * self.rates[0]
         strategy, epochs = self.experiment.strategy, self.experiment.config.train.epochs
         self.frozen: Sequence[nn.Module] = () if strategy is None else strategy.frozen_at(epochs - 1)
 
@@ -103,11 +111,24 @@ class Bench:
         for module in self.frozen:
             module.eval()
 
-    def batches(self) -> Iterator[Batch]:
-        """Batches as training gets them, epoch after epoch."""
+    def batches(self, whole: bool = False) -> Iterator[Batch]:
+        """Batches as training gets them, epoch after epoch; cut to ``self.most`` samples unless ``whole``."""
         loader = self.experiment.loader("train", training=True)
         for epoch in count():
-            yield from loader.epoch(epoch)
+            for inputs, targets in loader.epoch(epoch):
+                yield (inputs, targets) if whole or self.most is None else (inputs[: self.most], first(targets, self.most))
+
+    def limit_steps(self, wanted: int, seconds: float) -> None:
+        """Cut batches so that about ``wanted`` steps take no longer than ``seconds``, but not below ``LEAST``."""
+        self.most = None
+        batches = list(islice(self.batches(), self.experiment.config.train.accumulate))
+        self.step(batches)
+        start = time.perf_counter()
+        self.step(batches)
+        took, size = time.perf_counter() - start, len(batches[0][1])
+        self.restore()
+        if took * wanted > seconds:
+            self.most = min(max(int(size * seconds / (took * wanted)), LEAST), size)
 
     def train(
         self, steps: int, factor: float = 1.0, rising: float = 1.0, go_on: Callable[[list[float]], bool] | None = None
@@ -153,6 +174,11 @@ class Bench:
             losses.losses.append(math.nan)
 
 
+def first(targets: Targets, size: int) -> Targets:
+    """The targets of the first samples of a batch."""
+    return Shares(targets.values[:size]) if isinstance(targets, Shares) else targets[:size]
+
+
 def is_finite(model: nn.Module) -> bool:
     """Whether all weights are numbers."""
     return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
@@ -196,3 +222,32 @@ def narrowed(data: DataBundle, most: int, seed: int) -> DataBundle:
         if not in_memory(data.config, source):
             config = config.model_copy(update={"memory": "never"})
     return replace(data, config=config, sources={**data.sources, "train": part}, _loaders={}, _held={})
+
+
+@contextmanager
+def fewer_threads(bench: Bench) -> Iterator[None]:
+    """Use one thread where the network is as fast with it: threads that wait for each other are slow on a busy machine."""
+    threads = torch.get_num_threads()
+    inputs, _ = next(bench.batches())
+    try:
+        if bench.device.type == "cpu" and threads > 1:
+            _fastest(bench, inputs)
+            several = _fastest(bench, inputs)
+            torch.set_num_threads(1)
+            if _fastest(bench, inputs) > several:
+                torch.set_num_threads(threads)
+            bench.restore()
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.no_grad()
+def _fastest(bench: Bench, inputs: Tensor) -> float:
+    """The seconds of the faster one of two forward passes."""
+    found = []
+    for _ in range(2):
+        start = time.perf_counter()
+        bench.model(inputs)
+        found.append(time.perf_counter() - start)
+    return min(found)

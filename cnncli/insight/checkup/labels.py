@@ -12,8 +12,8 @@ from cnncli.insight.checkup.bench import Bench
 from cnncli.insight.checkup.finding import Checked, number, some
 from cnncli.insight.checkup.own_steps import adam_steps, best_constant, outputs_of, putting_back
 
-LOW_RATE, HIGH_RATE = 3e-4, 1e-2  # of Adam, from the first step to the last: one of them suits
-STEPS, BATCH, LOOKS = 320, 32, 8
+LOW_RATE, HIGH_RATE = 3e-4, 0.3  # of Adam, from the first step to the last: one of them suits
+STEPS, BATCH, LOOKS = 320, 32, 10
 FEW = 1500  # samples of which every one is judged, by a network that has not seen it
 MOST_JUDGED = 512
 CERTAIN = 3.0  # standard errors by which the network must be better than the best constant answer

@@ -50,7 +50,8 @@ def range_test(bench: Bench, low: float, high: float, steps: int, seconds: float
     """Train for ``steps`` steps while the rate rises from ``low`` to ``high`` by the same factor with each step.
 
     The rates are those of the first parameter group; the others' keep their proportion to it. Ends where the smoothed
-    loss is four times its lowest, or is not finite; or after ``seconds``, of which the first step is not counted.
+    loss is four times its lowest, or is not finite; or after ``seconds``, of which the first step is not counted. The weights
+    are put back.
     """
     rising = (high / low) ** (1 / max(steps - 1, 1))
     smoothing, clock = Smoothing(1 - 1 / max(MEMORY * steps, 1.0)), [0.0]
@@ -63,6 +64,7 @@ def range_test(bench: Bench, low: float, high: float, steps: int, seconds: float
 
     losses = bench.train(steps, low / bench.rates[0], rising, go_on)
     go_on(losses)
+    bench.restore()
     rates = tuple(low * rising**number for number in range(len(losses)))
     return RangeTest(rates, tuple(losses), tuple(smoothed), has_diverged(smoothed))
 

@@ -9,7 +9,7 @@ from cnncli.insight.checkup.bench import Bench
 from cnncli.insight.checkup.finding import Checked, number
 from cnncli.insight.checkup.range_test import RangeTest, range_test
 
-LOW, HIGH, STEPS = 1e-7, 10.0, 100
+LOW, HIGH, STEPS = 1e-6, 10.0, 80
 FALLS = 0.02  # of the first loss: less is no fall
 MOVED = 0.1  # of the fall that some rate gives in as many steps: less is no progress
 NOT_ASKED = ("lbfgs", "rprop")
@@ -25,14 +25,15 @@ def check_rate(bench: Bench, seconds: float) -> Checked:
     if own <= 0:
         found.find("optimizer.lr", "is 0, so that nothing is learned", "set a rate (cnncli lr-find)")
         return found
-    test = range_test(bench, LOW, HIGH, STEPS, seconds / 2)
+    bench.limit_steps(2 * STEPS, seconds)
+    test = range_test(bench, LOW, HIGH, STEPS)
     start, lowest = fmean(test.losses[:3]), test.smoothed[test.lowest]
     fall = start - lowest
     found.measured = f"{number(own)}; the loss is lowest at {number(test.rates[test.lowest])}"
     if not fall > FALLS * abs(start):
         found.find("optimizer", f"no learning rate from {LOW:g} to {HIGH:g} makes the loss fall", _why_none(bench))
     elif own > test.rates[test.lowest]:
-        _check_high(bench, found, test, start, fall, seconds / 2)
+        _check_high(bench, found, test, start, fall)
     else:
         _check_low(bench, found, test, start, fall)
     return found
@@ -44,19 +45,23 @@ def _advice(test: RangeTest) -> str:
     return f"set optimizer.lr near {rate:.1g} (cnncli lr-find)"
 
 
-def _check_high(bench: Bench, found: Checked, test: RangeTest, start: float, fall: float, seconds: float) -> None:
-    """A finding where some steps at the config's rate do not make the loss fall."""
-    import time
+def _check_high(bench: Bench, found: Checked, test: RangeTest, start: float, fall: float) -> None:
+    """A finding where some steps at the config's rate do not make the loss fall.
 
-    began = time.perf_counter()
-    losses = bench.train(len(test.losses), go_on=lambda losses: math.isfinite(losses[-1])
-                         and time.perf_counter() - began < seconds)  # fmt: skip
+    With a warm-up it is enough that the loss is low when the rising rate gets there.
+    """
+    own, wanted = bench.rates[0], start - MOVED * fall
+    if bench.warms_up:
+        reached = [loss for rate, loss in zip(test.rates, test.smoothed, strict=True) if rate >= own]
+        if reached and reached[0] < wanted:
+            return
+    losses = bench.train(len(test.losses), go_on=lambda losses: math.isfinite(losses[-1]))
     last = losses[-max(len(losses) // 5, 1) :]
     end = fmean(last) if all(map(math.isfinite, last)) else math.inf
     bench.restore()
-    if end < start - MOVED * fall:
+    if end < wanted:
         return
-    told = f"is {number(bench.rates[0])}, with which the loss goes from {number(start)} to {number(end)} in "
+    told = f"is {number(own)}, with which the loss goes from {number(start)} to {number(end)} in "
     told += f"{len(losses)} steps: too high"
     found.find("optimizer.lr", told, _advice(test))
 
@@ -101,6 +106,6 @@ def replace_settings(bench: Bench, train: object) -> Bench:
 
 
 def _falls(bench: Bench) -> bool:
-    test = range_test(bench, LOW, HIGH, STEPS // 2, 10)
+    test = range_test(bench, LOW, HIGH, STEPS // 2)
     start = fmean(islice(test.losses, 3))
     return start - test.smoothed[test.lowest] > FALLS * abs(start)

@@ -12,6 +12,7 @@ from cnncli.insight.checkup.finding import Checked, Finding, number
 from cnncli.insight.checkup.own_steps import adam_steps, best_constant, outputs_of, putting_back
 
 LOOKED_AT = 512  # samples
+ZEROS = 0.1  # of the outputs
 FAR, NEAR = 2.5, 0.5  # times the loss of guessing
 LEARNED_BY_HEART = 8  # samples
 REACHED = 0.2  # of the loss of the best constant answer
@@ -42,7 +43,7 @@ def check_start(bench: Bench) -> Checked:
     elif 0 < loss < NEAR * guess and not _was_trained(bench):
         told = f"the untrained network has a loss of {number(loss)}, guessing one of {number(guess)}"
         found.find("loss", told, "see whether the inputs hold the answer, and what the loss computes")
-    found.findings += probabilities(outputs, bench)
+    found.findings += _after_last_layer(outputs, bench)
     return found
 
 
@@ -51,15 +52,17 @@ def _was_trained(bench: Bench) -> bool:
     return config.finetune is not None or config.train.start_from is not None
 
 
-def probabilities(outputs: Tensor, bench: Bench) -> list[Finding]:
-    """A finding where the network's answers to classes are probabilities, of which the loss takes logits."""
-    if not bench.experiment.data.spec.classes or bench.experiment.task.output_shape is not None:
-        return []
-    sums = outputs.sum(-1)
-    if bool((outputs >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
-        told = "the network's outputs are probabilities (each row sums to 1), the loss expects logits"
-        return [Finding("initial loss", "model", told, "leave out its last softmax")]
-    return []
+def _after_last_layer(outputs: Tensor, bench: Bench) -> list[Finding]:
+    """A finding where an activation follows the last layer, of which the loss takes the values as they are."""
+    told = ""
+    several = bench.experiment.data.spec.classes and outputs.shape[-1] > 1
+    if bool((outputs >= 0).all()):
+        if several and bool(((outputs.sum(-1) - 1).abs() < 1e-3).all()):
+            told = "the outputs are probabilities (those of each sample sum to 1), the loss expects logits"
+        elif (outputs == 0).float().mean().item() > ZEROS:
+            told = f"no output is below 0, and {100 * (outputs == 0).float().mean().item():.0f} % are exactly 0"
+    advice = "leave out the activation after the last layer (softmax, relu)"
+    return [Finding("initial loss", "model", told, advice)] if told else []
 
 
 def check_overfit(bench: Bench, seconds: float) -> Checked:
