@@ -61,7 +61,7 @@ def _checks(bench: Bench) -> Iterator[Checked]:
     """One check after the other; those that need what an earlier one found missing are left out."""
     yield (targets := check_targets(bench))
     yield (inputs := check_inputs(bench))
-    if _stops(targets, "outside") or _stops(inputs, "finite"):
+    if _stops(targets, "outside") or _stops(inputs, "finite") or _stops(inputs, "no input differs"):
         return
     yield (start := check_start(bench))
     if _stops(start, "finite"):
@@ -80,5 +80,3 @@ def _checks(bench: Bench) -> Iterator[Checked]:
 
 def _stops(checked: Checked, words: str) -> bool:
     return any(words in finding.measured for finding in checked.findings)
-
-

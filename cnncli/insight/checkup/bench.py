@@ -116,7 +116,11 @@ class Bench:
         loader = self.experiment.loader("train", training=True)
         for epoch in count():
             for inputs, targets in loader.epoch(epoch):
-                yield (inputs, targets) if whole or self.most is None else (inputs[: self.most], first(targets, self.most))
+                yield (
+                    (inputs, targets)
+                    if whole or self.most is None
+                    else (inputs[: self.most], first(targets, self.most))
+                )
 
     def limit_steps(self, wanted: int, seconds: float) -> None:
         """Cut batches so that about ``wanted`` steps take no longer than ``seconds``, but not below ``LEAST``."""
@@ -226,7 +230,7 @@ def narrowed(data: DataBundle, most: int, seed: int) -> DataBundle:
 
 @contextmanager
 def fewer_threads(bench: Bench) -> Iterator[None]:
-    """Use one thread where the network is as fast with it: threads that wait for each other are slow on a busy machine."""
+    """Use one thread where the network is as fast with it: on a busy machine threads wait long for each other."""
     threads = torch.get_num_threads()
     inputs, _ = next(bench.batches())
     try:

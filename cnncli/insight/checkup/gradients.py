@@ -1,7 +1,7 @@
 """Whether every layer learns: gradients that arrive, are numbers, and are not the same for all units."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, repeat
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cnncli.insight.checkup.bench import Bench
 from cnncli.insight.checkup.finding import Checked, number, some
 from cnncli.insight.checkup.own_steps import adam_steps, loss_of, putting_back
+from cnncli.training.engine import Batch
 
 BATCHES = 4
 STEPS, RATE = 10, 1e-3  # of Adam, after which a layer must learn that began with zeros behind it
@@ -28,7 +29,7 @@ class Arrived:
 def check_gradients(bench: Bench, seconds: float) -> Checked:
     """Gradients of each trainable layer at the beginning, and where they are zero also a few steps later."""
     found = Checked("gradients")
-    batches = [(inputs, targets) for inputs, targets in islice(bench.batches(), BATCHES)]
+    batches = list(islice(bench.batches(), BATCHES))
     with putting_back(bench):
         first = arrived(bench, batches)
         if first.cut:
@@ -87,14 +88,14 @@ def layers(model: nn.Module) -> dict[str, list[tuple[str, nn.Parameter]]]:
     return found
 
 
-def arrived(bench: Bench, batches: list[tuple[Tensor, object]]) -> Arrived:
+def arrived(bench: Bench, batches: Sequence[Batch]) -> Arrived:
     """The gradients of some batches as training has them."""
     by_layer, squares = layers(bench.model), dict[str, float]()
     reached: set[str] = set()
     for inputs, targets in batches:
         bench.learning_mode()
         bench.model.zero_grad(set_to_none=True)
-        loss = loss_of(bench, inputs, targets)  # type: ignore[arg-type]
+        loss = loss_of(bench, inputs, targets)
         if not loss.requires_grad:
             return Arrived(cut=True)
         loss.backward()
@@ -122,4 +123,3 @@ def equal_units(model: nn.Module) -> list[str]:
 def _all_rows_equal(weight: Tensor) -> bool:
     largest = weight.abs().max().item()
     return bool(((weight - weight[:1]).abs() <= 1e-6 * largest).all())
-

@@ -55,7 +55,9 @@ def _check_constant(bench: Bench, found: Checked, inputs: Tensor) -> None:
     dropped = [each.name for each in getattr(bench.experiment.data.spec.preprocess, "constants", ())]
     if same and len(bench.whole.sources["train"]) > len(inputs) and inputs.ndim == 2:
         same = []  # a rare category may be missing among some of the rows
-    if same or dropped:
+    if len(same) == len(names):
+        found.find("dataset", "no input differs between samples", "correct the data, or dataset.normalize")
+    elif same or dropped:
         told = f"{some([*dropped, *same])} {'has' if len(dropped + same) == 1 else 'have'} one value in all samples"
         found.find("dataset", told, "correct the data, or leave the column out")
     if len(inputs) > 1 and bool((inputs == inputs[:1]).all()) and len(same) < len(names):

@@ -1,7 +1,6 @@
 """The range test (Smith 2015): the loss while the learning rate rises from step to step."""
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -46,21 +45,18 @@ class RangeTest:
         return best if best is not None and slopes[best] < 0 else None
 
 
-def range_test(bench: Bench, low: float, high: float, steps: int, seconds: float = math.inf) -> RangeTest:
+def range_test(bench: Bench, low: float, high: float, steps: int) -> RangeTest:
     """Train for ``steps`` steps while the rate rises from ``low`` to ``high`` by the same factor with each step.
 
     The rates are those of the first parameter group; the others' keep their proportion to it. Ends where the smoothed
-    loss is four times its lowest, or is not finite; or after ``seconds``, of which the first step is not counted. The weights
-    are put back.
+    loss is four times its lowest, or is not finite. The weights are put back.
     """
     rising = (high / low) ** (1 / max(steps - 1, 1))
-    smoothing, clock = Smoothing(1 - 1 / max(MEMORY * steps, 1.0)), [0.0]
-    smoothed: list[float] = []
+    smoothing, smoothed = Smoothing(1 - 1 / max(MEMORY * steps, 1.0)), list[float]()
 
     def go_on(losses: Sequence[float]) -> bool:
-        clock[0] = clock[0] or time.perf_counter()
         smoothed.extend(smoothing.add(loss) for loss in losses[len(smoothed) :])
-        return not has_diverged(smoothed) and time.perf_counter() - clock[0] < seconds
+        return not has_diverged(smoothed)
 
     losses = bench.train(steps, low / bench.rates[0], rising, go_on)
     go_on(losses)

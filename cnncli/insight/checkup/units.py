@@ -49,7 +49,7 @@ class Watcher(TorchDispatchMode):
     """Looks at what activations give, whether they are modules or functions."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.layer = ""
         self.calls = 0
         self.seen: dict[tuple[str, int, str], list[tuple[Tensor, Tensor]]] = {}
