@@ -1,7 +1,7 @@
 """``doctor`` and ``lr-find``: short trials of a config before it is trained."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from cnncli.cli.options import Json, RunsDir, Words
 from cnncli.cli.outputs import Output
 from cnncli.cli.words import needed, print_notices, split_words
 from cnncli.core.errors import ConfigError, TrainingError
+
+if TYPE_CHECKING:
+    from cnncli.insight.lr_find import Found
 
 Low = Annotated[float, typer.Option("--low", metavar="RATE", min=1e-12, help="The lowest rate.")]
 High = Annotated[float, typer.Option("--high", metavar="RATE", max=1e12, help="The highest rate.")]
@@ -81,12 +84,16 @@ def lr_find(
     output.write(lambda file: file.write(picture))
     if json_:
         print_json({**found.to_json(), "picture": str(out)})
-        return
+    else:
+        _print_found(found, out)
+
+
+def _print_found(found: "Found", picture: Path) -> None:
     test = found.test
     tell_row("config", f"{found.lr:.2g}")
     tell_row("lowest", f"loss {test.smoothed[test.lowest]:.4g} at {test.rates[test.lowest]:.2g}")
     tell_row("diverges", f"at {test.rates[-1]:.2g}" if test.diverged else f"not up to {test.rates[-1]:.2g}")
-    tell_row("picture", str(out))
+    tell_row("picture", str(picture))
     if found.suggestion is None:
         tell("no suggestion: the loss does not fall at any rate; cnncli doctor looks for the cause")
     else:

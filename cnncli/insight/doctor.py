@@ -72,7 +72,7 @@ def _checks(bench: Bench) -> Iterator[Checked]:
         return
     yield (overfit := check_overfit(bench, 15))
     if not (start.findings or gradients.findings or overfit.findings):  # what follows tells nothing before
-        yield (labels := check_shuffled(bench, 30))
+        yield (labels := check_shuffled(bench, 40))
         if not labels.findings:
             yield check_rate(bench, 25)
     yield check_loader(bench, 8)

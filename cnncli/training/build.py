@@ -84,12 +84,9 @@ class Experiment:
 
 
 def build_experiment(
-    loaded: LoadedConfig,
-    track: Track,
-    resumed: Checkpoint | None = None,
-    measure: bool = True,
-    narrow: Callable[[DataBundle], DataBundle] | None = None,
-) -> Experiment:
+    loaded: LoadedConfig, track: Track, resumed: Checkpoint | None = None, measure: bool = True,
+    narrow: Callable[[DataBundle], DataBundle] = lambda data: data,
+) -> Experiment:  # fmt: skip
     """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses.
 
     Of a ``resumed`` run preprocessing and weights are taken over. Unless it may ``measure``, nothing is chosen by a
@@ -101,8 +98,7 @@ def build_experiment(
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"), ranks.zero_first():
-        data = _data(config, track, resumed)
-        data = data if narrow is None else narrow(data)
+        data = narrow(_data(config, track, resumed))
         share(data, runtime)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, data)

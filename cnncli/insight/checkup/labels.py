@@ -13,10 +13,12 @@ from cnncli.insight.checkup.finding import Checked, number, some
 from cnncli.insight.checkup.own_steps import adam_steps, best_constant, outputs_of, putting_back
 
 LOW_RATE, HIGH_RATE = 3e-4, 0.3  # of Adam, from the first step to the last: one of them suits
-STEPS, BATCH, LOOKS = 320, 32, 10
+STEPS, BATCH, LOOKS = 320, 32, 8
+ENOUGH = 40  # steps: after fewer a slow network need not have learned anything
 FEW = 1500  # samples of which every one is judged, by a network that has not seen it
-MOST_JUDGED = 512
-CERTAIN = 3.0  # standard errors by which the network must be better than the best constant answer
+MOST_JUDGED = 384
+SHARES = (1.0, 0.1)  # of the network's answer in what is judged: overconfident ones are told by the smaller
+CERTAIN = 3.5  # standard errors by which the network must be better than the best constant answer
 
 
 def check_targets(bench: Bench) -> Checked:
@@ -81,11 +83,15 @@ def check_shuffled(bench: Bench, seconds: float) -> Checked:
     true = _gain(bench, inputs, targets, STEPS, seconds / 2)
     generator = torch.Generator().manual_seed(bench.experiment.config.seed)
     mixed = targets[torch.randperm(len(targets), generator=generator).to(targets.device)]
-    permuted = _gain(bench, inputs, mixed, true.steps, 2 * (time.perf_counter() - start))
+    permuted = _gain(bench, inputs, mixed, true.steps, time.perf_counter() - start)
     guess = number(true.constant)
     found.measured = (f"held-out loss {number(true.loss)}, with permuted labels {number(permuted.loss)}, "
                       f"of one answer for all {guess}")  # fmt: skip
-    if true.certainty < CERTAIN or true.gain <= permuted.gain:
+    if true.certainty >= CERTAIN and true.certainty > permuted.certainty:
+        return found
+    if true.steps < ENOUGH:
+        found.measured += f": {true.steps} steps are too few to tell"
+    else:
         told = (f"after {true.steps} steps on its labels the loss on {true.judged:,} held-out training samples is "
                 f"{number(true.loss)}, with permuted labels {number(permuted.loss)}, of one answer for all {guess}: "
                 "the labels tell nothing about the inputs")  # fmt: skip
@@ -94,7 +100,7 @@ def check_shuffled(bench: Bench, seconds: float) -> Checked:
 
 
 class Gain:
-    """How much better than the best constant answer the held-out samples are answered, at the best of some looks."""
+    """How much better than by the best constant answer the held-out samples are answered, at the best of some looks."""
 
     def __init__(self) -> None:
         self.gain = self.certainty = -math.inf
@@ -136,7 +142,6 @@ def _looks(
 ) -> tuple[list[tuple[Tensor, Tensor]], int]:
     """The losses of the held-out samples, and those of the best constant answer, at some moments; and the steps."""
     task, spec = bench.experiment.task, bench.experiment.data.spec
-    rates = [LOW_RATE * (HIGH_RATE / LOW_RATE) ** (step / max(steps - 1, 1)) for step in range(steps)]
     found: list[tuple[Tensor, Tensor]] = []
     with putting_back(bench):
         example = outputs_of(bench, judged[0])
@@ -145,12 +150,27 @@ def _looks(
         constant = _each(bench, one.expand_as(example), truth)
         taken, due = 0, steps / LOOKS
         start = time.perf_counter()
-        for _ in adam_steps(bench, _batches(*learned), rates, seconds):
+        for _ in adam_steps(bench, _batches(*learned), _rates(steps, seconds), seconds):
             taken += 1
-            late = (time.perf_counter() - start) > seconds * (len(found) + 1) / LOOKS
-            if taken >= due * (len(found) + 1) or late:
-                found.append((_each(bench, outputs_of(bench, judged[0]), truth), constant))
+            looks = len(found) // len(SHARES) + 1
+            late = time.perf_counter() - start > seconds * looks / LOOKS
+            if taken >= due * looks or late:
+                found += _shares(bench, outputs_of(bench, judged[0]), one, truth, constant)
     return found, taken
+
+
+def _shares(bench: Bench, outputs: Tensor, one: Tensor, truth: Tensor, constant: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The losses of the best constant answer with some of what the network tells samples apart by."""
+    own = outputs - outputs.mean(0, keepdim=True)
+    return [(_each(bench, one + share * own, truth), constant) for share in SHARES]
+
+
+def _rates(steps: int, seconds: float) -> Iterator[float]:
+    """Rates that rise from the lowest to the highest, over the steps or the time, whichever ends first."""
+    start = time.perf_counter()
+    for step in range(steps):
+        done = max(step / max(steps - 1, 1), (time.perf_counter() - start) / seconds)
+        yield LOW_RATE * (HIGH_RATE / LOW_RATE) ** min(done, 1.0)
 
 
 def _batches(inputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

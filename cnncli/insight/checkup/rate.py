@@ -10,6 +10,9 @@ from cnncli.insight.checkup.finding import Checked, number
 from cnncli.insight.checkup.range_test import RangeTest, range_test
 
 LOW, HIGH, STEPS = 1e-6, 10.0, 80
+SAMPLES = 32  # of a step: with smaller batches more steps are taken
+MOST = 5  # times as many
+TRIED = (1e-1, 1e-2, 1e-3)  # rates at which the loss may still fall where the range test shows no fall
 FALLS = 0.02  # of the first loss: less is no fall
 MOVED = 0.1  # of the fall that some rate gives in as many steps: less is no progress
 NOT_ASKED = ("lbfgs", "rprop")
@@ -25,12 +28,16 @@ def check_rate(bench: Bench, seconds: float) -> Checked:
     if own <= 0:
         found.find("optimizer.lr", "is 0, so that nothing is learned", "set a rate (cnncli lr-find)")
         return found
-    bench.limit_steps(2 * STEPS, seconds)
-    test = range_test(bench, LOW, HIGH, STEPS)
+    steps = STEPS * min(max(SAMPLES // (config.dataset.batch_size * config.train.accumulate), 1), MOST)
+    bench.limit_steps(2 * steps, seconds)
+    test = range_test(bench, LOW, HIGH, steps)
     start, lowest = fmean(test.losses[:3]), test.smoothed[test.lowest]
     fall = start - lowest
     found.measured = f"{number(own)}; the loss is lowest at {number(test.rates[test.lowest])}"
     if not fall > FALLS * abs(start):
+        if any(_falls_at(bench, rate / own, steps) for rate in (*TRIED, own)):
+            found.measured = f"{number(own)}; the loss falls too slowly to tell a better one"
+            return found
         found.find("optimizer", f"no learning rate from {LOW:g} to {HIGH:g} makes the loss fall", _why_none(bench))
     elif own > test.rates[test.lowest]:
         _check_high(bench, found, test, start, fall)
@@ -103,6 +110,14 @@ def replace_settings(bench: Bench, train: object) -> Bench:
     """The bench with other settings of the loop."""
     config = bench.experiment.config.model_copy(update={"train": train})
     return Bench(replace(bench.experiment, config=config), bench.whole)
+
+
+def _falls_at(bench: Bench, factor: float, steps: int) -> bool:
+    """Whether the loss falls at this many times the config's rate."""
+    losses = bench.train(steps, factor, go_on=lambda losses: math.isfinite(losses[-1]))
+    bench.restore()
+    start, end = fmean(losses[:3]), fmean(losses[-max(len(losses) // 5, 1) :])
+    return start - end > FALLS * abs(start)
 
 
 def _falls(bench: Bench) -> bool:

@@ -18,6 +18,7 @@ LEARNED_BY_HEART = 8  # samples
 REACHED = 0.2  # of the loss of the best constant answer
 RATES = (1e-2, 1e-3, 1e-1)  # of Adam, tried in turn
 STEPS = 200
+ENOUGH = 60  # steps: after fewer a slow network need not have come down
 
 
 def check_start(bench: Bench) -> Checked:
@@ -70,8 +71,9 @@ def check_overfit(bench: Bench, seconds: float) -> Checked:
     found, spec = Checked("overfit"), bench.experiment.data.spec
     learning = sum(parameter.numel() for parameter in bench.model.parameters() if parameter.requires_grad)
     count = min(max(learning // spec.num_outputs, 2), LEARNED_BY_HEART, len(bench.samples[1]))
-    inputs, targets = _different(*bench.samples, count)
     with putting_back(bench):
+        count = _affordable(bench, count, seconds / len(RATES))
+        inputs, targets = _different(*bench.samples, count)
         outputs = outputs_of(bench, inputs)
     one = best_constant(bench.experiment.task, targets, outputs, spec.kind.every_position)
     constant = bench.experiment.task.eval_loss(one.expand_as(outputs), targets).item()
@@ -86,12 +88,24 @@ def check_overfit(bench: Bench, seconds: float) -> Checked:
         if done:
             break
     found.measured = f"{count} samples: loss {number(best)} after {steps} steps, of one answer {number(constant)}"
-    # a step may take so long that there was no time to get there: then it must at least be on its way
-    if not done and (best > 0.7 * constant or steps >= STEPS):
+    if done:
+        return found
+    if steps < ENOUGH:
+        found.measured += ": too few to tell"
+    else:
         told = f"{count} samples cannot be learned by heart: after {steps} steps of Adam their loss is {number(best)}, "
         told += f"that of one answer for all is {number(constant)}"
         found.find("model", told, _advice(bench, learning))
     return found
+
+
+def _affordable(bench: Bench, count: int, seconds: float) -> int:
+    """At most ``count`` samples, fewer where so many steps with them take too long."""
+    inputs, targets = (part[:count] for part in bench.samples)
+    start = time.perf_counter()
+    list(adam_steps(bench, repeat((inputs, targets), 2), repeat(1e-6), math.inf))
+    took = (time.perf_counter() - start) / 2
+    return min(max(int(count * seconds / (took * STEPS)), 2), count)
 
 
 def _different(inputs: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
