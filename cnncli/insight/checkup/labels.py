@@ -17,6 +17,7 @@ STEPS, BATCH, LOOKS = 320, 32, 8
 ENOUGH = 40  # steps: after fewer a slow network need not have learned anything
 FEW = 1500  # samples of which every one is judged, by a network that has not seen it
 MOST_JUDGED = 384
+ROUNDING = 1e-4  # of the loss
 SHARES = (1.0, 0.1)  # of the network's answer in what is judged: overconfident ones are told by the smaller
 CERTAIN = 3.5  # standard errors by which the network must be better than the best constant answer
 
@@ -110,7 +111,8 @@ class Gain:
     def look(self, own: Tensor, constant: Tensor) -> None:
         """Take in the losses of held-out samples, ``[N]`` both."""
         gains = constant - own
-        spread = gains.std().item() / math.sqrt(len(gains)) + 1e-12
+        # of a network whose units have died the gains are rounding errors alone
+        spread = gains.std().item() / math.sqrt(len(gains)) + ROUNDING * abs(constant.mean().item()) + 1e-12
         certainty = gains.mean().item() / spread
         if math.isfinite(certainty) and certainty > self.certainty:
             self.gain, self.certainty = gains.mean().item(), certainty
