@@ -14,7 +14,18 @@ from typing import Annotated, Any
 import typer
 
 from cnncli import __version__
-from cnncli.cli import checkups, commands, comparing, filtering, pages, pictures, shells, trained
+from cnncli.cli import (
+    checkups,
+    commands,
+    comparing,
+    explaining,
+    filtering,
+    pages,
+    pictures,
+    reporting,
+    shells,
+    trained,
+)
 from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
@@ -71,6 +82,8 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "inspect": commands.inspect,
     "runs": listing.runs,
     "compare": comparing.compare,
+    "explain": explaining.explain,
+    "report": reporting.report,
     "convolve": filtering.convolve,
     "doctor": checkups.doctor,
     "lr-find": checkups.lr_find,

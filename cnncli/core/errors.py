@@ -64,6 +64,10 @@ class NothingToTrain(ConfigError):
     """A network none of whose parameters learns."""
 
 
+class NoMap(ConfigError):
+    """A network without a layer that knows places of the picture."""
+
+
 class DataError(CnncliError):
     """Data that is missing, unreadable or contradicts itself."""
 
