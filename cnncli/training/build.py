@@ -89,8 +89,7 @@ def build_experiment(
 ) -> Experiment:  # fmt: skip
     """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses.
 
-    Of a ``resumed`` run preprocessing and weights are taken over. Unless it may ``measure``, nothing is chosen by a
-    trial. ``narrow`` gives the data that are used instead of all, for what is only tried.
+    Preprocessing and weights of a ``resumed`` run are kept. Trials choose if they may ``measure``; ``narrow`` thins data.
     """
     config, ranks = loaded.config, join()
     with blaming(loaded, "device"):
