@@ -101,6 +101,8 @@ def drawn(found: Found) -> bytes:
         axes.plot(test.rates, test.losses, color=INK, alpha=0.3, linewidth=1, label="single steps")
         axes.plot(test.rates, test.smoothed, color=INK, label="smoothed")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:g}")  # the labels are plain text: no powers
+        axes.xaxis.set_minor_formatter(lambda rate, _: "")
         low, high = min(test.smoothed), max(test.smoothed[: test.lowest + 1])
         axes.set_ylim(low - 0.1 * (high - low), high + 0.5 * (high - low))
         axes.axvline(found.lr, color=MUTED, linestyle=":", label=f"the config's rate ({found.lr:.2g})")

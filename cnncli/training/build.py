@@ -89,7 +89,7 @@ def build_experiment(
 ) -> Experiment:  # fmt: skip
     """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses.
 
-    Preprocessing and weights of a ``resumed`` run are kept. Trials choose if they may ``measure``; ``narrow`` thins data.
+    Preprocessing and weights of a ``resumed`` run are kept. Trials choose if it may ``measure``; ``narrow`` thins data.
     """
     config, ranks = loaded.config, join()
     with blaming(loaded, "device"):
