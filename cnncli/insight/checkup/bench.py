@@ -28,6 +28,7 @@ from cnncli.training.engine import Batch, TrainState, train_one_epoch
 from cnncli.training.step_losses import StepLosses
 
 MOST_VALUES = 2**26  # input values of the samples that trials use: 256 MiB as floats
+FEWEST_TIMED = 64  # samples of a batch that threads are compared with
 LEAST = 8  # samples of a batch that is cut
 FEWEST, MOST = 256, 4096  # samples that trials use, where there are so many
 
@@ -232,7 +233,7 @@ def narrowed(data: DataBundle, most: int, seed: int) -> DataBundle:
 def fewer_threads(bench: Bench) -> Iterator[None]:
     """Use one thread where the network is as fast with it: on a busy machine threads wait long for each other."""
     threads = torch.get_num_threads()
-    inputs, _ = next(bench.batches())
+    inputs = next(bench.batches())[0][:FEWEST_TIMED]
     try:
         if bench.device.type == "cpu" and threads > 1:
             _fastest(bench, inputs)

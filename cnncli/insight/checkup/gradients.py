@@ -7,9 +7,9 @@ from itertools import islice, repeat
 
 from torch import Tensor, nn
 
-from cnncli.insight.checkup.bench import Bench
+from cnncli.insight.checkup.bench import Bench, first
 from cnncli.insight.checkup.finding import Checked, number, some
-from cnncli.insight.checkup.own_steps import adam_steps, loss_of, putting_back
+from cnncli.insight.checkup.own_steps import AT_ONCE, adam_steps, loss_of, putting_back
 from cnncli.training.engine import Batch
 
 BATCHES = 4
@@ -29,7 +29,7 @@ class Arrived:
 def check_gradients(bench: Bench, seconds: float) -> Checked:
     """Gradients of each trainable layer at the beginning, and where they are zero also a few steps later."""
     found = Checked("gradients")
-    batches = list(islice(bench.batches(), BATCHES))
+    batches = [(inputs[:AT_ONCE], first(targets, AT_ONCE)) for inputs, targets in islice(bench.batches(), BATCHES)]
     with putting_back(bench):
         first = arrived(bench, batches)
         if first.cut:
