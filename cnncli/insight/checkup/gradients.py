@@ -31,18 +31,18 @@ def check_gradients(bench: Bench, seconds: float) -> Checked:
     found = Checked("gradients")
     batches = [(inputs[:AT_ONCE], first(targets, AT_ONCE)) for inputs, targets in islice(bench.batches(), BATCHES)]
     with putting_back(bench):
-        first = arrived(bench, batches)
-        if first.cut:
+        before = arrived(bench, batches)
+        if before.cut:
             found.find("model", "the loss depends on no trainable parameter",
                        "look for detach(), torch.no_grad() or .data between the parameters and the output")  # fmt: skip
             return found
-        later, same = first, list[str]()
+        later, same = before, list[str]()
         plain = (bench.samples[0].split(32), bench.samples[1].split(32))
         for _ in adam_steps(bench, islice(_again(*plain), STEPS), repeat(RATE), seconds):
             pass
         later = arrived(bench, batches)
         same = equal_units(bench.model)
-    _tell(found, first, later, same)
+    _tell(found, before, later, same)
     return found
 
 
