@@ -102,6 +102,24 @@ ABOUT = {
         ),
         "command-line",
     ),
+    "doctor": About(
+        "Look",
+        "check in short trials whether a run of a config will work",
+        (
+            ("cnncli doctor digits", "what was measured, and what is wrong"),
+            ("cnncli doctor my.yaml optimizer.lr=1e-3 --json", "with one key overridden, as JSON"),
+        ),
+        "doctor",
+    ),
+    "lr-find": About(
+        "Look",
+        "find a learning rate for a config by a range test",
+        (
+            ("cnncli lr-find digits", "a rate to put on the command line, and lr-find.png"),
+            ("cnncli lr-find my.yaml optimizer.name=adamw --out rates.png", "for another optimizer"),
+        ),
+        "doctor",
+    ),
     "runs": About(
         "Look",
         "list runs, how their configs differ, and their results",

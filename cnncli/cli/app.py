@@ -14,7 +14,18 @@ from typing import Annotated, Any
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, comparing, explaining, filtering, pages, pictures, reporting, shells, trained
+from cnncli.cli import (
+    checkups,
+    commands,
+    comparing,
+    explaining,
+    filtering,
+    pages,
+    pictures,
+    reporting,
+    shells,
+    trained,
+)
 from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
@@ -74,6 +85,8 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "explain": explaining.explain,
     "report": reporting.report,
     "convolve": filtering.convolve,
+    "doctor": checkups.doctor,
+    "lr-find": checkups.lr_find,
     "docs": pages.docs,
     "init": pictures.init,
     "data check": pictures.check,

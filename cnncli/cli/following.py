@@ -11,9 +11,9 @@ from cnncli.config.shipped import SUFFIXES, shipped_configs
 from cnncli.runs.references import BEST, LAST, LATEST, RUNS, run_names, runs_in
 
 Rows = list[tuple[str, str]]
-_CONFIGS = {"train", "finetune", "config", "inspect", "data show", "data check"}
+_CONFIGS = {"train", "finetune", "config", "inspect", "doctor", "lr-find", "data show", "data check"}
 _TRAINED = {"eval", "predict", "explain", "generate", "forecast", "inspect"}
-_OVERRIDDEN = {"train", "finetune", "config", "inspect"}
+_OVERRIDDEN = {"train", "finetune", "config", "inspect", "doctor", "lr-find"}
 _SET_ANEW = ("dataset.", "task.", "device=", "precision=")
 _FOLDERS = ("--runs-dir", "--data")
 

@@ -60,6 +60,10 @@ class DoesNotFit(ConfigError):
     """A network that cannot take samples of their size."""
 
 
+class NothingToTrain(ConfigError):
+    """A network none of whose parameters learns."""
+
+
 class NoMap(ConfigError):
     """A network without a layer that knows places of the picture."""
 

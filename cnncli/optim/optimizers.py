@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cnncli.config.sections import OptimizerConfig
-from cnncli.core.errors import ConfigError
+from cnncli.core.errors import ConfigError, NothingToTrain
 from cnncli.core.registry import optimizers
 from cnncli.optim.muon import Muon, divided, hidden_matrices
 from cnncli.optim.untraced import untraced
@@ -60,7 +60,7 @@ def build_optimizer(
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not parameters:
-        raise ConfigError("the model has no parameters to train")
+        raise NothingToTrain("the model has no parameters to train")
     if config.name == "sparseadam" and not any(getattr(m, "sparse", False) for m in model.modules()):
         raise ConfigError("sparseadam needs embeddings with sparse gradients, this model has none; use adam")
     chosen: Sequence[Any] = parameters if groups is None or len(groups) == 1 else groups

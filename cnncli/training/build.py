@@ -1,6 +1,6 @@
 """From a checked config to the parts of an experiment."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -84,12 +84,12 @@ class Experiment:
 
 
 def build_experiment(
-    loaded: LoadedConfig, track: Track, resumed: Checkpoint | None = None, measure: bool = True
-) -> Experiment:
+    loaded: LoadedConfig, track: Track, resumed: Checkpoint | None = None, measure: bool = True,
+    narrow: Callable[[DataBundle], DataBundle] = lambda data: data,
+) -> Experiment:  # fmt: skip
     """Open the data and build every part; raises ``ConfigError`` with file, line and key where a part refuses.
 
-    Of a ``resumed`` run preprocessing and weights are taken over. Unless it may ``measure``, nothing is chosen by a
-    trial.
+    Preprocessing and weights of a ``resumed`` run are kept. Trials choose if it may ``measure``; ``narrow`` thins data.
     """
     config, ranks = loaded.config, join()
     with blaming(loaded, "device"):
@@ -97,7 +97,7 @@ def build_experiment(
         runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
     restored = None if resumed is None else restore(resumed, config)  # before the data: its faults are not theirs
     with blaming(loaded, "dataset"), ranks.zero_first():
-        data = _data(config, track, resumed)
+        data = narrow(_data(config, track, resumed))
         share(data, runtime)
     with blaming(loaded, "checkpoint.monitor"):
         mode = _monitor_mode(config, data)
