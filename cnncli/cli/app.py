@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, comparing, filtering, pages, pictures, shells, trained
+from cnncli.cli import commands, comparing, filtering, learning, pages, pictures, shells, trained
 from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
@@ -72,6 +72,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "runs": listing.runs,
     "compare": comparing.compare,
     "convolve": filtering.convolve,
+    "learning-curve": learning.learning_curve,
     "docs": pages.docs,
     "init": pictures.init,
     "data check": pictures.check,
