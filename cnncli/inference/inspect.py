@@ -36,8 +36,7 @@ class Layers(list[LayerRow]):
     def _repr_html_(self) -> str:
         whole = self.totals
         rows = [
-            [r.name, r.kind, "×".join(map(str, r.output_shape)), r.formula, r.parameters, r.multiply_adds]
-            for r in self
+            [r.name, r.kind, "×".join(map(str, r.output_shape)), r.formula, r.parameters, r.multiply_adds] for r in self
         ]
         columns = ["layer", "type", "output", "how they are counted", "parameters", "multiply-adds"]
         last = ["all", "", "", "", whole.parameters, whole.multiply_adds]

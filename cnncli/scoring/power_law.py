@@ -102,7 +102,9 @@ def _relative(groups: list[Array]) -> float:
     return math.sqrt(squares / freedom) if freedom else 0.0
 
 
-def _noise(errors: dict[int, Sequence[float]], sizes: list[int], generator: np.random.Generator, spread: float) -> Array:
+def _noise(
+    errors: dict[int, Sequence[float]], sizes: list[int], generator: np.random.Generator, spread: float
+) -> Array:
     """Draws ``[B, sizes]`` of the means' deviations in units of their standard errors."""
     pool = []
     for size in sizes:
@@ -134,6 +136,7 @@ def _fit(n: Array, errors: Array, scale: Array, start: Array | None = None) -> A
         return (_law(numbers, n) - unit[0]) / unit[1]
 
     last = max(float(unit[0][-1]), _TINY)
+
     def slopes(numbers: Array) -> Array:
         falling = np.power(n, -numbers[1])
         found: Array = np.stack([falling, -numbers[0] * np.log(n) * falling, np.ones_like(n)], axis=1)
@@ -144,9 +147,7 @@ def _fit(n: Array, errors: Array, scale: Array, start: Array | None = None) -> A
         starts = [start / np.array([top, 1.0, top])]
     bounds = ([0.0, 0.0, 0.0], [np.inf, STEEPEST, np.inf])
     inside = (1e-8, [np.inf, STEEPEST - 1e-8, np.inf])
-    tries = [
-        least_squares(residuals, np.clip(each, *inside), slopes, bounds, xtol=1e-6, ftol=1e-6) for each in starts
-    ]
+    tries = [least_squares(residuals, np.clip(each, *inside), slopes, bounds, xtol=1e-6, ftol=1e-6) for each in starts]
     best = min(tries, key=lambda found: float(found.cost))
     return np.asarray(best.x, dtype=float) * np.array([top, 1.0, top])
 
