@@ -91,7 +91,8 @@ class Curve:
         return f"Fitted: {error} = {self.law.a:.4g}·n^-{b:.3g} + {c:.4g}, n training samples."
 
     def _gain_sentence(self) -> str:
-        assert self.law is not None and self.gain is not None
+        assert self.law is not None
+        assert self.gain is not None
         more = self.metric_of(self.law.at(FACTOR * self.largest))
         own = self.metric_of(self.law.at(self.largest))
         gain = self.gain

@@ -1,4 +1,4 @@
-"""What a run will take, before its first epoch: memory, time per epoch and disk, by a few steps that are thrown away."""
+"""What a run will take, before its first epoch: memory, time per epoch and disk, by a few steps thrown away."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -17,6 +17,7 @@ from cnncli.core.spec import Split
 from cnncli.optim.schedulers import Schedule
 from cnncli.runs.checkpoint import save_checkpoint
 from cnncli.runs.run_folder import RunFolder
+from cnncli.training.baselines import uses_scikit_learn
 from cnncli.training.build import Experiment
 from cnncli.training.display import Display
 from cnncli.training.engine import evaluate, train_one_epoch
@@ -27,10 +28,11 @@ from cnncli.training.recorder import last_linear
 
 WARM_UP = 5  # steps
 SECONDS = 3.0  # of timed steps, and half of it of evaluation
-BLOCKS = 3  # into which the steps are cut; the fastest counts, for other programs can only slow it down
-DRAWING = 90 * 2**20  # bytes: matplotlib, scipy and what else is imported at the end of a run
-PICTURE, SAMPLES = 95_000, 6_000  # bytes of curves.png and result.png each, and of samples.png for small pictures
-TEXTS = 20_000  # config.yaml, result.json, report.json, environment.json
+BLOCKS = 6  # into which the steps are cut; the fastest counts, for other programs can only slow it down
+DRAWING, FITTING = 60 * 2**20, 150 * 2**20  # bytes: matplotlib with a picture, scikit-learn with what it fits
+CURVES, RESULT, SAMPLES = 80_000, 60_000, 6_000  # bytes of curves.png, result.png and, for small pictures, samples.png
+METRICS = 4_000  # bytes of a checkpoint that hold the metrics of its epoch
+TEXTS = 18_000  # config.yaml, result.json, report.json, environment.json
 EPOCH = 510  # bytes of an epoch in metrics.jsonl
 SAMPLE = 60  # bytes of a sample in outputs/*.npz beside its answer and embedding
 
@@ -77,8 +79,8 @@ def outlook(experiment: Experiment) -> Outlook:
     with TemporaryDirectory() as folder:
         last, best = _checkpoints(experiment, RunFolder(Path(folder)))
     memory = peak_memory(device)
-    if memory is not None and device.type == "cpu" and config.logging.pictures:
-        memory += DRAWING
+    if memory is not None and device.type == "cpu":
+        memory += DRAWING * config.logging.pictures + FITTING * uses_scikit_learn(experiment)
     return Outlook(
         memory, str(device), step_seconds * experiment.steps_per_epoch, eval_seconds, config.train.epochs,
         _disk(experiment, last, best), last, steps,
@@ -139,7 +141,7 @@ def _checkpoints(experiment: Experiment, run: RunFolder) -> tuple[int, int]:
     fit = Fit(experiment, run, Display(quiet=True))
     fit.keep_last()
     save_checkpoint(run.best, replace(fit.checkpoint(), training=None))
-    return run.last.stat().st_size, run.best.stat().st_size
+    return run.last.stat().st_size + METRICS, run.best.stat().st_size + METRICS
 
 
 def _disk(experiment: Experiment, last: int, best: int) -> int:
@@ -148,7 +150,7 @@ def _disk(experiment: Experiment, last: int, best: int) -> int:
     kept = config.train.epochs // config.checkpoint.every if config.checkpoint.every else 0
     total = last + best + kept * last + TEXTS + EPOCH * config.train.epochs
     if config.logging.pictures:
-        total += 2 * PICTURE
+        total += CURVES + RESULT * (2 if experiment.data.spec.classes else 1)
     if config.logging.samples and experiment.data.spec.kind.in_files:
         total += SAMPLES
     if config.logging.outputs:
@@ -165,21 +167,27 @@ def _bytes_of_answer(experiment: Experiment) -> int:
     if spec.kind.every_position:
         return SAMPLE
     values = 4 * spec.num_outputs if spec.classes else 16 * spec.num_outputs
-    model = whole(experiment.state.eval_model)
+    return SAMPLE + values + 2 * _width(experiment)
+
+
+def _width(experiment: Experiment) -> int:
+    """The values of an embedding, which are what the last linear layer is given; 0 where none are kept."""
+    spec, model = experiment.data.spec, whole(experiment.state.eval_model)
     layer = None if spec.kind.only else last_linear(model, example_inputs(spec, experiment.runtime.device))
-    return SAMPLE + values + (2 * layer.in_features if layer is not None else 0)
+    return layer.in_features if layer is not None else 0
 
 
 def _tensorboard(experiment: Experiment) -> int:
-    """Bytes of the events: scalars of epochs and steps, histograms of each tensor, pictures, embeddings."""
-    config = experiment.config
+    """Bytes of the events: scalars of epochs and steps, histograms of each tensor, pictures, and the projector."""
+    config, sources = experiment.config, experiment.data.sources
     epochs, logging = config.train.epochs, config.logging
     tensors = len([p for p in experiment.state.model.parameters() if p.requires_grad])
     layers = len([module for module in experiment.state.model.modules() if not list(module.children())])
-    histograms = min(logging.histograms, epochs) * (2 * tensors + layers) * 700
+    histograms = min(logging.histograms, epochs) * (2 * tensors + layers) * 500
     steps = epochs * experiment.steps_per_epoch // logging.steps * 180 if logging.steps else 0
-    pictures = 60_000 + (80_000 if experiment.data.spec.classes else 0)
-    return epochs * 900 + histograms + steps + pictures
+    pictures = 60_000 if experiment.data.spec.kind.in_files else 0
+    projected = min(len(sources["val"]), logging.embeddings) if "val" in sources else 0
+    return epochs * 1000 + histograms + steps + pictures + projected * (4 * _width(experiment) + 80)
 
 
 def rates(experiment: Experiment) -> tuple[list[float], list[list[float]]]:

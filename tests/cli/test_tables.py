@@ -9,8 +9,8 @@ from rich.cells import cell_len
 
 from cnncli.cli.console import print_table
 from cnncli.cli.curve import plot
-from cnncli.cli.matrix import print_matrix
 from cnncli.cli.layers import print_layers
+from cnncli.cli.matrix import print_matrix
 from cnncli.cli.tables import print_result
 from cnncli.core.cells import column_widths, fold, padded, shortened
 from cnncli.core.results import Baseline, MatrixBlock, SplitReport
