@@ -13,7 +13,7 @@ from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, Fault
 from cnncli.core.seeding import derive_seed
 from cnncli.core.slices import Slices
-from cnncli.core.spec import DataSpec, Series, Split
+from cnncli.core.spec import DataSpec, Split
 from cnncli.data.sample_ids import Known
 from cnncli.data.slicing import Slicing
 
@@ -28,7 +28,7 @@ def part_of(targets: Tensor, spec: DataSpec, config: DatasetConfig) -> Tensor:
     """
     fraction, samples = config.train_fraction, len(targets)
     if spec.kind.only is not None:
-        if isinstance(spec.preprocess, Series) and spec.preprocess.parts:
+        if getattr(spec.preprocess, "parts", ()):
             cause = "takes the last windows, and there are several series; leave it out, or choose a file with one"
             raise ConfigError(Fault("", KEY, cause))
         return torch.arange(samples - _count(samples, fraction), samples)

@@ -109,6 +109,7 @@ def _made(wanted: str, folder: Path, runs_dir: Path) -> dict[int, ListedRun]:
 
 
 def worth(run: ListedRun) -> int:
+    """Which of several runs of a seed counts: the one with the lowest number."""
     return _USABLE.index(run.state) if run.state in _USABLE else len(_USABLE)
 
 

@@ -1,6 +1,7 @@
 """``learning-curve`` and the part of the training samples that it sets."""
 
 import math
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -107,3 +108,33 @@ def test_a_curve_without_validation_or_of_a_part_is_refused(cnncli: Cli, tiny: P
     assert (answer.code, "set it to val/loss" in answer.complaint) == (2, True)
     answer = cnncli("learning-curve", tiny, "dataset.train_fraction=0.5")
     assert (answer.code, "leave it out" in answer.complaint) == (2, True)
+
+
+def test_several_series_have_no_last_windows() -> None:
+    from cnncli.core.series_parts import SeriesPart
+    from cnncli.core.spec import Series
+
+    part = SeriesPart("a", (0.0,), (1.0,), (1.0,))
+    one = Series(("x",), ("x",), 1, False, None, (0.0,), (1.0,), (1.0,))
+    config = DatasetConfig(name="series_csv", train_fraction=0.25)
+    targets = torch.zeros(8, 2, 1, 4)
+    spec = DataSpec((3, 1), (), one, (2, 1))
+    assert part_of(targets, spec, config).tolist() == [6, 7]
+    several = Series(("x",), ("x",), 1, False, None, (0.0,), (1.0,), (1.0,), (part, part), ("id",))
+    with pytest.raises(ConfigError, match="leave it out, or choose a file with one"):
+        part_of(targets, DataSpec((3, 1), (), several, (2, 1)), config)
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_run(cnncli: Cli, tiny: Path) -> None:
+    Path("my.yaml").write_text(tiny.read_text())
+    page = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text("utf-8")
+    commands = re.findall(r"^cnncli (.*)$", page, re.M)
+    assert len(commands) == 5
+    quick = ["train.epochs=1", "logging.tensorboard=false", "logging.pictures=false", "baselines=none"]
+    for command in commands:
+        words = command.split()
+        answer = cnncli(*words, *([] if words[0] == "inspect" else quick))
+        assert answer.code == 0, f"{command}\n{answer.err}"
+    assert Path("schedule.png").is_file()
+    assert Path("learning-curve.png").is_file()
