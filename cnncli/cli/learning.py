@@ -44,7 +44,8 @@ def learning_curve(
     from cnncli.training.start import EXPERIMENT, begin, import_torch
 
     path, overrides = split_words(words)
-    begin(needed(path), overrides)
+    path = needed(path)
+    begin(path, overrides)
     output = Output("--picture", picture, text=False)
     parse_seeds(seeds, first=0)
     import_torch(EXPERIMENT)

@@ -138,7 +138,7 @@ class _Counter(TorchDispatchMode):
     """Counts multiply-adds and follows receptive fields."""
 
     def __init__(self, stack: list[nn.Module], costs: Costs) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.stack, self.costs = stack, costs
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -6,7 +6,7 @@ alone would tell little of it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,7 @@ class PowerLaw:
         return _interval(_law(self.fitted, own) - _law(self.fitted, more), gained)
 
 
-def fit_power_law(errors: dict[int, Sequence[float]]) -> PowerLaw:
+def fit_power_law(errors: Mapping[int, Sequence[float]]) -> PowerLaw:
     """The law of the errors of several runs at each size, at least ``FEWEST`` sizes; 0 or more each.
 
     The bootstrap draws residuals from all runs, each divided by what its size lets expect, around the fitted law, so
@@ -103,7 +103,7 @@ def _relative(groups: list[Array]) -> float:
 
 
 def _noise(
-    errors: dict[int, Sequence[float]], sizes: list[int], generator: np.random.Generator, spread: float
+    errors: Mapping[int, Sequence[float]], sizes: list[int], generator: np.random.Generator, spread: float
 ) -> Array:
     """Draws ``[B, sizes]`` of the means' deviations in units of their standard errors."""
     pool = []
@@ -149,7 +149,8 @@ def _fit(n: Array, errors: Array, scale: Array, start: Array | None = None) -> A
     inside = (1e-8, [np.inf, STEEPEST - 1e-8, np.inf])
     tries = [least_squares(residuals, np.clip(each, *inside), slopes, bounds, xtol=1e-6, ftol=1e-6) for each in starts]
     best = min(tries, key=lambda found: float(found.cost))
-    return np.asarray(best.x, dtype=float) * np.array([top, 1.0, top])
+    found: Array = np.asarray(best.x, dtype=float) * np.array([top, 1.0, top])
+    return found
 
 
 def _interval(value: Array, draws: Array) -> Interval:

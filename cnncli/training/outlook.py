@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -28,7 +29,7 @@ from cnncli.training.recorder import last_linear
 
 WARM_UP = 5  # steps
 SECONDS = 3.0  # of timed steps, and half of it of evaluation
-BLOCKS = 6  # into which the steps are cut; the fastest counts, for other programs can only slow it down
+BLOCKS = 7  # into which the steps are cut; the median counts
 DRAWING, FITTING = 60 * 2**20, 150 * 2**20  # bytes: matplotlib with a picture, scikit-learn with what it fits
 CURVES, RESULT, SAMPLES = 80_000, 60_000, 6_000  # bytes of curves.png, result.png and, for small pictures, samples.png
 METRICS = 4_000  # bytes of a checkpoint that hold the metrics of its epoch
@@ -103,17 +104,17 @@ def _train(experiment: Experiment) -> tuple[int, float]:
         return state.global_step - before, time.perf_counter() - start
 
     def endless() -> Iterator[Any]:
-        epoch = 0
-        while True:
+        for epoch in count():
             yield from loader.epoch(epoch)
-            epoch += 1
 
-    batches = endless()
+    batches, steps = endless(), experiment.steps_per_epoch
     done, seconds = take(islice(batches, WARM_UP * every))
     size = max(round(SECONDS / BLOCKS * done / max(seconds, 1e-6)), 2)
-    size = min(size, max(-(-experiment.steps_per_epoch // BLOCKS), 20))
-    found = [take(islice(batches, size * every)) for _ in range(BLOCKS)]
-    return sum(done for done, _ in found), min(seconds / done for done, seconds in found)
+    if size >= steps:  # whole epochs, with what begins and ends one
+        found = [take(loader.epoch(number)) for number in range(BLOCKS)]
+    else:
+        found = [take(islice(batches, size * every)) for _ in range(BLOCKS)]
+    return sum(done for done, _ in found), median(seconds / max(done, 1) for done, seconds in found)
 
 
 def _evaluate(experiment: Experiment) -> float:
@@ -122,18 +123,18 @@ def _evaluate(experiment: Experiment) -> float:
         return 0.0
     loader, task = experiment.loader("val"), experiment.task
 
-    def take(count: int) -> float:
+    def take(batches: int) -> float:
         start = time.perf_counter()
         meter = task.meter(detailed=True)
-        evaluate(experiment.state.eval_model, islice(loader.epoch(0), count), task, experiment.runtime, meter,
+        evaluate(experiment.state.eval_model, islice(loader.epoch(0), batches), task, experiment.runtime, meter,
                  StopSignal())  # fmt: skip
         meter.compute()
         wait_for(experiment.runtime.device)
         return time.perf_counter() - start
 
     first = take(1)
-    count = min(len(loader), max(round(SECONDS / 2 / max(first, 1e-6)), 1))
-    return min(take(count) for _ in range(2)) * len(loader) / count
+    batches = min(len(loader), max(round(SECONDS / 6 / max(first, 1e-6)), 1))
+    return median(take(batches) for _ in range(3)) * len(loader) / batches
 
 
 def _checkpoints(experiment: Experiment, run: RunFolder) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def test_several_series_have_no_last_windows() -> None:
     targets = torch.zeros(8, 2, 1, 4)
     spec = DataSpec((3, 1), (), one, (2, 1))
     assert part_of(targets, spec, config).tolist() == [6, 7]
-    several = Series(("x",), ("x",), 1, False, None, (0.0,), (1.0,), (1.0,), (part, part), ("id",))
+    several = Series(("x",), ("x",), 1, False, None, (0.0,), (1.0,), (1.0,), (part, replace(part, id="b")), ("id",))
     with pytest.raises(ConfigError, match="leave it out, or choose a file with one"):
         part_of(targets, DataSpec((3, 1), (), several, (2, 1)), config)
 
