@@ -29,6 +29,7 @@ from cnncli.training.recorder import last_linear
 
 WARM_UP = 5  # steps
 SECONDS = 3.0  # of timed steps, and half of it of evaluation
+LONGEST = 200  # steps of the warm-up, and epochs or evaluations of a block
 BLOCKS = 7  # into which the steps are cut; the median counts
 DRAWING, FITTING = 60 * 2**20, 150 * 2**20  # bytes: matplotlib with a picture, scikit-learn with what it fits
 CURVES, RESULT, SAMPLES = 80_000, 60_000, 6_000  # bytes of curves.png, result.png and, for small pictures, samples.png
@@ -109,12 +110,25 @@ def _train(experiment: Experiment) -> tuple[int, float]:
 
     batches, steps = endless(), experiment.steps_per_epoch
     done, seconds = take(islice(batches, WARM_UP * every))
-    size = max(round(SECONDS / BLOCKS * done / max(seconds, 1e-6)), 2)
+    done, seconds = take(islice(batches, min(_fitting(done, seconds), LONGEST) * every))  # the first steps are slower
+    size = max(_fitting(done, seconds), 2)
     if size >= steps:  # whole epochs, with what begins and ends one
-        found = [take(loader.epoch(number)) for number in range(BLOCKS)]
+        found = [
+            _sum(take(loader.epoch(number)) for number in range(min(size // steps, LONGEST))) for _ in range(BLOCKS)
+        ]
     else:
         found = [take(islice(batches, size * every)) for _ in range(BLOCKS)]
     return sum(done for done, _ in found), median(seconds / max(done, 1) for done, seconds in found)
+
+
+def _fitting(done: int, seconds: float) -> int:
+    """How many steps fit into a block."""
+    return round(SECONDS / BLOCKS * done / max(seconds, 1e-6))
+
+
+def _sum(taken: Iterable[tuple[int, float]]) -> tuple[int, float]:
+    done, seconds = zip(*taken, strict=True)
+    return sum(done), sum(seconds)
 
 
 def _evaluate(experiment: Experiment) -> float:
@@ -134,7 +148,8 @@ def _evaluate(experiment: Experiment) -> float:
 
     first = take(1)
     batches = min(len(loader), max(round(SECONDS / 6 / max(first, 1e-6)), 1))
-    return median(take(batches) for _ in range(3)) * len(loader) / batches
+    rounds = 3 if batches < len(loader) else min(max(round(SECONDS / 6 / max(first, 1e-6)), 3), LONGEST)
+    return median(take(batches) for _ in range(rounds)) * len(loader) / batches
 
 
 def _checkpoints(experiment: Experiment, run: RunFolder) -> tuple[int, int]:
