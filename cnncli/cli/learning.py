@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 
 Fractions = Annotated[
     str | None,
-    typer.Option("--fractions", metavar="PERCENT,…", help="Percentages of the training split. [default: "
+    typer.Option("--fractions", metavar="N,…", help="Percentages of the training split. [default: "
                  "5,10,20,35,50,100]"),
 ]  # fmt: skip
-CurveSeeds = Annotated[
-    str, typer.Option("--seeds", metavar="N|SEED,SEED,…", help="How many seeds, or which, as in train.")
-]
+CurveSeeds = Annotated[str, typer.Option("--seeds", metavar="N|SEED,…", help="How many seeds, or which, as in train.")]
 Picture = Annotated[Path, typer.Option("--picture", metavar="FILE.png", help="Where the picture is written.")]
 
 
