@@ -88,7 +88,7 @@ ABOUT = {
         "Look",
         "train on parts of the data, and say whether more data would help",
         (
-            ("cnncli learning-curve digits --seeds 2", "six sizes with two seeds each, and learning-curve.png"),
+            ("cnncli learning-curve digits --seeds 2", "six sizes with two seeds each, and curve.png"),
             ("cnncli learning-curve my.yaml train.epochs=2 --fractions 10,20,40,70,100", "five sizes, three seeds"),
         ),
         "inspect",

@@ -29,7 +29,7 @@ def learning_curve(
     words: Words = None,
     fractions: Fractions = None,
     seeds: CurveSeeds = "3",
-    picture: Picture = Path("learning-curve.png"),
+    picture: Picture = Path("curve.png"),
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:

@@ -138,4 +138,4 @@ def test_the_commands_of_the_page_run(cnncli: Cli, tiny: Path) -> None:
         answer = cnncli(*words, *([] if words[0] == "inspect" else quick))
         assert answer.code == 0, f"{command}\n{answer.err}"
     assert Path("schedule.png").is_file()
-    assert Path("learning-curve.png").is_file()
+    assert Path("curve.png").is_file()
