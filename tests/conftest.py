@@ -114,6 +114,18 @@ def forget_plugins() -> None:
         del sys.modules[name]
 
 
+@pytest.fixture(autouse=True)
+def _no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training in this process ends without its page, which takes longer than most trainings of tests do."""
+    if "reports" not in request.fixturenames:
+        monkeypatch.setattr("cnncli.cli.commands.write_report", lambda *_: None)
+
+
+@pytest.fixture
+def reports() -> None:
+    """A test that asks for it lets trainings end with their pages."""
+
+
 @pytest.fixture
 def write_config(tmp_path: Path) -> Callable[..., Path]:
     """Write a YAML file and give its path."""

@@ -23,8 +23,9 @@ ALLOWED = {
     "training": {*BELOW, *PARTS, "scoring"},
     "inference": {*BELOW, *PARTS, "scoring", "training"},
     "insight": {*BELOW, *PARTS, "scoring", "training", "inference"},
+    "report": {*BELOW, *PARTS, "scoring", "training", "inference", "insight"},
     "api": {*BELOW, *PARTS, "training", "inference"},
-    "cli": {*BELOW, *PARTS, "curate", "training", "inference", "insight"},
+    "cli": {*BELOW, *PARTS, "curate", "training", "inference", "insight", "report"},
 }
 
 

@@ -75,6 +75,24 @@ ABOUT = {
         ),
         "compare",
     ),
+    "explain": About(
+        "Look",
+        "show what a network looks at, and which columns matter",
+        (
+            ("cnncli explain latest photo.jpg", "what in this picture speaks for the answer"),
+            ("cnncli explain latest photos --method layercam --out maps", "a folder, with one sheet of all"),
+        ),
+        "explain",
+    ),
+    "report": About(
+        "Look",
+        "write a page about a run, or about several, in one file",
+        (
+            ("cnncli report latest", "report.html in the run's folder: results, curves, mistakes, and how it was made"),
+            ("cnncli report digits smaller --out both.html", "two runs side by side"),
+        ),
+        "report",
+    ),
     "convolve": About(
         "Look",
         "filter a picture with kernels, as a convolutional layer does",

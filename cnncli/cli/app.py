@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cnncli import __version__
-from cnncli.cli import commands, comparing, filtering, learning, pages, pictures, shells, trained
+from cnncli.cli import commands, comparing, explaining, filtering, learning, pages, pictures, reporting, shells, trained
 from cnncli.cli import runs as listing
 from cnncli.cli.about import ABOUT
 from cnncli.cli.following import following
@@ -71,6 +71,8 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "inspect": commands.inspect,
     "runs": listing.runs,
     "compare": comparing.compare,
+    "explain": explaining.explain,
+    "report": reporting.report,
     "convolve": filtering.convolve,
     "learning-curve": learning.learning_curve,
     "docs": pages.docs,

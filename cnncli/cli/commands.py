@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,9 +31,14 @@ from cnncli.cli.options import (
     Words,
     in_ranks,
 )  # fmt: skip
+from cnncli.cli.reporting import write_report
 from cnncli.cli.seeds import check_seeds, train_seeds
 from cnncli.cli.words import needed, print_notices, split_either, split_words
 from cnncli.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cnncli.config.checking import LoadedConfig
+    from cnncli.runs.results import RunResult
 
 TIMM = "timm/"
 
@@ -75,7 +80,15 @@ def train(
         train_seeds(loaded, seeds, new, json_)
     else:
         result = experiment.train(loaded, new, display) if found is None else experiment.resume(*found, loaded, display)
-        tables.print_result(result, json_)
+        _end(result, loaded, json_)
+
+
+def _end(result: "RunResult", loaded: "LoadedConfig", as_json: bool) -> None:
+    """Print what a training has reached, and write its page."""
+    from cnncli.cli import tables
+
+    tables.print_result(result, as_json)
+    write_report(result, loaded.config.logging.report, as_json)
 
 
 def _to_train(given: dict[str, Any], words: list[str] | None) -> tuple[Path | None, list[str]]:
@@ -134,7 +147,7 @@ def finetune(
     if dry_run:
         tables.print_plan(plan.dry_run(loaded, new, display), json_)
     else:
-        tables.print_result(experiment.train(loaded, new, display), json_)
+        _end(experiment.train(loaded, new, display), loaded, json_)
 
 
 def inspect(

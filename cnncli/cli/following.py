@@ -12,7 +12,7 @@ from cnncli.runs.references import BEST, LAST, LATEST, RUNS, run_names, runs_in
 
 Rows = list[tuple[str, str]]
 _CONFIGS = {"train", "finetune", "config", "inspect", "data show", "data check"}
-_TRAINED = {"eval", "predict", "generate", "forecast", "inspect"}
+_TRAINED = {"eval", "predict", "explain", "generate", "forecast", "inspect"}
 _OVERRIDDEN = {"train", "finetune", "config", "inspect"}
 _SET_ANEW = ("dataset.", "task.", "device=", "precision=")
 _FOLDERS = ("--runs-dir", "--data")

@@ -57,32 +57,38 @@ def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path, dat
     return find_checkpoint(named[0], runs_dir), overrides
 
 
-def split_asked(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[Path, list[str], list[str]]:
+def split_asked(
+    words: list[str] | None, ckpt: str | None, runs_dir: Path, command: str = "predict", alone: bool = False
+) -> tuple[Path, list[str], list[str]]:
     """The checkpoint, the paths to answer for, and the overrides; without the option the first word is the checkpoint.
 
-    Raises ``ConfigError`` where one of them is missing.
+    Raises ``ConfigError`` where one of them is missing. ``alone``: a checkpoint is enough.
     """
     overrides = [word for word in words or [] if is_override(word) and _SETTING.match(word)]
     paths = [word for word in words or [] if word not in overrides]
+    if alone and ckpt is None and len(paths) == 1 and means_checkpoint(paths[0], runs_dir):
+        ckpt, paths = paths[0], []
     if ckpt is None and len(paths) == 1:
-        example = f"cnncli predict latest {paths[0]}"
+        example = f"cnncli {command} latest {paths[0]}"
         raise ConfigError(
-            f"'{paths[0]}' alone is not enough; name a checkpoint or run, then what to predict: {example}"
+            f"'{paths[0]}' alone is not enough; name a checkpoint or run, then what to {command}: {example}"
         )
-    if not paths:
+    if alone and not paths and ckpt is None:
+        raise ConfigError(f"no network given; name a checkpoint or run, then what to {command}")
+    if not paths and not alone:
         raise ConfigError("no path given; name pictures, folders, or a table")
     if ckpt is None:
         ckpt, *paths = paths
-        _refuse_swapped(ckpt, paths, runs_dir)
+        _refuse_swapped(ckpt, paths, runs_dir, command)
     return find_checkpoint(ckpt, runs_dir), paths, overrides
 
 
-def _refuse_swapped(ckpt: str, paths: list[str], runs_dir: Path) -> None:
-    """Raise ``ConfigError`` where what to predict comes before the run."""
+def _refuse_swapped(ckpt: str, paths: list[str], runs_dir: Path, command: str) -> None:
+    """Raise ``ConfigError`` where what to answer for comes before the run."""
     last = paths[-1]
     is_run = not user_path(last).exists() and means_checkpoint(last, runs_dir)
     if is_run and user_path(ckpt).is_file() and not means_checkpoint(ckpt, runs_dir):
-        words = " ".join(map(shell_word, ["predict", last, ckpt, *paths[:-1]]))
+        words = " ".join(map(shell_word, [command, last, ckpt, *paths[:-1]]))
         raise ConfigError(f"'{ckpt}' is no checkpoint; the run comes first: cnncli {words}")
 
 

@@ -171,6 +171,7 @@ class LoggingConfig(Section):
         True, description="a picture of nine training samples as training sees them, with their labels"
     )
     pictures: bool = Field(True, description="curves.png and result.png")
+    report: bool = Field(True, description="report.html: all about the run in one page, written by the command train")
     outputs: bool = Field(
         True,
         description="outputs/val.npz and test.npz: what the best weights answer to each sample, for comparisons "

@@ -60,6 +60,10 @@ class DoesNotFit(ConfigError):
     """A network that cannot take samples of their size."""
 
 
+class NoMap(ConfigError):
+    """A network without a layer that knows places of the picture."""
+
+
 class DataError(CnncliError):
     """Data that is missing, unreadable or contradicts itself."""
 

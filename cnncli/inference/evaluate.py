@@ -90,7 +90,7 @@ def evaluate(
     """
     ranks = predictor.runtime.ranks
     with ranks.zero_first():
-        data, training = _at_home(predictor, display) if place is None else _elsewhere(predictor, place, display)
+        data, training = at_home(predictor, display) if place is None else _elsewhere(predictor, place, display)
         split = "test" if place is not None else judged_split(split, data.sources, predictor.path, predictor.config)
         data.share = Share(ranks.index, ranks.count)
         if ranks.count > 1:
@@ -153,20 +153,31 @@ def _wants_outputs(predictor: Predictor, split: Split) -> bool:
     return wanted and own and missing
 
 
-def _at_home(predictor: Predictor, display: Display) -> tuple[DataBundle, Tensor]:
-    """The data of the run and its training targets; raises ``DataError`` where its samples are not there."""
+def at_home(predictor: Predictor, display: Display, command: str = "eval") -> tuple[DataBundle, Tensor]:
+    """The data of the run and its training targets; raises ``DataError`` where its samples are not there.
+
+    What helps then is told as words of the ``command`` that asks.
+    """
     config = predictor.config
-    remembered = None if predictor.members is None else Remembered(predictor.members)
     try:
-        data = open_data(config, display.track, predictor.spec, remembered)
+        data = own_data(predictor, display)
     except SamplesGone as error:
-        others = f"judge others: cnncli eval --ckpt {shell_word(predictor.path)} --data PLACE"
-        raise DataError(f"{error}; {where_to_set(config.dataset)}, or {others}") from error
+        others = f", or judge others: cnncli eval --ckpt {shell_word(predictor.path)} --data PLACE"
+        raise DataError(f"{error}; {where_to_set(config.dataset)}{others if command == 'eval' else ''}") from error
     except PlaceGone as error:
-        place = f"cnncli eval --ckpt {predictor.path} dataset.{error.key}=PLACE"
+        place = f"cnncli {command} --ckpt {predictor.path} dataset.{error.key}=PLACE"
         raise DataError(f"{error}: {place}") from error
     training = _remembered_targets(predictor)
     return data, data.sources["train"].targets if training is None else training
+
+
+def own_data(predictor: Predictor, display: Display) -> DataBundle:
+    """The data that a network was trained and judged on, in the splits that its run remembers.
+
+    Raises ``DataError`` where they are not there, or not as they were.
+    """
+    remembered = None if predictor.members is None else Remembered(predictor.members)
+    return open_data(predictor.config, display.track, predictor.spec, remembered)
 
 
 def _remembered_targets(predictor: Predictor) -> Tensor | None:

@@ -53,7 +53,7 @@ def normalised(path: Path, predictor: "Predictor") -> Tensor:
     return (planes / 255 - mean) / std
 
 
-def learned(predictor: "Predictor") -> Tensor:
+def learned(predictor: "Predictor", advice: str = "choose another run, or name a --kernel") -> Tensor:
     """The kernels of the first convolution of a network of pictures, float64 ``[K, C, height, width]``.
 
     Raises ``ConfigError`` where there is none.
@@ -61,7 +61,7 @@ def learned(predictor: "Predictor") -> Tensor:
     for layer in predictor.network.modules():
         if isinstance(layer, nn.Conv2d):
             return layer.weight.detach().double().cpu()
-    raise ConfigError(f"{predictor.path}: the network has no convolution; choose another run, or name a --kernel")
+    raise ConfigError(f"{predictor.path}: the network has no convolution; {advice}")
 
 
 def filtered(path: Path, kernels: Sequence[tuple[str, Rows]]) -> list[Map]:

@@ -12,6 +12,7 @@ from cnncli.scoring.measures import POINTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ROOM = 150.0  # points of a name
 NEAR = 2.0  # times as far as the runs reach
@@ -27,22 +28,27 @@ def form_of(path: Path) -> str:
 
 
 def drawn(found: Comparison, form: str) -> bytes:
-    """The headline of each row with its interval, and its difference from the first."""
+    """The picture as a file of this form."""
+    with lettering():
+        file = BytesIO()
+        figure_of(found).savefig(file, format=form, dpi=150)
+    return file.getvalue()
+
+
+def figure_of(found: Comparison) -> "Figure":
+    """The headline of each row with its interval, and its difference from the first; made inside ``lettering``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with lettering():
-        tests = any(found.headline in each.tests for each in found.compared)
-        height = 1.3 + 0.42 * (len(found.rows) + len(_near(found)))
-        figure = Figure(figsize=(9.0 if tests else 5.5, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        left, *right = figure.subplots(1, 1 + tests, squeeze=False, sharey=True)[0]
-        _values(found, left)
-        if right:
-            _differences(found, right[0])
-        file = BytesIO()
-        figure.savefig(file, format=form, dpi=150)
-    return file.getvalue()
+    tests = any(found.headline in each.tests for each in found.compared)
+    height = 1.3 + 0.42 * (len(found.rows) + len(_near(found)))
+    figure = Figure(figsize=(9.0 if tests else 5.5, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, *right = figure.subplots(1, 1 + tests, squeeze=False, sharey=True)[0]
+    _values(found, left)
+    if right:
+        _differences(found, right[0])
+    return figure
 
 
 def _values(found: Comparison, axes: "Axes") -> None:

@@ -48,15 +48,15 @@ def draw_curves(curves: Curves, path: Path) -> None:
         curves_figure(curves).savefig(path, dpi=DPI)
 
 
-def curves_figure(curves: Curves) -> "Figure":
-    """What ``draw_curves`` writes; to be made and saved inside ``lettering``."""
+def curves_figure(curves: Curves, told: bool = True, width: float = WIDTH) -> "Figure":
+    """What ``draw_curves`` writes, with or without the sentence, so many inches wide; made inside ``lettering``."""
     from matplotlib.figure import Figure  # the object itself: pyplot would look for a screen
 
     by_step = len(curves.history) == 1 and len(curves.steps) > 1
     last = curves.history[-1]
     shown = [] if by_step else [name for name in (curves.metric,) if name != "loss" and _known(name, last)]
     heights = [*[HEIGHT] * (1 + len(shown)), LOW]
-    figure = Figure(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
+    figure = Figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
     panels = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
@@ -66,7 +66,7 @@ def curves_figure(curves: Curves) -> "Figure":
     else:
         _draw_epochs(curves, ["loss", *shown], panels)
     reading = curves.reading
-    if reading.sentence is not None:
+    if told and reading.sentence is not None:
         figure.supxlabel(fill(drawable(reading.sentence), 105), fontsize=9, x=0.02, ha="left")
     return figure
 

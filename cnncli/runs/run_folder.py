@@ -70,6 +70,10 @@ class RunFolder:
     def picture(self) -> Path:
         return self.path / "result.png"
 
+    @property
+    def page(self) -> Path:
+        return self.path / "report.html"
+
     def outputs(self, split: Split) -> Path:
         """What the best weights answered to each sample of ``split``."""
         return self.path / "outputs" / f"{split}.npz"

@@ -103,7 +103,7 @@ def test_values_are_the_choices() -> None:
 def test_runs_and_checkpoints_come_by_recency() -> None:
     assert "latest" not in after("eval ")
     make_runs("a/1", "b/1", "a/2")
-    assert after("eval ")[:3] == ["latest", "a", "b"]
+    assert after("eval ")[:3] == after("explain ")[:3] == ["latest", "a", "b"]
     assert after("train --resume ")[:3] == ["latest", "a", "b"]
     assert after("eval --ckpt runs/")[:3] == ["runs/a/2", "runs/b/1", "runs/a/1"]
     assert after("eval --ckpt runs/a/2/") == ["runs/a/2/best.pt", "runs/a/2/last.pt"]

@@ -95,7 +95,7 @@ def test_choices_are_spelled_out() -> None:
     for path, command in COMMANDS.items():
         for option in command.params:
             if option.opts[-1] in choices:
-                none = {"train"} if path == "compare" else set()  # of which no outputs are kept
+                none = {"train"} if path in ("compare", "report") else set()  # of which no outputs are kept
                 assert set(option.metavar.split("|")) == set(choices[option.opts[-1]]) - none
                 seen.add(option.opts[-1])
     assert seen == set(choices)
@@ -156,7 +156,8 @@ def test_every_example_runs(place: Path, cnncli: Cli) -> None:
                 words += ["dataset.image_size=32"]
             answer = cnncli(*words)
             assert answer.code == 0, f"{example}\n{answer.err}"
-    for made in ("samples.png", "seen.png", "next.png", "next.csv", "predicted.csv", "photo-mine.png", "runs/second"):
+    for made in ("samples.png", "seen.png", "next.png", "next.csv", "predicted.csv", "photo-mine.png",
+                 "explained/photo-explained.png", "both.html", "runs/second"):  # fmt: skip
         assert (place / made).exists(), made
     with (place / "predicted.csv").open() as file:
         assert len(list(csv.reader(file))) == 3

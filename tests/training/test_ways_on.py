@@ -5,6 +5,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import install_opener
 
 import pytest
 import torch
@@ -114,14 +115,16 @@ def test_formulas_of_inspect_stand_on_the_left(cnncli: Cli, tiny: Path, monkeypa
 
 
 @pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """No network: a port that nobody listens at; and an empty cache of torch's hub, which is given."""
+    install_opener(None)  # urllib reads the environment once, and keeps what it has read for all that comes later
     for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "HF_ENDPOINT"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    return tmp_path / "hub" / "checkpoints"
+    yield tmp_path / "hub" / "checkpoints"
+    install_opener(None)
 
 
 @pytest.mark.parametrize(
