@@ -64,7 +64,7 @@ ABOUT = {
             ("cnncli inspect digits", "the newest run called digits; if there is none, the config digits"),
             ("cnncli inspect my.yaml model.name=resnet18 --input 3,64,64", "another network, for pictures of 64 × 64"),
         ),
-        "command-line",
+        "inspect",
     ),
     "compare": About(
         "Look",
@@ -119,6 +119,15 @@ ABOUT = {
             ("cnncli lr-find my.yaml optimizer.name=adamw --out rates.png", "for another optimizer"),
         ),
         "doctor",
+    ),
+    "learning-curve": About(
+        "Look",
+        "train on parts of the data, and say whether more data would help",
+        (
+            ("cnncli learning-curve digits --seeds 2", "six sizes with two seeds each, and curve.png"),
+            ("cnncli learning-curve my.yaml train.epochs=2 --fractions 10,20,40,70,100", "five sizes, three seeds"),
+        ),
+        "inspect",
     ),
     "runs": About(
         "Look",

@@ -160,25 +160,34 @@ def inspect(
     classes: Annotated[
         int, typer.Option("--classes", metavar="N", help="The number of classes that goes with --input.")
     ] = 10,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Measure a few steps: memory, time per epoch, and disk space of a run."),
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw the learning-rate schedule.")
+    ] = None,
     plugin: Plugin = None,
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
-    """Show a network's layers: shapes, parameters, and how the parameters are counted."""
+    """Show a network's layers: shapes, parameters, multiply-adds, memory; and what a run of a config will take."""
+    from cnncli.cli import layers
     from cnncli.training.start import PREDICTOR, begin, import_torch
 
-    path, trained, overrides = split_either(words, ckpt, runs_dir)
+    ahead = plan or picture is not None  # which only a config has: no run of its name is meant
+    path, trained, overrides = layers.of_config(words) if ahead else split_either(words, ckpt, runs_dir)
+    output = layers.checked(ckpt, shape, plan, picture)
     if not trained:
         begin(path, overrides)
     import_torch(PREDICTOR)
-    from cnncli.cli import tables
     from cnncli.inference.inspect import inspect_checkpoint, inspect_config
 
     if trained:
         rows = inspect_checkpoint(path, overrides, plugin or [])
     else:
         rows = inspect_config(path, overrides, shape, classes, runs_dir)
-    tables.print_layers(rows, json_)
+    layers.show(rows, layers.look_ahead(path, overrides, runs_dir, plan, output), json_)
 
 
 def list_components(

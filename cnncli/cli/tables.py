@@ -1,7 +1,6 @@
 """Results on standard output: tables for people, plain lines in a pipe, one JSON object for programs."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from cnncli.core.results import SplitReport, Values
     from cnncli.data.cache import Listed
     from cnncli.inference.evaluate import Evaluation
-    from cnncli.models.inspect import LayerRow
     from cnncli.runs.results import RunResult
     from cnncli.runs.test_looks import Looks
 
@@ -147,18 +145,6 @@ def _metrics_table(
         theirs, own = (format_metric(name, values[name]) for values in (baseline.metrics, report.metrics))
         figures = f"{name.replace('_', ' ')} {theirs} on {judged}, the network's is {own}"
         tell(f"The network does not beat the baseline {baseline}: {figures}.")
-
-
-def print_layers(rows: "list[LayerRow]", as_json: bool) -> None:
-    """A network's layers and the sum of their parameters."""
-    total = sum(row.parameters for row in rows)
-    if as_json:
-        print_json({"layers": [asdict(row) for row in rows], "parameters": total})
-        return
-    cells = [
-        [row.name, row.kind, "×".join(map(str, row.output_shape)), f"{row.parameters:,}", row.formula] for row in rows
-    ]
-    print_table(f"{total:,} parameters", ["layer", "type", "output", "parameters", "counted as"], cells, left=(0, 1, 4))
 
 
 def print_split(summary: dict[str, Any], as_json: bool) -> None:

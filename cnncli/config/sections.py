@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cnncli.core.numbers import Count, Fraction, Positive
+from cnncli.core.numbers import Count, Fraction, Positive, Share
 from cnncli.core.run_names import NAME_PATTERN, checked_name
 
 
@@ -52,6 +52,13 @@ class DatasetConfig(Component):
     eval_batch_size: Count | None = Field(None, description="null: as large as is sensible")
     val_fraction: Fraction = Field(0.1, description="part of the training split kept for validation")
     split_seed: int = Field(0, ge=0, description="which samples go to validation; independent of `seed`")
+    train_fraction: Share = Field(
+        1.0, description="use only this part of the training samples (stratified); what is fitted on inputs, as their "
+        "mean, and all other splits stay as they are",
+    )  # fmt: skip
+    train_fraction_seed: int = Field(
+        0, ge=0, description="which samples train_fraction takes; a smaller part is inside a larger one"
+    )
     augment: list[Component] = Field([], description="random transforms of the training pictures, in order")
     normalize: Literal["dataset", "half", "imagenet", "none"] | Statistics = Field(
         "dataset", description="statistics of the inputs; 'dataset' computes them on the training part"

@@ -21,6 +21,7 @@ from cnncli.data.glance import glance
 from cnncli.data.loaders import Loader, MemoryLoader, StreamLoader, normalizer_for
 from cnncli.data.mixing import Mix
 from cnncli.data.order import Order, Share
+from cnncli.data.part import naming_part, part_of, slicing_part
 from cnncli.data.places import build, file_of
 from cnncli.data.sample_ids import Known, Naming, by_content
 from cnncli.data.slicing import Slicing
@@ -43,6 +44,7 @@ class DataBundle:
     naming: Naming | None = None  # of samples; None: by what they hold
     slicing: Slicing | None = None  # None: there are no columns and no folders
     share: Share = field(default_factory=Share)  # of this process
+    unused: int = 0  # training samples that dataset.train_fraction leaves out
     _loaders: dict[tuple[Split, torch.device, bool, int, bool, Share], Loader] = field(default_factory=dict)
     _held: dict[tuple[Split, torch.device], Held] = field(default_factory=dict)
 
@@ -188,8 +190,22 @@ def build_data(
     opened = open_raw(raw, config, wants, track, spec, remembered)
     if spec is None and remembered is None:
         glance(config.name if file is None else str(file), opened)
-    return DataBundle(config, opened.spec, opened.sources, track, members=opened.members, naming=opened.naming,
-                      slicing=opened.slicing)  # fmt: skip
+    bundle = DataBundle(config, opened.spec, opened.sources, track, members=opened.members, naming=opened.naming,
+                        slicing=opened.slicing)  # fmt: skip
+    if config.train_fraction < 1 and "train" in opened.sources:
+        _use_part(bundle)
+    return bundle
+
+
+def _use_part(bundle: DataBundle) -> None:
+    """Leave out the training samples that ``train_fraction`` does not take."""
+    whole = bundle.sources["train"]
+    rows = part_of(whole.targets, bundle.spec, bundle.config)
+    bundle.sources["train"], bundle.unused = whole.subset(rows), len(whole) - len(rows)
+    if bundle.naming is not None:
+        bundle.naming = naming_part(bundle.naming, rows)
+    if bundle.slicing is not None:
+        bundle.slicing = slicing_part(bundle.slicing, rows)
 
 
 def open_raw(

@@ -1,22 +1,62 @@
-"""What a network is made of: layers, shapes, parameters, and how the parameters are counted."""
+"""What a network is made of: layers, shapes, parameters and how they are counted, and what a sample costs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
+from torch import nn
+
+from cnncli.models.counting import measure
 
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer: its name and type, the shape of one sample after it, its parameters and their formula."""
+    """One layer: its name and type, the shape of one sample after it, its parameters and their formula.
+
+    ``multiply_adds`` are those of one sample. ``activation_bytes`` is what a training step keeps of one sample for the
+    backward pass and no layer before has kept. ``receptive_field`` is how many input values a value depends on in each
+    direction; None where that is not given by convolutions and pooling alone. ``frozen`` parameters do not learn.
+    """
 
     name: str
     kind: str
     output_shape: tuple[int, ...]
     parameters: int
     formula: str
+    multiply_adds: int = 0
+    activation_bytes: int = 0
+    receptive_field: tuple[int, ...] | None = None
+    frozen: int = 0
+
+    @property
+    def trainable(self) -> int:
+        """The parameters that learn."""
+        return self.parameters - self.frozen
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The sums over all layers, and the largest receptive field."""
+
+    parameters: int
+    trainable: int
+    frozen: int
+    multiply_adds: int
+    activation_bytes: int
+    receptive_field: tuple[int, ...] | None
+
+
+def totals(rows: Sequence[LayerRow]) -> Totals:
+    """What a network has and does in all."""
+    fields = [row.receptive_field for row in rows if row.receptive_field is not None]
+    return Totals(
+        sum(row.parameters for row in rows),
+        sum(row.trainable for row in rows),
+        sum(row.frozen for row in rows),
+        sum(row.multiply_adds for row in rows),
+        sum(row.activation_bytes for row in rows),
+        max(fields, default=None),
+    )
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -24,62 +64,34 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-@torch.no_grad()
 def inspect_layers(
     model: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype = torch.float32
 ) -> list[LayerRow]:
-    """A row for each layer in the order in which a sample passes them, then for what other modules hold themselves.
+    """A row for each layer in the order in which a sample passes them, then for what other modules have themselves.
 
-    The parameters of all rows add up to the network's.
+    The parameters of all rows add up to the network's, and so do multiply-adds and bytes.
     """
-    count = _Counter()
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    rows = _passed(model, torch.zeros(1, *input_shape, device=device, dtype=dtype), count)
-    # parameters that a module uses without calling a layer of its own: attention, class tokens, scales
-    for name, module in model.named_modules():
-        own = count(module)
-        if own:
-            rows.append(LayerRow(name or "(network)", type(module).__name__, (), own, ""))
-    return rows
+    costs = measure(model, torch.zeros(1, *input_shape, device=device, dtype=dtype))
+    names = {module: name for name, module in reversed(list(model.named_modules()))}
+    counted: set[int] = set()
 
+    def row(module: nn.Module) -> LayerRow:
+        new = [p for p in module.parameters(recurse=False) if id(p) not in counted]
+        counted.update(map(id, new))
+        cost, frozen = costs.of[module], sum(p.numel() for p in new if not p.requires_grad)
+        layer = not list(module.children())
+        return LayerRow(
+            names[module] or "(network)", type(module).__name__, cost.shape if layer else (),
+            sum(p.numel() for p in new), _formula(module), cost.multiply_adds, cost.kept // 2,
+            cost.receptive_field if layer else None, frozen,
+        )  # fmt: skip
 
-class _Counter:
-    """Counts a module's own parameters; one that several modules share is counted where it comes first."""
-
-    def __init__(self) -> None:
-        self._counted: set[int] = set()
-
-    def __call__(self, module: nn.Module) -> int:
-        new = [p for p in module.parameters(recurse=False) if id(p) not in self._counted]
-        self._counted.update(map(id, new))
-        return sum(p.numel() for p in new)
-
-
-def _passed(model: nn.Module, sample: Tensor, count: _Counter) -> list[LayerRow]:
-    """The layers that ``sample`` passes, in that order."""
-    rows: list[LayerRow] = []
-    hooks: list[RemovableHandle] = []
-
-    def record(name: str, module: nn.Module, number: int) -> Any:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            passed = hooks[number]
-            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-            rows.append(LayerRow(name, type(module).__name__, shape, count(module), _formula(module)))
-            passed.remove()  # a module that is called again is listed once
-
-        return hook
-
-    for name, module in model.named_modules():
-        if not list(module.children()):
-            hooks.append(module.register_forward_hook(record(name, module, len(hooks))))
-    was_training = model.training
-    try:
-        model.eval()(sample)
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return rows
+    layers = [module for module in costs.order if not list(module.children())]
+    rows = [row(module) for module in layers]
+    # what a module does or holds without a layer of its own: attention, tied weights, class tokens, scales
+    others = [row(module) for module in names if module not in layers]
+    return rows + [each for each in others if each.parameters or each.multiply_adds or each.activation_bytes]
 
 
 def _formula(module: nn.Module) -> str:

@@ -75,6 +75,11 @@ def planned(experiment: Experiment) -> str:
     return names + left_out
 
 
+def uses_scikit_learn(experiment: Experiment) -> bool:
+    """Whether baselines are fitted that need it."""
+    return any(name != "trigram" for name in _chosen(experiment)[0])
+
+
 class Comparison:
     """The baselines that the config of an experiment asks for: fitted on the training part when they are first needed.
 

@@ -137,7 +137,7 @@ def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundl
     except SamplesGone as error:
         raise DataError(f"{error}; {where_to_set(config.dataset)}, or {anew}") from error
     known = 0 if resumed.members is None else len(resumed.members.learned)
-    if gone := known - min(len(data.sources["train"]), known):
+    if gone := known - min(len(data.sources["train"]) + data.unused, known):
         cause = f"{gone:,} of the run's {known:,} training samples are gone"
         raise DataError(f"{config.dataset.name}: {cause}; put them back, or {anew}")
     return data

@@ -82,7 +82,7 @@ class Fit:
 
     def _fault(self, saved: TrainingState) -> str | None:
         """The first entry of a saved state that is not of this training, as ``entry: cause``."""
-        fresh, state = self._checkpoint().training, self.state
+        fresh, state = self.checkpoint().training, self.state
         assert fresh is not None
         done = saved.epoch >= self.config.train.epochs
         return (
@@ -233,7 +233,7 @@ class Fit:
 
     def _keep(self, is_best: bool) -> None:
         """Write best.pt, which holds what answering needs, and last.pt, which resuming needs as well."""
-        checkpoint = self._checkpoint()
+        checkpoint = self.checkpoint()
         if is_best:
             save_checkpoint(self.run.best, replace(checkpoint, training=None))
         every = self.config.checkpoint.every
@@ -243,9 +243,9 @@ class Fit:
 
     def keep_last(self) -> None:
         """Write last.pt as everything stands."""
-        save_checkpoint(self.run.last, self._checkpoint())
+        save_checkpoint(self.run.last, self.checkpoint())
 
-    def _checkpoint(self) -> Checkpoint:
+    def checkpoint(self) -> Checkpoint:
         """Everything as it stands."""
         state, task = self.state, self.experiment.task
         averaged = state.average is not None

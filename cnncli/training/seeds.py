@@ -66,7 +66,7 @@ def train_seeds(loaded: LoadedConfig, seeds: Sequence[int], new: NewRun, quiet: 
         raise ConfigError("--seeds trains in one process; leave out --nproc, or start each seed by itself with seed=N")
     asked, display = SeedSet(set_id(loaded), tuple(seeds)), Display(quiet=quiet)
     made = _made(asked.id, new.runs_dir / loaded.config.name, new.runs_dir)
-    loaded, stamp = _as_begun(loaded, made), _stamp(made)
+    loaded, stamp = with_checkpoints_of(loaded, made), stamp_of(made)
     found = SeedResults(loaded.config.name)
     display.line(_plan(seeds, made))
     for number, seed in enumerate(seeds, 1):
@@ -81,18 +81,18 @@ def train_seeds(loaded: LoadedConfig, seeds: Sequence[int], new: NewRun, quiet: 
         goal = replace(new, stamp=stamp, suffix=f"{new.suffix}-seed{seed}", seeds=asked)
         config = loaded.config.model_copy(update={"seed": seed})
         try:
-            found.results[seed] = _train(replace(loaded, config=config), goal, run, Display(quiet=quiet))
+            found.results[seed] = train_seed(replace(loaded, config=config), goal, run, Display(quiet=quiet))
         except TrainingError as error:
             found.failed[seed] = str(error)
             display.warn(f"seed {seed}: {error}")
         except Interrupted as error:
             told = f"{error}; repeat the command with --seeds to resume this seed and train those that are missing"
             raise Interrupted(told, error.exit_code - 128, error.run_dir) from error
-        _release()
+        release()
     return found
 
 
-def _train(loaded: LoadedConfig, new: NewRun, run: ListedRun | None, display: Display) -> RunResult:
+def train_seed(loaded: LoadedConfig, new: NewRun, run: ListedRun | None, display: Display) -> RunResult:
     """A run of one seed from its beginning, or from where ``run`` stands."""
     if run is not None and (run.path / LAST).is_file():
         return experiment.resume(RunFolder(run.path), run.path / LAST, loaded, display)
@@ -104,20 +104,21 @@ def _made(wanted: str, folder: Path, runs_dir: Path) -> dict[int, ListedRun]:
     found: dict[int, ListedRun] = {}
     for run in list_runs(folder, runs_dir):
         if run.seeds is not None and run.seeds.id == wanted and run.seed is not None and run.state != "damaged":
-            found[run.seed] = min(run, found.get(run.seed, run), key=_worth)
+            found[run.seed] = min(run, found.get(run.seed, run), key=worth)
     return found
 
 
-def _worth(run: ListedRun) -> int:
+def worth(run: ListedRun) -> int:
+    """Which of several runs of a seed counts: the one with the lowest number."""
     return _USABLE.index(run.state) if run.state in _USABLE else len(_USABLE)
 
 
-def _stamp(made: dict[int, ListedRun]) -> str:
+def stamp_of(made: dict[int, ListedRun]) -> str:
     """The time in the ids of all runs of a set, so that they begin alike."""
     return next((run.began.strftime(STAMP) for run in made.values()), now())
 
 
-def _as_begun(loaded: LoadedConfig, made: dict[int, ListedRun]) -> LoadedConfig:
+def with_checkpoints_of(loaded: LoadedConfig, made: dict[int, ListedRun]) -> LoadedConfig:
     """The config with the checkpoints that the first runs of the set began with: names may mean newer ones now."""
     first = next(iter(made.values()), None)
     if first is None or not loaded.document.by_name:
@@ -136,7 +137,7 @@ def _plan(seeds: Sequence[int], made: dict[int, ListedRun]) -> str:
     return "seeds      " + "; ".join(f"{', '.join(map(str, of))}: {what}" for what, of in groups.items())
 
 
-def _release() -> None:
+def release() -> None:
     """Give back the memory of the run that is over, and what was compiled for it."""
     if "torch._dynamo" in sys.modules:
         torch.compiler.reset()

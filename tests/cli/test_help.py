@@ -150,6 +150,8 @@ def test_every_example_runs(place: Path, cnncli: Cli) -> None:
             words = typed(example)
             if path in ("train", "finetune"):
                 words += QUICK
+            if path == "learning-curve":
+                words += [*QUICK, "--seeds", "1", "--fractions", "20,40,70,100"]
             if path == "finetune":
                 words += ["dataset.image_size=32"]
             answer = cnncli(*words)

@@ -9,8 +9,9 @@ from rich.cells import cell_len
 
 from cnncli.cli.console import print_table
 from cnncli.cli.curve import plot
+from cnncli.cli.layers import print_layers
 from cnncli.cli.matrix import print_matrix
-from cnncli.cli.tables import print_layers, print_result
+from cnncli.cli.tables import print_result
 from cnncli.core.cells import column_widths, fold, padded, shortened
 from cnncli.core.results import Baseline, MatrixBlock, SplitReport
 from cnncli.models.inspect import LayerRow
@@ -62,7 +63,7 @@ def test_formulas_are_aligned_on_their_left(monkeypatch: pytest.MonkeyPatch) -> 
         LayerRow("relu", "ReLU", (16, 8, 8), 0, ""),
         LayerRow("fc", "Linear", (10,), 90, "8·10 + 10"),
     ]
-    print_layers(layers, as_json=False)
+    print_layers(layers)
     lines = shown.text.splitlines()
     places = [next(line for line in lines if text in line).index(text) for text in ("counted as", "16·(1", "8·10")]
     assert len(set(places)) == 1
