@@ -77,7 +77,7 @@ def print_layers(rows: "list[LayerRow]") -> None:
     ]  # fmt: skip
     columns = ["layer", "type", "output", "parameters", "multiply-adds", "kept", "field", "counted as"]
     print_table(f"{whole.parameters:,} parameters", columns, cells, left=(0, 1, 7))
-    tell_row("parameters", f"{whole.trainable:,} trainable, {whole.frozen:,} frozen")
+    tell_row("learned", f"{whole.trainable:,} parameters are trainable, {whole.frozen:,} frozen")
     tell_row("a sample", f"{whole.multiply_adds:,} multiply-adds forward; {memory(whole.activation_bytes)} kept for "
              "the backward pass")  # fmt: skip
     if whole.receptive_field is not None:

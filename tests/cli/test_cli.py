@@ -221,8 +221,11 @@ def test_inspect_shows_both_kinds_of_convolution_without_any_data(cnncli: Cli) -
     config = ROOT / "configs" / "classification" / "conv-kinds.yaml"
     answer = cnncli("inspect", config, "--input", "3,32,32")
     assert answer.code == 0
-    assert "304\tcross-channel: (C_in·F_h·F_w + 1)·C_out = (3·5·5 + 1)·4; 76 a slice" in answer.out
-    assert "208\tdepthwise: (F_h·F_w + 1)·C_in·M = (5·5 + 1)·4·2" in answer.out
+    assert (
+        "\t304\t307,200\t12.0 KiB\t5×5\tcross-channel: (C_in·F_h·F_w + 1)·C_out = (3·5·5 + 1)·4; 76 a slice"
+        in answer.out
+    )
+    assert "\t208\t51,200\t4.0 KiB\t14×14\tdepthwise: (F_h·F_w + 1)·C_in·M = (5·5 + 1)·4·2" in answer.out
     for wrong in ("3,32", "a,b,c", "0,8,8"):
         assert cnncli("inspect", config, "--input", wrong).code == 2
 

@@ -16,7 +16,7 @@ SMALL = "dataset: digits\nmodel: {name: mlp, hidden: [4]}\n"
 
 def test_all_of_them_are_part_of_the_package() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    rooms = {"cnncli", *(f"cnncli.{path.parent.name}" for path in (ROOT / "cnncli").glob("*/__init__.py"))}
+    rooms = {".".join(path.relative_to(ROOT).parts[:-1]) for path in (ROOT / "cnncli").rglob("__init__.py")}
     assert set(setuptools["packages"]) == rooms | {"cnncli.configs", "cnncli.docs"}
     assert ROOT / setuptools["package-dir"]["cnncli.configs"] == folder() == ROOT / "configs"
     kept = {path for form in setuptools["package-data"]["cnncli.configs"] for path in folder().glob(form)}

@@ -290,12 +290,12 @@ def test_the_network_is_never_asked_about_the_test_split_but_once_at_the_end(
 
 
 def test_a_compiled_network_answers_as_it_is_while_outputs_are_kept(tiny: Path) -> None:
-    from cnncli.inference.evaluate import _at_home
+    from cnncli.inference.evaluate import at_home
     from cnncli.inference.predictor import load_predictor
     from cnncli.training.display import Display
 
     predictor = load_predictor(Path(train(tiny, "one")["run_dir"]))
-    data, _ = _at_home(predictor, Display(quiet=True))
+    data, _ = at_home(predictor, Display(quiet=True))
     model = predictor.network
 
     def compiled(*_inputs: Any) -> Any:
