@@ -107,7 +107,7 @@ ABOUT = {
         "check in short trials whether a run of a config will work",
         (
             ("cnncli doctor digits", "what was measured, and what is wrong"),
-            ("cnncli doctor my.yaml optimizer.lr=1e-3 --json", "with one key overridden, as JSON"),
+            ("cnncli doctor my.yaml train.epochs=50 --json", "with one key overridden, as JSON"),
         ),
         "doctor",
     ),

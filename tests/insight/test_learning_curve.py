@@ -130,7 +130,8 @@ def test_several_series_have_no_last_windows() -> None:
 def test_the_commands_of_the_page_run(cnncli: Cli, tiny: Path) -> None:
     Path("my.yaml").write_text(tiny.read_text())
     page = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text("utf-8")
-    commands = re.findall(r"^cnncli (.*)$", page, re.M)
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
+    commands = re.findall(r"^cnncli (.*)$", blocks, re.M)
     assert len(commands) == 5
     quick = ["train.epochs=1", "logging.tensorboard=false", "logging.pictures=false", "baselines=none"]
     for command in commands:
