@@ -34,6 +34,7 @@ BLOCKS = 7  # into which the steps are cut; the median counts
 DRAWING, FITTING = 60 * 2**20, 150 * 2**20  # bytes: matplotlib with a picture, scikit-learn with what it fits
 CURVES, RESULT, SAMPLES = 80_000, 60_000, 6_000  # bytes of curves.png, result.png and, for small pictures, samples.png
 METRICS = 4_000  # bytes of a checkpoint that hold the metrics of its epoch
+PAGE = 90_000  # report.html; of text, which has no figures, less, and with pictures of mistakes more
 TEXTS = 18_000  # config.yaml, result.json, report.json, environment.json
 EPOCH = 510  # bytes of an epoch in metrics.jsonl
 SAMPLE = 60  # bytes of a sample in outputs/*.npz beside its answer and embedding
@@ -167,6 +168,8 @@ def _disk(experiment: Experiment, last: int, best: int) -> int:
     total = last + best + kept * last + TEXTS + EPOCH * config.train.epochs
     if config.logging.pictures:
         total += CURVES + RESULT * (2 if experiment.data.spec.classes else 1)
+    if config.logging.report:
+        total += PAGE
     if config.logging.samples and experiment.data.spec.kind.in_files:
         total += SAMPLES
     if config.logging.outputs:

@@ -20,6 +20,7 @@ def steps_and_rates(config: Path, *overrides: str) -> tuple[list[float], list[li
     return rates(build_experiment(loaded, Display(quiet=True).track, measure=False))
 
 
+@pytest.mark.usefixtures("reports")
 def test_the_plan_is_what_then_happens(cnncli: Cli, tiny: Path) -> None:
     words = ["precision=fp32", "checkpoint.every=1", "baselines=none"]
     answer = cnncli("inspect", tiny, "--plan", "--json", *words)
