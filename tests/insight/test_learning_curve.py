@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -135,7 +136,7 @@ def test_the_commands_of_the_page_run(cnncli: Cli, tiny: Path) -> None:
     assert len(commands) == 5
     quick = ["train.epochs=1", "logging.tensorboard=false", "logging.pictures=false", "baselines=none"]
     for command in commands:
-        words = command.split()
+        words = shlex.split(command, comments=True)
         answer = cnncli(*words, *([] if words[0] == "inspect" else quick))
         assert answer.code == 0, f"{command}\n{answer.err}"
     assert Path("schedule.png").is_file()
