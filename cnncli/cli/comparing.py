@@ -11,6 +11,7 @@ from cnncli.cli.outputs import Output
 from cnncli.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cnncli.core.spec import Split
     from cnncli.insight.comparison import Comparison
 
 Runs = Annotated[
@@ -60,12 +61,9 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Show the metrics of runs side by side, and test whether the runs really differ."""
-    from cnncli.core.splits import parse_split
-
     if markdown + latex + json_ > 1:
         raise ConfigError("--json, --markdown and --latex exclude each other; choose one")
-    if (wanted := parse_split(split)) == "train":
-        raise ConfigError("--split train: no outputs are saved of training; choose val or test")
+    wanted = kept_split(split)
     from cnncli.insight import papers
     from cnncli.insight.compare import compare as compared
     from cnncli.insight.picture import drawn, form_of
@@ -82,6 +80,15 @@ def compare(
         print_text(papers.markdown(found) if markdown else papers.latex(found))
     else:
         _print(found)
+
+
+def kept_split(text: str) -> "Split":
+    """The split that ``--split`` names; raises ``ConfigError`` for training, of which no outputs are kept."""
+    from cnncli.core.splits import parse_split
+
+    if (wanted := parse_split(text)) == "train":
+        raise ConfigError("--split train: no outputs are saved of training; choose val or test")
+    return wanted
 
 
 def _print(found: "Comparison") -> None:

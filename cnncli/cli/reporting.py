@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnncli.cli.comparing import Judged, kept_split
 from cnncli.cli.console import print_json, say, tell, warn
 from cnncli.cli.options import Json, Plugin, RunsDir
 from cnncli.cli.outputs import Output
-from cnncli.core.errors import ConfigError
 from cnncli.core.printable import shell_word
 
 if TYPE_CHECKING:
@@ -49,9 +49,6 @@ By = Annotated[
     list[str] | None,
     typer.Option("--by", metavar="COLUMN|folder", help="Judge each slice on its own; several are several options."),
 ]
-Judged = Annotated[
-    str, typer.Option("--split", metavar="val|test", help="The split on which several runs are compared.")
-]
 
 
 def report(
@@ -69,11 +66,9 @@ def report(
 
     The page is one file that loads nothing from elsewhere: it can be sent by mail, and opened without a network.
     """
-    from cnncli.core.splits import parse_split
     from cnncli.training.start import PREDICTOR, import_torch
 
-    if (wanted := parse_split(split)) == "train":
-        raise ConfigError("--split train: no outputs are saved of training; choose val or test")
+    wanted = kept_split(split)
     import_torch(PREDICTOR)
     from cnncli.report import write
     from cnncli.report.samples import Wish
@@ -86,9 +81,8 @@ def report(
     else:
         wish = Wish(not no_pictures, not brief, tuple(by or ()), tuple(plugin or ()))
         page = write.run_report(asked.run, wish, Display(quiet=json_))
-    content = page.encode("utf-8", "backslashreplace")
-    output.write(lambda file: file.write(content))
-    _tell(output.path, len(content), json_)
+    output.write(lambda file: file.write(page))
+    _tell(output.path, len(page), json_)
 
 
 def _tell(path: Path, size: int, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from cnncli.core.columns import Column
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.seeding import derive_seed
 from cnncli.core.spec import DataSpec
+from cnncli.data import DataBundle
 from cnncli.data.sources import Source, movable, moved
 from cnncli.inference.evaluate import at_home
 from cnncli.inference.predictor import Predictor
@@ -86,9 +87,15 @@ def explain_rows(predictor: Predictor, repeats: int, display: Display) -> Import
     Of a run without a validation part it is the test part. Raises ``ConfigError`` for networks that learned neither
     from a table nor from a series, ``DataError`` where the data are not there.
     """
-    groups = columns_of(predictor.spec, f"{predictor.path}")
+    columns_of(predictor.spec, f"{predictor.path}")  # before anything is read
     data, training = at_home(predictor, display, "explain")
     predictor.task.fit(training)
+    return importance(predictor, data, repeats, display)
+
+
+def importance(predictor: Predictor, data: DataBundle, repeats: int, display: Display) -> Importance:
+    """The same of data that are read, by a task that knows the training targets."""
+    groups = columns_of(predictor.spec, f"{predictor.path}")
     split = next((split for split in ("val", "test") if split in data.sources), None)
     if split is None:
         raise DataError(f"{predictor.path}: the run has neither validation nor test samples; train with "

@@ -8,10 +8,10 @@ from cnncli import __version__
 from cnncli.report.parts import Page
 
 
-def html(page: Page) -> str:
-    """The page, with style and script inside."""
+def html(page: Page) -> bytes:
+    """The page in UTF-8, with style and script inside."""
     found: str = _environment().get_template("page.html").render(page=page, version=__version__)
-    return found
+    return found.encode("utf-8", "backslashreplace")
 
 
 @cache

@@ -24,10 +24,14 @@ HEADINGS = {
 }
 
 
-def run_page(told: Told, looked: Looked) -> Page:
-    """The page of one run; ``looked`` is what its data and its network have shown, perhaps nothing."""
-    report = told.result.report
-    blocks = [*report.blocks, *(derived_blocks(told.outputs, report.blocks) if told.outputs is not None else [])]
+def all_blocks(told: Told) -> list[Block]:
+    """The blocks of the result, and those that its outputs tell."""
+    known = told.result.report.blocks
+    return [*known, *(derived_blocks(told.outputs, known) if told.outputs is not None else [])]
+
+
+def run_page(told: Told, blocks: Sequence[Block], looked: Looked) -> Page:
+    """The page of one run, with ``all_blocks`` of it; ``looked`` is what its data and its network have shown."""
     sections = [
         Section("result", "Result", _result(told)),
         Section("training", "Training", training_parts(told)),

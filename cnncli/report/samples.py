@@ -11,13 +11,13 @@ from PIL import Image
 from cnncli.core.columns import Column
 from cnncli.core.errors import CnncliError, one_line
 from cnncli.core.metrics import format_metric
-from cnncli.core.results import MistakesBlock, TableBlock
+from cnncli.core.results import Block, MistakesBlock, TableBlock
 from cnncli.data import DataBundle
 from cnncli.inference.evaluate import own_data
 from cnncli.inference.generate import generate, text_of
 from cnncli.inference.predictor import Predictor, load_predictor
-from cnncli.insight.explain_rows import explain_rows
-from cnncli.report.derived import derived_blocks, hardest
+from cnncli.insight.explain_rows import importance
+from cnncli.report.derived import hardest
 from cnncli.report.mistakes import mistakes_gallery
 from cnncli.report.parts import SPLITS, Card, Gallery, Listing, Part, Sheet
 from cnncli.report.thumbnails import thumbnail
@@ -58,8 +58,8 @@ class Wish:
     plugins: tuple[Path, ...] = ()
 
 
-def look(told: Told, wish: Wish, display: Display) -> Looked:
-    """Load the network and its data, and look at both.
+def look(told: Told, blocks: Sequence[Block], wish: Wish, display: Display) -> Looked:
+    """Load the network and its data, and look at both, of the ``blocks`` of its page at the mistakes.
 
     Raises ``CnncliError`` only for what was asked for by name: a column that is not there.
     """
@@ -72,10 +72,10 @@ def look(told: Told, wish: Wish, display: Display) -> Looked:
         missing = f"The network or its data are not at hand, so that no samples are shown: {cause}."
         return Looked(notes=(missing,), data=_samples(told, wish))
     return Looked(
-        mistakes=_mistakes(told, wish, predictor, data, display),
+        mistakes=_mistakes(told, blocks, wish, predictor, data, display),
         texts=tuple(_texts(told, predictor, data)) if wish.pictures else (),
         slices=tuple(_slices(told, wish, data)),
-        worth=tuple(_worth(predictor, display)) if wish.thorough and _has_columns(data) else (),
+        worth=tuple(_worth(predictor, data, display)) if wish.thorough and _has_columns(data) else (),
         data=_samples(told, wish),
     )
 
@@ -90,11 +90,11 @@ def _samples(told: Told, wish: Wish) -> tuple[Part, ...]:
     return (Gallery("Training samples, as the network sees them", (Card((shown,), ()),)),)
 
 
-def _mistakes(told: Told, wish: Wish, predictor: Predictor, data: DataBundle, display: Display) -> Gallery | None:
+def _mistakes(
+    told: Told, blocks: Sequence[Block], wish: Wish, predictor: Predictor, data: DataBundle, display: Display
+) -> Gallery | None:
     if not wish.pictures or not are_pictures(data):
         return None
-    report = told.result.report
-    blocks = [*report.blocks, *(derived_blocks(told.outputs, report.blocks) if told.outputs is not None else [])]
     block = next((block for block in blocks if isinstance(block, MistakesBlock) and block.mistakes), None)
     return None if block is None else mistakes_gallery(block, told, predictor, data, wish.thorough, display)
 
@@ -135,9 +135,10 @@ def _has_columns(data: DataBundle) -> bool:
     return 1 < len(getattr(data.spec.preprocess, "columns", ())) <= MOST_COLUMNS
 
 
-def _worth(predictor: Predictor, display: Display) -> list[Part]:
+def _worth(predictor: Predictor, data: DataBundle, display: Display) -> list[Part]:
     """How much worse the network becomes where a column is shuffled."""
-    found = explain_rows(predictor, REPEATS, display)
+    predictor.task.fit(data.sources["train"].targets)
+    found = importance(predictor, data, REPEATS, display)
     change = "rise" if found.lower_is_better else "fall"
     metric = found.metric.replace("_", " ")
     rows = tuple(

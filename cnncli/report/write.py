@@ -11,7 +11,7 @@ from cnncli.core.files import user_path, write_atomically
 from cnncli.core.spec import Split
 from cnncli.insight.compare import compare
 from cnncli.report.html import html
-from cnncli.report.page import run_page
+from cnncli.report.page import all_blocks, run_page
 from cnncli.report.samples import Wish, look
 from cnncli.report.several import comparison_page
 from cnncli.report.told import read_told
@@ -33,7 +33,7 @@ class Asked:
     @property
     def place(self) -> Path:
         """Where the page goes unless people say where: into the run, or here."""
-        return Path(NAME) if self.run is None else self.run / NAME
+        return Path(NAME) if self.run is None else RunFolder(self.run).page
 
 
 def asked_for(words: Sequence[str], runs_dir: Path) -> Asked:
@@ -50,13 +50,14 @@ def asked_for(words: Sequence[str], runs_dir: Path) -> Asked:
     return Asked(tuple(words), find_checkpoint(words[0], runs_dir).parent)
 
 
-def run_report(path: Path, wish: Wish, display: Display) -> str:
+def run_report(path: Path, wish: Wish, display: Display) -> bytes:
     """The page of the run in a folder, as HTML."""
     told = read_told(path, secret=not wish.pictures)
-    return html(run_page(told, look(told, wish, display)))
+    blocks = all_blocks(told)
+    return html(run_page(told, blocks, look(told, blocks, wish, display)))
 
 
-def comparison_report(words: Sequence[str], runs_dir: Path, split: Split) -> str:
+def comparison_report(words: Sequence[str], runs_dir: Path, split: Split) -> bytes:
     """The page of several runs, as HTML; raises what ``compare`` raises."""
     found = compare(words, runs_dir, split)
     told = [read_told(Path(run)) for row in found.rows for run in row.runs]
@@ -66,7 +67,7 @@ def comparison_report(words: Sequence[str], runs_dir: Path, split: Split) -> str
 def write_run_report(path: Path, wish: Wish, display: Display) -> Path:
     """Write the page of a run into its folder, and give its path."""
     place = RunFolder(path).page
-    content = run_report(path, wish, display).encode("utf-8", "backslashreplace")
+    content = run_report(path, wish, display)
     write_atomically(place, lambda file: file.write(content))
     return place
 
