@@ -228,6 +228,15 @@ ABOUT = {
         ),
         "your-own-photos",
     ),
+    "export": About(
+        "Use",
+        "write a trained network as a file for other programs",
+        (
+            ("cnncli export latest --format onnx --out exported", "for ONNX Runtime, compared with the checkpoint"),
+            ("cnncli export latest --verify exported/model.onnx", "compare a file that was exported earlier"),
+        ),
+        "deploy",
+    ),
     "generate": About(
         "Use",
         "continue a text",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -12,7 +13,7 @@ from cnncli.core.spec import Decode, Pictures, Series, Table, Text
 from cnncli.data.columns import missing_in
 from cnncli.deploy.from_rows import places_of
 from cnncli.deploy.graph import Graph, Remembering, outputs_of
-from cnncli.deploy.ports import Port
+from cnncli.deploy.ports import BATCH, Port
 from cnncli.inference.predict_pictures import decode_of
 from cnncli.inference.predictor import Predictor
 
@@ -112,10 +113,16 @@ class Description:
     columns: tuple[ColumnInput, ...] | None = None
     series: SeriesInput | None = None
     text: TextInput | None = None
+    precision: Literal["fp32", "int8"] = "fp32"
+
+    @property
+    def any_batch(self) -> bool:
+        """Whether the network takes any number of samples at a time."""
+        return self.inputs[0].shape[0] == BATCH
 
 
-def describe(predictor: Predictor, graph: Graph) -> Description:
-    """The description of a graph that was made of ``predictor``."""
+def describe(predictor: Predictor, graph: Graph, any_batch: bool = True) -> Description:
+    """The description of a graph that was made of ``predictor``, for any number of samples at a time or for one."""
     spec, task = predictor.spec, predictor.task
     threshold = getattr(task.calibration, "threshold", None)
     several = getattr(task.calibration, "thresholds", ()) or None
@@ -124,12 +131,19 @@ def describe(predictor: Predictor, graph: Graph) -> Description:
     return Description(
         format=FORMAT, cnncli=__version__, checkpoint=Source(predictor.path.name, hashlib.sha256(content).hexdigest()),
         run=predictor.config.name, kind=spec.kind.name, task=predictor.config.task.name,
-        network=predictor.config.model.name, inputs=graph.inputs, outputs=outputs_of(graph, predictor),
+        network=predictor.config.model.name, inputs=_ports(graph.inputs, any_batch),
+        outputs=_ports(outputs_of(graph, predictor), any_batch),
         classes=spec.classes, thresholds=several if threshold is None else (threshold,),
         positive=getattr(task, "positive", None), temperature=getattr(task.calibration, "temperature", 1.0),
         costs=None if costs is None else costs.tolist(), targets=() if spec.numbers is None else spec.numbers.names,
         **_KINDS[spec.kind.name](predictor, graph),
     )  # fmt: skip
+
+
+def _ports(ports: tuple[Port, ...], any_batch: bool) -> tuple[Port, ...]:
+    if any_batch:
+        return ports
+    return tuple(replace(port, shape=tuple(1 if size == BATCH else size for size in port.shape)) for port in ports)
 
 
 def _pictures(predictor: Predictor, _: Graph) -> Mapping[str, Any]:
@@ -146,12 +160,13 @@ def _rows(predictor: Predictor, _: Graph) -> Mapping[str, Any]:
     places, found = places_of(table.columns), []
     for column in table.columns:
         names, last = column.categories, len(column.inputs) - 1
-        missing = None if names is None else len(names) if column.missing else column.fill
+        fill = None if column.fill is None else int(column.fill)
+        missing = None if names is None else len(names) if column.missing else fill
         unknown = last if column.unseen == "own" else missing if column.unseen == "missing" and column.missing else None
         found.append(
             ColumnInput(
                 column.name, "category" if names is not None else "date" if column.date else "number",
-                *places[column.name], names, None if missing is None else int(missing), unknown,
+                *places[column.name], names, missing, unknown,
                 column.fill is None and not column.missing, column.date, column.mean, column.std,
                 column.form.decimal, column.form.thousands, column.form.unit,
             )
@@ -165,9 +180,7 @@ def _series(predictor: Predictor, graph: Graph) -> Mapping[str, Any]:
     assert isinstance(steps, int)
     level = float(getattr(predictor.task.calibration, "level", 0.0))
     parts = tuple(part.id for part in series.parts)
-    about = SeriesInput(
-        series.columns, series.targets, steps, predictor.spec.outputs[0], series.log, level, parts
-    )  # fmt: skip
+    about = SeriesInput(series.columns, series.targets, steps, predictor.spec.outputs[0], series.log, level, parts)
     return {"series": about}
 
 

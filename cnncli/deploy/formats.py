@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnncli.core.errors import CheckpointError, ConfigError
 from cnncli.deploy.description import KEY, Description
 from cnncli.deploy.graph import Graph
 from cnncli.deploy.parity import Run
 from cnncli.deploy.ports import BATCH, Port
+from cnncli.deploy.recurrent import with_operators
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -41,7 +42,7 @@ class Format:
 
     file: str
     write: Callable[[Graph, Description, Path, Wish], None]
-    open: Callable[[Path, Description], Run]
+    open: Callable[[Path, Description, Graph | None], Run]
     read: Callable[[Path], str]  # the description, as JSON
 
 
@@ -57,11 +58,11 @@ def dynamic(ports: tuple[Port, ...], dynamic_batch: bool) -> tuple[dict[int, Any
         {axis for axis, size in enumerate(port.shape) if isinstance(size, str) and (dynamic_batch or size != BATCH)}
         for port in ports
     ]
-    return tuple({axis: torch.export.Dim.DYNAMIC for axis in axes} for axes in free)
+    return tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for axes in free)
 
 
 @contextmanager
-def _quietly(file: str) -> Iterator[None]:
+def quietly(file: str) -> Iterator[None]:
     """Keep what the exporter prints to itself, and make what it raises one line."""
     said = io.StringIO()
     logging.disable(logging.WARNING)
@@ -77,38 +78,27 @@ def _quietly(file: str) -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def program_of(graph: Graph, description: Description, wish: Wish) -> torch.export.ExportedProgram:
+def program_of(graph: nn.Module, description: Description, wish: Wish) -> torch.export.ExportedProgram:
     """The graph as PyTorch's exporter sees it."""
     block = description.text.block if description.text else None
-    args = example(graph.inputs, wish.dynamic_batch, block)
-    shapes = dynamic(graph.inputs, wish.dynamic_batch)
-    # forward takes the inputs of Answering and Forecasting as *raw, those after the ids as *state
-    named = shapes if len(shapes) == 0 else _as_signature(graph, shapes)
+    args = example(description.inputs, wish.dynamic_batch, block)
+    shapes = dynamic(description.inputs, wish.dynamic_batch)
     with torch.no_grad():
-        return torch.export.export(graph, args, dynamic_shapes=named, strict=False)
-
-
-def _as_signature(graph: Graph, shapes: tuple[dict[int, Any], ...]) -> Any:
-    import inspect
-
-    kinds = [p.kind for p in inspect.signature(graph.forward).parameters.values()]
-    alone = sum(kind is not inspect.Parameter.VAR_POSITIONAL for kind in kinds)
-    return (*shapes[:alone], tuple(shapes[alone:]))
+        return torch.export.export(graph, args, dynamic_shapes=(shapes,), strict=False)
 
 
 def _write_onnx(graph: Graph, description: Description, path: Path, wish: Wish) -> None:
     onnx = _needs("onnx")
     _needs("onnxscript")
-    with _quietly("ONNX"):
+    with quietly("ONNX"):
         found = torch.onnx.export(
-            program_of(graph, description, wish), dynamo=True, opset_version=wish.opset, verbose=False,
+            program_of(with_operators(graph), description, wish), dynamo=True, opset_version=wish.opset, verbose=False,
             input_names=[port.name for port in description.inputs],
             output_names=[port.name for port in description.outputs],
         )  # fmt: skip
         assert found is not None
         model = found.model_proto
-        for old, text in (("doc_string", ""),):
-            setattr(model, old, text)
+        model.doc_string = ""
         model.producer_name, model.producer_version = "cnncli", description.cnncli
         for node in model.graph.node:  # where in PyTorch's source it came from: paths of the machine
             del node.metadata_props[:]
@@ -152,10 +142,11 @@ def session(path: Path, threads: int = 0) -> "onnxruntime.InferenceSession":
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common class
-        raise CheckpointError(f"{path}: is no network that ONNX Runtime reads ({str(error).splitlines()[0]})") from error
+        cause = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: is no network that ONNX Runtime reads ({cause})") from error
 
 
-def _open_onnx(path: Path, description: Description) -> Run:
+def _open_onnx(path: Path, description: Description, graph: Graph | None) -> Run:
     loaded = session(path)
 
     def run(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -185,27 +176,19 @@ def _read_onnx(path: Path) -> str:
 
 
 def _write_pt2(graph: Graph, description: Description, path: Path, wish: Wish) -> None:
-    with _quietly("pt2"):
+    with quietly("pt2"):
         program = program_of(graph, description, wish)
         torch.export.save(program, path, extra_files={KEY: as_json(description)})
 
 
-def _open_pt2(path: Path, description: Description) -> Run:
-    with _quietly("pt2"):
-        module = torch.export.load(path).module()
-
-    @torch.inference_mode()
-    def run(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        given = with_state(inputs, description)
-        values = module(*(given[port.name] for port in description.inputs))
-        return dict(zip((port.name for port in description.outputs), values, strict=True))
-
-    return run
+def _open_pt2(path: Path, description: Description, graph: Graph | None) -> Run:
+    with quietly("pt2"):
+        return running(torch.export.load(path).module(), description)
 
 
 def _read_pt2(path: Path) -> str:
     found = {KEY: ""}
-    with _quietly("pt2"):
+    with quietly("pt2"):
         torch.export.load(path, extra_files=found)
     return found[KEY]
 
@@ -229,13 +212,8 @@ def _read_safetensors(path: Path) -> str:
     return str(header.get("__metadata__", {}).get(KEY, ""))
 
 
-def open_weights(path: Path, description: Description, graph: Graph) -> Run:
-    """The weights of a safetensors file in a network that is already there."""
-    safetensors = _needs("safetensors.torch")
-    try:
-        graph.network.load_state_dict(safetensors.load_file(path))
-    except (RuntimeError, OSError) as error:
-        raise CheckpointError(f"{path}: are weights of another network; check the path") from error
+def running(graph: nn.Module, description: Description) -> Run:
+    """A graph in PyTorch as an exported network is run."""
 
     @torch.inference_mode()
     def run(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -246,12 +224,48 @@ def open_weights(path: Path, description: Description, graph: Graph) -> Run:
     return run
 
 
-def _alone(path: Path, description: Description) -> Run:
-    raise ConfigError(f"{path}: safetensors hold weights alone; their network comes from the checkpoint")
+def _open_weights(path: Path, description: Description, graph: Graph | None) -> Run:
+    """The weights of a safetensors file in a network that is already there."""
+    if graph is None:
+        raise ConfigError(f"{path}: safetensors hold weights alone; name the checkpoint, too")
+    safetensors = _needs("safetensors.torch")
+    try:
+        graph.network.load_state_dict(safetensors.load_file(path))
+    except (RuntimeError, OSError) as error:
+        raise CheckpointError(f"{path}: are weights of another network; check the path") from error
+    return running(graph, description)
 
 
 FORMATS = {
     "onnx": Format("model.onnx", _write_onnx, _open_onnx, _read_onnx),
     "pt2": Format("model.pt2", _write_pt2, _open_pt2, _read_pt2),
-    "safetensors": Format("model.safetensors", _write_safetensors, _alone, _read_safetensors),
+    "safetensors": Format("model.safetensors", _write_safetensors, _open_weights, _read_safetensors),
 }
+
+
+def _format_of(path: Path) -> Format:
+    found = {form.file.rpartition(".")[2]: form for form in FORMATS.values()}
+    ending = path.suffix.removeprefix(".")
+    if ending not in found:
+        raise ConfigError(f"{path}: is no exported network; name a file that ends in .{', .'.join(found)}")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; check the path")
+    return found[ending]
+
+
+def described(path: Path) -> Description:
+    """The description inside an exported file; raises ``CheckpointError`` for a file that cnncli did not write."""
+    return from_json(_format_of(path).read(path), path)
+
+
+def open_as(path: Path, description: Description, graph: Graph | None) -> Run:
+    """An exported file to be run; the ``graph`` is that of a checkpoint, whose network safetensors need."""
+    return _format_of(path).open(path, description, graph)
+
+
+def with_description(path: Path, description: Description) -> None:
+    """Write the description into an ONNX file that has none, or another."""
+    onnx = _needs("onnx")
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {KEY: as_json(description)})
+    onnx.save(model, path)

@@ -22,6 +22,10 @@ class FromRows(nn.Module):
     std: Tensor
     fill: Tensor
     order: Tensor
+    plain_at: Tensor
+    dates_at: Tensor
+    year_mean: Tensor
+    year_std: Tensor
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ class FromSeries(nn.Module):
         self.gives = ("forecast", "lower", "upper") if width else ("forecast",)
         steps = spec.input_shape[0] + self.difference
         ports = [Port("window", "float64", (BATCH, steps, len(series.columns)))]
-        self.ports = tuple([*ports, *([Port("series", "int64", (BATCH,))] if self.several else [])])
+        self.ports = (*ports, Port("series", "int64", (BATCH,))) if self.several else (*ports,)
 
     def forward(self, window: Tensor, *which: Tensor) -> Tensor:
         level = window.log() if self.log else window

@@ -4,6 +4,8 @@ The modules here are what is exported. Each has the ``Port`` of its inputs and o
 and computes what ``inference.predictor.Predictor`` and the data room compute for the same samples, with tensors alone.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from cnncli.core.spec import Pictures
 from cnncli.data.transforms import center
 from cnncli.deploy.from_rows import FromRows
 from cnncli.deploy.from_series import FromSeries
-from cnncli.deploy.ports import BATCH, STEPS, Port
+from cnncli.deploy.ports import BATCH, STEPS, DType, Port, Size
 from cnncli.inference.predict_pictures import decode_of
 from cnncli.inference.predictor import Predictor
 from cnncli.models.recurrent import RecurrentText
@@ -80,12 +82,13 @@ class Remembering(nn.Module):
         super().__init__()
         self.network = network
         body = network.body
-        shape: tuple[int | str, ...] = (body.num_layers, BATCH, body.hidden_size)
+        shape: tuple[Size, ...] = (body.num_layers, BATCH, body.hidden_size)
         names = ("hidden", "cell") if isinstance(body, nn.LSTM) else ("hidden",)
         self.state = tuple(Port(name, "float32", shape) for name in names)
         self.inputs: tuple[Port, ...] = (Port("ids", "int64", (BATCH, STEPS)), *self.state)
 
-    def forward(self, ids: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, *raw: Tensor) -> tuple[Tensor, ...]:
+        ids, *state = raw
         logits, after = self.network.read(ids, state[0] if len(state) == 1 else (state[0], state[1]))
         return logits, *(after if isinstance(after, tuple) else (after,))
 
@@ -95,7 +98,9 @@ Graph = Answering | Forecasting | Remembering
 
 def graph_of(predictor: Predictor) -> Graph:
     """The graph of a predictor on the CPU, in evaluation mode; with several views of each picture there is none."""
-    return _MAKE[predictor.spec.kind.name](predictor).eval()
+    graph = _MAKE[predictor.spec.kind.name](predictor)
+    graph.eval()
+    return graph
 
 
 def _of_text(predictor: Predictor) -> Graph:
@@ -104,7 +109,7 @@ def _of_text(predictor: Predictor) -> Graph:
     return Answering(FromIds(predictor), predictor.network, predictor.task)
 
 
-_MAKE = {
+_MAKE: dict[str, Callable[[Predictor], Graph]] = {
     "pictures": lambda predictor: Answering(FromPixels(predictor), predictor.network, predictor.task),
     "rows": lambda predictor: Answering(FromRows(predictor.spec), predictor.network, predictor.task),
     "series": lambda predictor: Forecasting(FromSeries(predictor), predictor.network),
@@ -115,16 +120,15 @@ _MAKE = {
 def outputs_of(graph: Graph, predictor: Predictor) -> tuple[Port, ...]:
     """The outputs, by what the graph gives for an example."""
     if isinstance(graph, Forecasting):
-        shape = (BATCH, *predictor.spec.outputs)
+        shape: tuple[Size, ...] = (BATCH, *predictor.spec.outputs)
         return tuple(Port(name, "float64", shape) for name in graph.prepare.gives)
     if isinstance(graph, Remembering):
         logits = Port("logits", "float32", (BATCH, STEPS, predictor.spec.num_outputs))
         return (logits, *(Port(f"{port.name}_after", port.dtype, port.shape) for port in graph.state))
     answers = predictor.task.exported(torch.zeros(1, *predictor.spec.outputs))
-    first = (BATCH, STEPS) if predictor.spec.kind.every_position else (BATCH,)
-    return tuple(
-        Port(name, _DTYPES[values.dtype], (*first, *values.shape[len(first) :])) for name, values in answers.items()
-    )
+    first: tuple[Size, ...] = (BATCH, STEPS) if predictor.spec.kind.every_position else (BATCH,)
+    rest = {name: tuple(map(int, values.shape[len(first) :])) for name, values in answers.items()}
+    return tuple(Port(name, _DTYPES[values.dtype], (*first, *rest[name])) for name, values in answers.items())
 
 
-_DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+_DTYPES: dict[torch.dtype, DType] = {torch.float32: "float32", torch.float64: "float64"}

@@ -1,12 +1,14 @@
 """What goes into an exported network and comes out of it, by name."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 DType = Literal["uint8", "int64", "float32", "float64"]
-BATCH, STEPS = "N", "T"  # the axes that may have any length
+Size = int | Literal["N", "T"]
+BATCH: Final = "N"  # the axes that may have any length
+STEPS: Final = "T"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -15,7 +17,7 @@ class Port:
 
     name: str
     dtype: DType
-    shape: tuple[int | Literal["N", "T"], ...]
+    shape: tuple[Size, ...]
 
     def example(self, batch: int, steps: int) -> tuple[int, ...]:
         """The shape for so many samples and steps."""

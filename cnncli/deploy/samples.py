@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from cnncli.core.errors import DataError
-from cnncli.core.spec import Series, Split, Table
+from cnncli.core.spec import DataSpec, Series, Split, Table
 from cnncli.data import DataBundle
 from cnncli.data.windows import spec_of
-from cnncli.deploy.raw import raw_rows, windows_of
+from cnncli.deploy.raw import Wide, raw_rows, windows_of
 from cnncli.inference.evaluate import at_home
 from cnncli.inference.forecast import known_values, roll
-from cnncli.inference.generate import TextModel
 from cnncli.inference.predictor import Predictor
 from cnncli.training.display import Display
 
@@ -129,17 +128,11 @@ def _position(series: Series, id: str, number: int) -> int:
     return [part.id for part in series.parts].index(id) if series.parts else number
 
 
-def _forecast(predictor: Predictor, series: Series, own: object, known: "np.ndarray[tuple[int, int], np.dtype[np.float64]]",
-              horizon: int) -> Mapping[str, Tensor]:  # fmt: skip
-    level, outputs, widths = roll(predictor, own, known, horizon)  # type: ignore[arg-type]
+def _forecast(predictor: Predictor, series: Series, own: DataSpec, known: Wide, horizon: int) -> Mapping[str, Tensor]:
+    level, outputs, widths = roll(predictor, own, known, horizon)
     back = np.exp if series.log else np.asarray
     ends = {"forecast": outputs, **({"lower": outputs - widths, "upper": outputs + widths} if level else {})}
     return {name: torch.from_numpy(back(values)) for name, values in ends.items()}
-
-
-def remembers(predictor: Predictor) -> bool:
-    """Whether a network of text can go on from where it was."""
-    return isinstance(predictor.network, TextModel)
 
 
 def batches(samples: Compared, size: int, most: int) -> Sequence[Compared]:

@@ -136,7 +136,7 @@ class Task(Protocol):
         """The classes that the network's answers name; None where there are none to name."""
 
     def exported(self, outputs: Tensor) -> dict[str, Tensor]:
-        """What an exported network gives, by name: computed from tensors alone, so that it can be a part of its graph."""
+        """What an exported network gives, by name; from tensors alone, so that it can be a part of its graph."""
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """Columns for people: ``prediction``, ``probability_…``; one value a sample."""
