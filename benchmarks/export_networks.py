@@ -17,6 +17,7 @@ from cnncli.deploy.export import Request, export
 from cnncli.inference.predictor import load_predictor
 from cnncli.runs.checkpoint import Checkpoint, save_checkpoint
 from cnncli.training.build import open_data
+from cnncli.training.configs import load_config
 from cnncli.training.display import Display
 from cnncli.training.network import build_model, build_task
 
@@ -56,7 +57,8 @@ SHIPPED = {
     "digits": "dataset: digits",
     "iris": "dataset: iris",
     "mnist": "dataset: {name: mnist, val_fraction: 0.1}",
-    "airline": "dataset: {name: series_csv, path: airline-passengers.csv, window: 12, horizon: 12, difference: 12}",
+    "airline": "dataset: {name: series_csv, path: airline-passengers.csv, window: 12, horizon: 12, difference: 12, "
+    "val_fraction: 0.25}",
 }
 
 
