@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from cnncli import __version__
 from cnncli.core.spec import Decode, Pictures, Series, Table, Text
 from cnncli.data.columns import missing_in
+from cnncli.data.series_file import Reading
 from cnncli.deploy.from_rows import places_of
 from cnncli.deploy.graph import Graph, Remembering, outputs_of
 from cnncli.deploy.ports import BATCH, Port
@@ -21,6 +22,7 @@ FORMAT = 1
 KEY = "cnncli"  # of the description among the metadata of a file
 NAME = "model.json"
 _TYPED = ConfigDict(extra="forbid")
+_READING = tuple(field.name for field in fields(Reading))
 
 
 @dataclass(frozen=True, config=_TYPED)
@@ -82,11 +84,23 @@ class SeriesInput:
 
 @dataclass(frozen=True, config=_TYPED)
 class TextInput:
-    """The characters by id; ``block`` is the longest text where a network has no ``state``."""
+    """The characters by id. Where a network has no ``state``, ``block`` is the longest text that it takes: of a longer
+    one it is given the last ``keep`` characters.
+    """
 
     vocabulary: tuple[str, ...]
     block: int | None
+    keep: int | None
     state: tuple[Port, ...]
+
+
+@dataclass(frozen=True, config=_TYPED)
+class Own:
+    """What cnncli itself needs to answer with an exported file: sections of the config without paths, and the rest."""
+
+    config: dict[str, Any]
+    spec: dict[str, Any]
+    calibration: dict[str, Any]
 
 
 @dataclass(frozen=True, config=_TYPED)
@@ -114,6 +128,7 @@ class Description:
     series: SeriesInput | None = None
     text: TextInput | None = None
     precision: Literal["fp32", "int8"] = "fp32"
+    own: Own | None = None
 
     @property
     def any_batch(self) -> bool:
@@ -136,8 +151,22 @@ def describe(predictor: Predictor, graph: Graph, any_batch: bool = True) -> Desc
         classes=spec.classes, thresholds=several if threshold is None else (threshold,),
         positive=getattr(task, "positive", None), temperature=getattr(task.calibration, "temperature", 1.0),
         costs=None if costs is None else costs.tolist(), targets=() if spec.numbers is None else spec.numbers.names,
-        **_KINDS[spec.kind.name](predictor, graph),
+        own=_own(predictor), **_KINDS[spec.kind.name](predictor, graph),
     )  # fmt: skip
+
+
+def _own(predictor: Predictor) -> Own:
+    config = predictor.config.model_dump(mode="json")
+    # how files are read, but not where they lay
+    reading = {key: config["dataset"][key] for key in _READING if key in config["dataset"]}
+    sections = {
+        "name": config["name"],
+        "dataset": {"name": config["dataset"]["name"], **reading},
+        "model": config["model"],
+        "task": config["task"],
+        "loss": config["loss"],
+    }
+    return Own(sections, predictor.spec.to_dict(), predictor.task.calibration.to_dict())
 
 
 def _ports(ports: tuple[Port, ...], any_batch: bool) -> tuple[Port, ...]:
@@ -186,8 +215,13 @@ def _series(predictor: Predictor, graph: Graph) -> Mapping[str, Any]:
 
 def _text(predictor: Predictor, graph: Graph) -> Mapping[str, Any]:
     state = graph.state if isinstance(graph, Remembering) else ()
-    block = None if state else predictor.spec.input_shape[0]
-    return {"text": TextInput(predictor.spec.require(Text, "text").vocabulary, block, state)}
+    vocabulary = predictor.spec.require(Text, "text").vocabulary
+    if state:
+        return {"text": TextInput(vocabulary, None, None, state)}
+    block = predictor.spec.input_shape[0]
+    # one that looks back so far and no further slides over the text; others begin anew with half of it, as their step()
+    reach = getattr(predictor.network, "window", None)
+    return {"text": TextInput(vocabulary, reach or block, reach or max(1, block // 2), ())}
 
 
 _KINDS = {"pictures": _pictures, "rows": _rows, "series": _series, "text": _text}

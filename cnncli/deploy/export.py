@@ -1,5 +1,6 @@
 """A checkpoint as a file that other programs run: written, compared with the checkpoint, and only then kept."""
 
+import json
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -148,8 +149,9 @@ def verify(predictor: Predictor, file: Path, display: Display, max_loss: float =
     found = described(file)
     graph = graph_of(predictor)
     own = describe(predictor, graph, found.any_batch)
-    for name in vars(own):
-        if name not in ("format", "cnncli", "checkpoint", "run", "precision") and vars(found)[name] != vars(own)[name]:
+    there, here = (json.loads(as_json(each)) for each in (found, own))
+    for name in here:
+        if name not in ("format", "cnncli", "checkpoint", "run", "precision") and there[name] != here[name]:
             raise CheckpointError(f"{file}: its {name} are not those of {predictor.path}; export it again")
     run = open_as(file, found, graph)
     parity, loss = compare(run, real_samples(predictor, display), predictor.spec, _sizes(found)), None

@@ -178,5 +178,5 @@ def _step(model: TextModel, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
 
 
 def _tensor(model: TextModel, ids: list[list[int]]) -> Tensor:
-    device = next(model.parameters()).device if isinstance(model, torch.nn.Module) else None
-    return torch.tensor(ids, dtype=torch.int64, device=device)
+    weights = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
+    return torch.tensor(ids, dtype=torch.int64, device=None if weights is None else weights.device)

@@ -31,21 +31,30 @@ LARGE = 2**24  # unless so many have more values than this
 class Predictor:
     """Network, device, normalisation, class names, and the temperature and thresholds chosen on validation.
 
-    With ``views`` every picture is judged by the mean of several views of it.
+    With ``views`` every picture is judged by the mean of several views of it. A ``network`` that is given takes the
+    place of the checkpoint's weights: it takes samples as the data room gives them.
     """
 
-    def __init__(self, checkpoint: Checkpoint, config: Config, views: bool = False, ranks: Ranks | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        config: Config,
+        views: bool = False,
+        ranks: Ranks | None = None,
+        network: nn.Module | None = None,
+    ) -> None:
         self.path, self.spec, self.metrics = checkpoint.path, checkpoint.spec, checkpoint.metrics
         self.members = checkpoint.members
         self.config, self.classes, self.views = config, checkpoint.spec.classes, views
         self.as_trained = True  # whether data and task are as the run had them
-        network = restore(checkpoint, config)  # first: what does not go together in the file is nobody else's fault
+        # first: what does not go together in the file is nobody else's fault
+        own = restore(checkpoint, config) if network is None else network
         self.runtime = make_runtime(config.device, config.precision, config.seed, config.compute, ranks)
         self.task = build_task(config, self.spec, self.runtime.device)
-        self.network: nn.Module = self.runtime.place(network).eval()
+        self.network: nn.Module = self.runtime.place(own).eval()
         traits = tasks.get(config.task.name).traits
         self.model = averaged(self.network, self.spec, traits) if views else self.network
-        self._normalizer = normalizer_for(self.spec, self.runtime.device)
+        self._normalizer = normalizer_for(self.spec, self.runtime.device) if network is None else None
 
     @property
     def advice(self) -> str:

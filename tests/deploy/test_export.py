@@ -1,0 +1,216 @@
+"""What is exported answers as its checkpoint, and what does not is refused without a trace."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cnncli.core.registry import models
+from cnncli.deploy.formats import described, with_description
+from tests.conftest import Answer, make_pictures
+
+onnx = pytest.importorskip("onnx")
+Cnncli = Callable[..., Answer]
+
+
+@pytest.fixture
+def trained(cnncli: Cnncli, tiny: Path) -> str:
+    assert cnncli("train", tiny, "--name", "tiny/a", "precision=fp32").code == 0
+    return "runs/tiny/a"
+
+
+@pytest.mark.parametrize("form", ["onnx", "pt2", "safetensors"])
+def test_each_format_is_written_and_verified(cnncli: Cnncli, trained: str, form: str) -> None:
+    found = cnncli("export", trained, "--format", form, "--json")
+    assert found.code == 0, found.err
+    assert found.json["difference"] < 1e-4
+    file = found.json["file"]
+    again = cnncli("export", trained, "--verify", file)
+    assert again.code == 0, again.err
+    assert "largest difference" in again.out
+    assert json.loads(Path("exported/model.json").read_text())["classes"] == list("0123456789")
+
+
+def test_the_description_names_no_path_of_the_machine(cnncli: Cnncli, trained: str, tmp_path: Path) -> None:
+    assert cnncli("export", trained).code == 0
+    content = Path("exported/model.onnx").read_bytes()
+    assert str(tmp_path).encode() not in content
+    assert b"site-packages" not in content
+    assert str(Path(__file__).parent.parent.parent).encode() not in content
+
+
+def altered(path: Path, change: Callable[[Any], None]) -> None:
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, path)
+
+
+def last_weights(model: Any) -> Any:
+    """The tensor of the last layer's weights."""
+    names = {value for node in model.graph.node if node.op_type in ("Gemm", "MatMul") for value in node.input}
+    return [tensor for tensor in model.graph.initializer if tensor.name in names and len(tensor.dims) == 2][-1]
+
+
+def move_a_row(model: Any) -> None:
+    tensor = last_weights(model)
+    values = onnx.numpy_helper.to_array(tensor).copy()
+    row = values[3] if tensor.dims[0] == 10 else values[:, 3]
+    row += values.std()
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+
+def swap_statistics(model: Any) -> None:
+    mean, std = (next(t for t in model.graph.initializer if t.name.endswith(name)) for name in ("mean", "std"))
+    first, second = (onnx.numpy_helper.to_array(t) for t in (mean, std))
+    for tensor, values in ((mean, second), (std, first)):
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+
+@pytest.mark.parametrize("change", [move_a_row, swap_statistics])
+def test_a_file_that_was_altered_is_refused(cnncli: Cnncli, trained: str, change: Callable[[Any], None]) -> None:
+    assert cnncli("export", trained).code == 0
+    altered(Path("exported/model.onnx"), change)
+    found = cnncli("export", trained, "--verify", "exported/model.onnx")
+    assert found.code == 4
+    assert "does not answer as the checkpoint does" in found.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("classes", tuple("1023456789")), ("temperature", 2.0), ("thresholds", (0.5,))]
+)
+def test_another_description_is_refused(cnncli: Cnncli, trained: str, name: str, value: Any) -> None:
+    from dataclasses import replace
+
+    assert cnncli("export", trained).code == 0
+    path = Path("exported/model.onnx")
+    with_description(path, replace(described(path), **{name: value}))
+    found = cnncli("export", trained, "--verify", path)
+    assert found.code == 4
+    assert f"its {name}" in found.err
+
+
+def test_another_temperature_inside_the_graph_is_refused(cnncli: Cnncli, trained: str) -> None:
+    from dataclasses import replace
+
+    from cnncli.runs.checkpoint import load_checkpoint, save_checkpoint
+
+    assert cnncli("export", trained).code == 0
+    path = Path(trained) / "best.pt"
+    checkpoint = load_checkpoint(path)
+    save_checkpoint(path, replace(checkpoint, calibration={**checkpoint.calibration, "temperature": 3.0}))
+    exported = Path("exported/model.onnx")
+    with_description(exported, replace(described(exported), temperature=3.0))  # and the words say the same
+    found = cnncli("export", trained, "--verify", exported)
+    assert found.code == 4
+    assert "does not answer" in found.err
+
+
+def test_an_export_that_differs_leaves_nothing_behind(
+    cnncli: Cnncli, trained: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("cnncli.deploy.parity.LIMIT", 0.0)
+    monkeypatch.setattr("cnncli.deploy.parity.require_parity.__defaults__", (-1.0,))
+    before = sorted(tmp_path.rglob("*"))
+    assert cnncli("export", trained).code == 4
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_with_something_else_is_left_alone(cnncli: Cnncli, trained: str, tmp_path: Path) -> None:
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "thesis.txt").write_text("years of work")
+    found = cnncli("export", trained)
+    assert found.code == 2
+    assert "holds something else" in found.err
+    assert [path.name for path in (tmp_path / "exported").iterdir()] == ["thesis.txt"]
+
+
+def test_an_export_takes_the_place_of_an_earlier_one(cnncli: Cnncli, trained: str) -> None:
+    assert cnncli("export", trained, "--format", "pt2").code == 0
+    assert cnncli("export", trained).code == 0
+    assert sorted(path.name for path in Path("exported").iterdir() if path.name.startswith("model.")) == [
+        "model.json",
+        "model.onnx",
+    ]
+
+
+def test_eight_bits_are_smaller_and_judged_before_and_after(cnncli: Cnncli, trained: str) -> None:
+    found = cnncli("export", trained, "--quantize", "int8", "--max-loss", "50", "--json")
+    assert found.code == 0, found.err
+    assert 0 <= found.json["int8"]["after"] <= 1
+    assert found.json["int8"]["metric"] == "accuracy"
+    assert cnncli("export", trained, "--verify", "exported/model.onnx", "--max-loss", "50").code == 0
+
+
+def test_eight_bits_that_cost_too_much_are_refused(
+    cnncli: Cnncli, trained: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnncli.deploy.export.loss_of", lambda *_: 1.5)
+    found = cnncli("export", trained, "--quantize", "int8")
+    assert found.code == 4
+    assert "1.50 points are lost, and 1 are allowed" in found.err
+    assert not Path("exported").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--format", "onxx"), "did you mean 'onnx'"),
+        (("--quantize", "int4"), "only int8"),
+        (("--format", "pt2", "--quantize", "int8"), "leave it out"),
+        (("--verify", "nothing.onnx"), "no such file"),
+        (("--verify", "model.h5"), "is no exported network"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(cnncli: Cnncli, trained: str, args: tuple[str, ...], said: str) -> None:
+    found = cnncli("export", trained, *args)
+    assert found.code in (2, 4)
+    assert said in found.err
+    assert "Traceback" not in found.err
+
+
+PICTURES = """\
+name: p
+dataset: {{name: image_folder, path: made, image_size: {size}, batch_size: 2, val_fraction: 0.5}}
+model: {{name: {model}}}
+train: {{epochs: 1}}
+logging: {{tensorboard: false, samples: false, pictures: false}}
+"""
+OWN = [name for name in models if name in (
+    "airbench", "cifar_net", "depthwise_cnn", "resnet8", "simple_cnn", "lenet5", "mlp", "linear",
+)]  # fmt: skip
+FAMILIES = [
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "maxvit_t",
+    "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "resnet18", "shufflenet_v2_x0_5",
+    "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vit_b_32",
+]  # fmt: skip
+
+
+def exported(cnncli: Cnncli, write_config: Callable[..., Path], tmp_path: Path, model: str, size: int) -> Answer:
+    make_pictures(tmp_path / "made", {"ants": 8, "bees": 8}, size=(size, size))
+    config = write_config(PICTURES.format(model=model, size=size), "p.yaml")
+    trained = cnncli("train", config, "--name", "p/a", "precision=fp32")
+    assert trained.code == 0, trained.err
+    return cnncli("export", "runs/p/a", "--json")
+
+
+@pytest.mark.parametrize("model", OWN)
+def test_every_network_of_cnncli_is_exported(
+    cnncli: Cnncli, write_config: Callable[..., Path], tmp_path: Path, model: str
+) -> None:
+    found = exported(cnncli, write_config, tmp_path, model, 32)
+    assert found.code == 0, found.err
+    assert found.json["difference"] < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", FAMILIES)
+def test_one_network_of_each_family_of_torchvision_is_exported(
+    cnncli: Cnncli, write_config: Callable[..., Path], tmp_path: Path, model: str
+) -> None:
+    torch.manual_seed(0)
+    found = exported(cnncli, write_config, tmp_path, model, 224)
+    assert found.code == 0, found.err
+    assert found.json["difference"] < 1e-4
