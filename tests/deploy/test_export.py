@@ -101,11 +101,13 @@ def test_another_temperature_inside_the_graph_is_refused(cnncli: Cnncli, trained
     path = Path(trained) / "best.pt"
     checkpoint = load_checkpoint(path)
     save_checkpoint(path, replace(checkpoint, calibration={**checkpoint.calibration, "temperature": 3.0}))
-    exported = Path("exported/model.onnx")
-    with_description(exported, replace(described(exported), temperature=3.0))  # and the words say the same
-    found = cnncli("export", trained, "--verify", exported)
-    assert found.code == 4
-    assert "does not answer" in found.err
+    exported, found = Path("exported/model.onnx"), described(Path("exported/model.onnx"))
+    assert found.own is not None
+    own = replace(found.own, calibration={**found.own.calibration, "temperature": 3.0})
+    with_description(exported, replace(found, temperature=3.0, own=own))  # the words say the same as the checkpoint
+    verified = cnncli("export", trained, "--verify", exported)
+    assert verified.code == 4
+    assert "does not answer" in verified.err
 
 
 def test_an_export_that_differs_leaves_nothing_behind(

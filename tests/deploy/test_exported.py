@@ -43,7 +43,7 @@ def test_one_sample_at_a_time_is_enough(cnncli: Cnncli, tiny: Path) -> None:
 
 TABLE = """\
 name: table
-dataset: {name: csv, path: rows.csv, target: price, val_fraction: 0.2, test_fraction: 0.2}
+dataset: {name: csv, path: rows.csv, target: price, val_fraction: 0.2, test_fraction: 0.2, missing: fill}
 model: {name: mlp, hidden: [8]}
 task: regression
 train: {epochs: 2}
