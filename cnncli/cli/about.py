@@ -39,6 +39,15 @@ ABOUT = {
         ),
         "your-own-photos",
     ),
+    "adopt": About(
+        "Train",
+        "make a run of the weights that a script of your own has saved",
+        (
+            ("cnncli adopt weights.pth my.yaml", "the names of the weights are those of the config's network"),
+            ("cnncli adopt script.pth my.yaml --by-order --name script", "the names are others; order and shapes fit"),
+        ),
+        "adopt",
+    ),
     "list": About(
         "Look",
         "list the components that a config can use, and the shipped configs",
