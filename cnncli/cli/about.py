@@ -44,7 +44,7 @@ ABOUT = {
         "make a run of the weights that a script of your own has saved",
         (
             ("cnncli adopt weights.pth my.yaml", "the names of the weights are those of the config's network"),
-            ("cnncli adopt script.pth my.yaml --by-order --name script", "the names are others; order and shapes fit"),
+            ("cnncli adopt script.pth my.yaml --by-order", "the names are others; order and shapes fit"),
         ),
         "adopt",
     ),

@@ -16,9 +16,9 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="WEIGHTS CONFIG [KEY=VALUE]...",
-        help="WEIGHTS\tA file of torch.save(model.state_dict(), FILE).\nCONFIG\tA YAML file, or the name of a config "
+        help="WEIGHTS\tThe file in which a script saved its state_dict.\nCONFIG\tA YAML file, or the name of a config "
         "that comes with cnncli: the script's network, data and normalisation.\nKEY=VALUE\tOverride a key of the "
-        "config: dataset.normalize=half, model.name=mlp.",
+        "config: model.name=mlp.",
         show_default=False,
     ),
 ]

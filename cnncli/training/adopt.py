@@ -27,7 +27,7 @@ from cnncli.training.experiment import SPLITS, drawn
 from cnncli.training.foreign_weights import Pairing, narrowed, pair, paired, read_weights
 from cnncli.training.keep_outputs import KeptOutputs
 from cnncli.training.new_run import NewRun
-from cnncli.training.pictures import mistaken_pictures
+from cnncli.training.pictures import are_pictures, mistaken_pictures
 from cnncli.training.report import evaluate_split, report_split
 
 
@@ -103,8 +103,9 @@ def _as_saved(loaded: LoadedConfig) -> LoadedConfig:
 
 def _tell(experiment: Experiment, pairing: Pairing, narrow: bool, file: Path) -> None:
     """What can make the network another one than the script's."""
-    preprocess, config = experiment.data.spec.preprocess, experiment.config
-    if isinstance(preprocess, Pictures) and config.dataset.normalize == "dataset":
+    data = experiment.data
+    if are_pictures(data) and experiment.config.dataset.normalize == "dataset":
+        preprocess = data.spec.require(Pictures, "a mean")
         mean, std = (", ".join(f"{value:.4f}" for value in values) for values in (preprocess.mean, preprocess.std))
         told = f"mean {mean} and standard deviation {std}, those of the training split"
         notice("adopt", f"pixels are normalised with {told}; if the script used others, set dataset.normalize")

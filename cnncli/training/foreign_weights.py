@@ -170,14 +170,14 @@ def _by_layers(weights: _Tensors, own: _Tensors) -> list[tuple[str, str]] | None
     return None if theirs else found
 
 
-_Layer = tuple[tuple[tuple[int, ...], ...], list[str]]
+_Layer = tuple[tuple[str, ...], list[str]]
 
 
 def _layers(entries: _Tensors) -> list[_Layer]:
     """The shapes and the names of each layer's entries, layer by layer."""
     grouped = groupby(_counted_out(entries), key=lambda name: name.rpartition(".")[0])
     layers = [list(names) for _, names in grouped]
-    return [(tuple(tuple(entries[name].shape) for name in names), names) for names in layers]
+    return [(tuple(_shape(entries[name]) for name in names), names) for names in layers]
 
 
 def _unlike(weights: _Tensors, own: _Tensors) -> str:
@@ -211,7 +211,7 @@ def _unlike_in_order(weights: _Tensors, own: _Tensors) -> str:
 
 def _layer_words(layer: _Layer) -> str:
     shapes, names = layer
-    return f"{names[0].rpartition('.')[0] or names[0]} ({' and '.join(_words(shape) for shape in shapes)})"
+    return f"{names[0].rpartition('.')[0] or names[0]} ({' and '.join(shapes)})"
 
 
 def _few(what: str, items: Sequence[str]) -> str:
@@ -222,11 +222,8 @@ def _few(what: str, items: Sequence[str]) -> str:
 
 
 def _shape(tensor: Tensor) -> str:
-    return _words(tuple(tensor.shape)) + ("" if tensor.is_floating_point() else " whole numbers")
-
-
-def _words(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape)) or "a single number"
+    shape = "×".join(map(str, tensor.shape)) or "a single number"
+    return shape if tensor.is_floating_point() else f"{shape} whole numbers"
 
 
 def paired(pairing: Pairing, weights: _Tensors, own: _Tensors, path: Path) -> dict[str, Tensor]:
