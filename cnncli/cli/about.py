@@ -39,15 +39,6 @@ ABOUT = {
         ),
         "your-own-photos",
     ),
-    "adopt": About(
-        "Train",
-        "make a run of the weights that a script of your own has saved",
-        (
-            ("cnncli adopt weights.pth my.yaml", "the names of the weights are those of the config's network"),
-            ("cnncli adopt script.pth my.yaml --by-order", "the names are others; order and shapes fit"),
-        ),
-        "adopt",
-    ),
     "list": About(
         "Look",
         "list the components that a config can use, and the shipped configs",
@@ -254,6 +245,15 @@ ABOUT = {
             ("cnncli forecast airline --csv newer.csv --out next.csv", "continue a newer series, and write a table"),
         ),
         "series",
+    ),
+    "adopt": About(
+        "Train",
+        "make a run of the weights that a script of your own has saved",
+        (
+            ("cnncli adopt weights.pth my.yaml", "the names of the weights are those of the config's network"),
+            ("cnncli adopt script.pth my.yaml --by-order", "the names are others; order and shapes fit"),
+        ),
+        "adopt",
     ),
 }  # fmt: skip
 
