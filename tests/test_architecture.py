@@ -25,7 +25,8 @@ ALLOWED = {
     "insight": {*BELOW, *PARTS, "scoring", "training", "inference"},
     "report": {*BELOW, *PARTS, "scoring", "training", "inference", "insight"},
     "api": {*BELOW, *PARTS, "training", "inference"},
-    "cli": {*BELOW, *PARTS, "curate", "training", "inference", "insight", "report"},
+    "deploy": {*BELOW, *PARTS, "scoring", "training", "inference", "insight", "report"},
+    "cli": {*BELOW, *PARTS, "curate", "training", "inference", "insight", "report", "deploy"},
 }
 
 

@@ -152,7 +152,9 @@ def session(path: Path, threads: int = 0) -> "onnxruntime.InferenceSession":
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common class
-        raise CheckpointError(f"{path}: is no network that ONNX Runtime reads ({str(error).splitlines()[0]})") from error
+        raise CheckpointError(
+            f"{path}: is no network that ONNX Runtime reads ({str(error).splitlines()[0]})"
+        ) from error
 
 
 def _open_onnx(path: Path, description: Description) -> Run:
