@@ -141,8 +141,7 @@ def _results(records: Records) -> list[str]:
             for split, values in metrics.items()]  # fmt: skip
     if result is None:
         columns = ["split", "samples", *(name.replace("_", " ") for name in names)]
-        told = f"Test results: {NOT_RECORDED} for these weights."
-        return [table(columns, rows), told]
+        return [table(columns, rows), f"Test results: {NOT_RECORDED} for these weights."]
     for baseline in result.report.baselines:
         values = [format_metric(name, baseline.metrics[name]) if name in baseline.metrics else "" for name in names]
         rows.append([f"baseline: {baseline}", f"{result.report.samples:,}", *values])

@@ -9,7 +9,7 @@ MOST_NAMES = 100  # of classes or columns that are listed
 
 def plain(text: object) -> str:
     """A name as a piece of one line of Markdown, in which nothing is a mark-up or HTML."""
-    line = " ".join(printable(str(text)).split())
+    line = printable(" ".join(str(text).split()))
     for sign in "\\`*[]|~":
         line = line.replace(sign, f"\\{sign}")
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
