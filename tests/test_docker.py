@@ -75,6 +75,14 @@ def test_what_is_copied_is_there_and_what_is_installed_is_declared(path: Path) -
         )
 
 
+def test_the_page_names_files_that_are_there_and_where_networks_are_mounted() -> None:
+    page = (ROOT / "docs" / "docker.md").read_text()
+    assert {f"docker/{path.name}" for path in FILES} == set(re.findall(r"docker/[\w.]+Dockerfile", page))
+    (serving,) = [path for path in FILES if path.name.startswith("serve")]
+    assert ("CMD", '["/network"]') in instructions(serving)
+    assert ":/network:ro" in page
+
+
 def test_no_image_names_an_index_of_packages() -> None:
     for path in FILES:
         assert "://" not in path.read_text().replace("http://127.0.0.1:8000/healthz", "")

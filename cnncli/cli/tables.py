@@ -64,9 +64,11 @@ def print_adopted(adopted: "Adopted", as_json: bool) -> None:
         print_json(adopted.to_json())
         return
     result, pairing = adopted.result, adopted.origin.pairing
-    rows = [[each.file, each.network, "×".join(map(str, each.shape)) or "1"] for each in pairing.pairs]
-    way = "order and shape" if pairing.by_order else "name"
-    print_table(f"Entries paired by {way}", [adopted.origin.file, "network", "shape"], rows, left=2)
+    if pairing.by_order:
+        rows = [[each.file, each.network, "×".join(map(str, each.shape)) or "1"] for each in pairing.pairs]
+        print_table("Entries paired by order and shape", [adopted.origin.file, "network", "shape"], rows, left=2)
+    else:
+        tell_row("paired", f"{len(pairing.pairs)} entries by their names")
     _metrics_table(f"The weights of {adopted.origin.file}", result.metrics, result.samples, result.report)
     if "val" in result.metrics:
         tell("If the script was trained on samples of val, the metrics on val are too good.")

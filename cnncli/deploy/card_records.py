@@ -70,9 +70,11 @@ def read_records(path: Path) -> Records:
     checkpoint, run = load_checkpoint(path), RunFolder(path.parent)
     result = _result(checkpoint, run)
     inside = in_run(path)
+    with open(path, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Records(
         checkpoint=checkpoint,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=sha256,
         result=result,
         history=_history(run, result),
         looks=read_looks(run) or (None if result is None else result.test_looks),

@@ -113,7 +113,7 @@ def test_the_same_names_need_no_option_and_what_wraps_them_does_not_matter(adopt
     ):
         answer = adopt(content, MLP, "--overwrite")
         assert answer.code == 0, answer.err
-        assert answer.out.startswith("Entries paired by name\n")
+        assert answer.out.startswith("paired    4 entries by their names\n")
         assert answers_like(model)
     assert "note: weights.pth holds float64; the network keeps float32" in answer.err
 
