@@ -119,6 +119,7 @@ def _no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """A training in this process ends without its page, which takes longer than most trainings of tests do."""
     if "reports" not in request.fixturenames:
         monkeypatch.setattr("cnncli.cli.commands.write_report", lambda *_: None)
+        monkeypatch.setattr("cnncli.cli.adopting.write_report", lambda *_: None)
 
 
 @pytest.fixture

@@ -255,6 +255,15 @@ ABOUT = {
         ),
         "series",
     ),
+    "adopt": About(
+        "Train",
+        "make a run of the weights that a script of your own has saved",
+        (
+            ("cnncli adopt weights.pth my.yaml", "the names of the weights are those of the config's network"),
+            ("cnncli adopt script.pth my.yaml --by-order", "the names are others; order and shapes fit"),
+        ),
+        "adopt",
+    ),
 }  # fmt: skip
 
 CALLED_ELSEWHERE = {

@@ -15,6 +15,7 @@ import typer
 
 from cnncli import __version__
 from cnncli.cli import (
+    adopting,
     checkups,
     commands,
     comparing,
@@ -79,6 +80,7 @@ def _stoppable(command: Callable[..., Any]) -> Callable[..., Any]:
 _COMMANDS: dict[str, Callable[..., Any]] = {
     "train": commands.train,
     "finetune": commands.finetune,
+    "adopt": adopting.adopt,
     "list": commands.list_components,
     "config": commands.config,
     "inspect": commands.inspect,

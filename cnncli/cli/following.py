@@ -11,9 +11,9 @@ from cnncli.config.shipped import SUFFIXES, shipped_configs
 from cnncli.runs.references import BEST, LAST, LATEST, RUNS, run_names, runs_in
 
 Rows = list[tuple[str, str]]
-_CONFIGS = {"train", "finetune", "config", "inspect", "doctor", "lr-find", "data show", "data check"}
+_CONFIGS = {"train", "finetune", "adopt", "config", "inspect", "doctor", "lr-find", "data show", "data check"}
 _TRAINED = {"eval", "predict", "explain", "generate", "forecast", "inspect"}
-_OVERRIDDEN = {"train", "finetune", "config", "inspect", "doctor", "lr-find"}
+_OVERRIDDEN = {"train", "finetune", "adopt", "config", "inspect", "doctor", "lr-find"}
 _SET_ANEW = ("dataset.", "task.", "device=", "precision=")
 _FOLDERS = ("--runs-dir", "--data")
 
@@ -101,6 +101,10 @@ def _positional(command: Any, path: str, before: Sequence[str], typed: str) -> R
         return [(name, title(file)) for name, file in pages().items()]
     if path == "runs":
         return [(name, "runs of this name") for name in run_names(_runs_dir(before))] + files(typed, ())
+    if path == "adopt" and not plain:
+        return files(typed, (".pt", ".pth"))
+    if path == "adopt":  # then the config comes
+        given, plain = given[1:], plain[1:]
     rows: Rows = []
     if (path in _TRAINED and not plain) or path == "compare":
         rows += trained(before, typed, BEST)

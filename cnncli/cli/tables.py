@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cnncli.inference.evaluate import Evaluation
     from cnncli.runs.results import RunResult
     from cnncli.runs.test_looks import Looks
+    from cnncli.training.adopt import Adopted
 
 MAX_FINDINGS = 20  # of a kind; all of them are in --json
 
@@ -53,6 +54,29 @@ def print_result(result: "RunResult", as_json: bool) -> None:
     say(f"look      tensorboard --logdir {shell_word(result.run_dir)}")
     other = "" if result.report.split == "test" else f" --split {result.report.split}"
     say(f"evaluate  cnncli eval --ckpt {shell_word(result.best)}{other}")
+
+
+def print_adopted(adopted: "Adopted", as_json: bool) -> None:
+    """A network from a script: what became what, its metrics beside the baselines, and where it lies."""
+    from cnncli.cli.blocks import print_brief
+
+    if as_json:
+        print_json(adopted.to_json())
+        return
+    result, pairing = adopted.result, adopted.origin.pairing
+    if pairing.by_order:
+        rows = [[each.file, each.network, "×".join(map(str, each.shape)) or "1"] for each in pairing.pairs]
+        print_table("Entries paired by order and shape", [adopted.origin.file, "network", "shape"], rows, left=2)
+    else:
+        tell_row("paired", f"{len(pairing.pairs)} entries by their names")
+    _metrics_table(f"The weights of {adopted.origin.file}", result.metrics, result.samples, result.report)
+    if "val" in result.metrics:
+        tell("If the script was trained on samples of val, the metrics on val are too good.")
+    _tell_looks(result.test_looks)
+    print_brief(result.report.blocks)
+    say(f"best      {result.best}")
+    other = "" if result.report.split == "test" else f" --split {result.report.split}"
+    say(f"evaluate  cnncli eval {shell_word(result.run_dir)}{other}")
 
 
 def _print_curve(result: "RunResult") -> None:

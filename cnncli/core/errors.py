@@ -92,6 +92,10 @@ class CheckpointError(CnncliError):
     exit_code = 4
 
 
+class FitsInOrder(CheckpointError):
+    """Weights under other names than those of the network, whose entries they fit in their order."""
+
+
 class TrainingError(CnncliError):
     """Training that cannot go on: diverged, out of memory, a worker died."""
 

@@ -82,6 +82,8 @@ def _lead(told: Told) -> list[str]:
         f"{network} was trained on {data}{many} for {epochs}. The weights of epoch {result.best_epoch} were kept: they "
         f"had the best {result.monitored.metric}."
     )
+    if not result.epochs:
+        trained = f"The weights of {network} were not trained by cnncli: they come from a file. It is judged on {data}."
     name = report.headline
     reached = f"On {report.samples:,} {SPLITS[report.split]} samples it reaches {_reached(told)}."
     return [trained, f"{reached} {_beside(told, name)}", *_looks(told)]

@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "result.png"
 
     @property
+    def adopted(self) -> Path:
+        """Where the weights come from, of a run that was not trained here."""
+        return self.path / "adopted.json"
+
+    @property
     def page(self) -> Path:
         return self.path / "report.html"
 

@@ -16,6 +16,7 @@ from cnncli.runs.run_folder import RunFolder
 
 NAME = "test_looks.json"
 WAIT = 10.0  # seconds for others who count at the same time
+Command = Literal["train", "eval", "adopt"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -38,7 +39,7 @@ class Looks:
 class _Look:
     date: str
     checkpoint: str
-    command: Literal["train", "eval"]
+    command: Command
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -70,7 +71,7 @@ def read_looks(run: RunFolder) -> Looks | None:
         return None
 
 
-def count_look(checkpoint: Path, command: Literal["train", "eval"], warn: Callable[[str], None]) -> Looks:
+def count_look(checkpoint: Path, command: Command, warn: Callable[[str], None]) -> Looks:
     """Count one look at the test split and say how many there were, this one included.
 
     It never fails: where the count cannot be written, or was damaged, that is a warning.

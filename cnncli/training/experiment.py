@@ -162,7 +162,7 @@ def _written(
     tracker = Tracker(run, experiment.config, fit.record, fit.state.global_step)
     try:
         if new and _has_samples(experiment):
-            _drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
+            drawn(run.samples, display, lambda: _draw_samples(experiment, run, tracker))
         show_start(experiment, tracker)
         fit.run_to_end(tracker)
         result = _result(experiment, run, fit, outputs, display)
@@ -174,8 +174,8 @@ def _written(
     finally:
         tracker.close()
     if experiment.config.logging.pictures:
-        _drawn(run.curves, display, lambda: draw_curves(_curves(experiment, fit, result, tracker.lines), run.curves))
-        _drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
+        drawn(run.curves, display, lambda: draw_curves(_curves(experiment, fit, result, tracker.lines), run.curves))
+        drawn(run.picture, display, lambda: _draw_result(experiment, result.report, run.picture))
     return result
 
 
@@ -251,7 +251,7 @@ def _draw_result(experiment: Experiment, report: SplitReport, path: Path) -> Non
     draw_result(report, path, mistaken_pictures(experiment.data, report))
 
 
-def _drawn(path: Path, display: Display, draw: Callable[[], Any]) -> None:
+def drawn(path: Path, display: Display, draw: Callable[[], Any]) -> None:
     """Draw a picture; one that cannot be drawn is a warning."""
     try:
         draw()

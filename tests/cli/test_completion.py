@@ -53,6 +53,15 @@ def test_commands_options_and_choices() -> None:
     assert after("docs other") == ["other-nets"]
 
 
+def test_adopt_takes_weights_and_then_a_config() -> None:
+    Path("weights.pth").touch()
+    Path("mine.yaml").touch()
+    assert after("adopt ") == ["weights.pth"]
+    assert after("adopt weights.pth mi") == ["mine.yaml"]
+    assert after("adopt weights.pth dig") == ["digits"]
+    assert after("adopt weights.pth mine.yaml optimizer.l") == after("train mine.yaml optimizer.l") != []
+
+
 def test_kinds_and_what_there_is_of_each() -> None:
     assert after("list ") == [*REGISTRIES, "configs"]
     assert after("list layers global") == ["global_pool"]

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import torch
 import typer
+from torch import nn
 
 from cnncli.cli.about import ABOUT, GROUPS, START
 from cnncli.cli.app import app
@@ -119,6 +121,9 @@ def place(pets: Path) -> Path:
     make_splits(pets / "photos")
     shutil.copytree(pets / "photos" / "test", pets / "new_photos")
     (pets / "my.yaml").write_text(MINE)
+    mine = nn.Sequential(nn.Flatten(), nn.Linear(8 * 8 * 3, 4), nn.ReLU(), nn.Linear(4, 2))
+    torch.save(mine.state_dict(), pets / "weights.pth")
+    torch.save(nn.ModuleDict({"a": mine[1], "b": mine[3]}).state_dict(), pets / "script.pth")
     (pets / "shakespeare.txt").write_text("To be, or not to be, that is the question.\n" * 60)
     shutil.copy(next(path for path in (pets / "new_photos").rglob("*.*") if path.is_file()), pets / "photo.jpg")
     (pets / "mine.txt").write_text("1 -1\n-1 1\n")
