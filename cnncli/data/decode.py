@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +38,13 @@ ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def read_image(file: File, decode: Decode, formats: Sequence[str] | None = None) -> Tensor:
+def read_image(file: File, decode: Decode, formats: tuple[str, ...] | None = None) -> Tensor:
     """One picture as uint8 ``[channels, *size]``, turned as its EXIF data say.
 
     Of 1 or 3 channels transparent parts become white; 4 are red, green, blue and alpha, other numbers are those of an
     array. Deeper levels are scaled to 8 bits, from ``value_range`` where there is one. CMYK and palettes become RGB,
-    of an animation the first picture is taken. Pillow's ``formats`` are the only ones tried, if given. Raises ``DataError`` naming the file when it cannot be decoded.
+    of an animation the first picture is taken. Pillow's ``formats`` are the only ones tried, if given. Raises
+    ``DataError`` naming the file when it cannot be decoded.
     """
     return _tensor(_read_bands(file, _enough(decode), decode, decode.value_range, formats), decode)
 
@@ -134,7 +134,7 @@ class _naming:
 
 
 def _read_bands(
-    file: File, enough: tuple[int, int] | None, decode: Decode, ends: Ends, formats: Sequence[str] | None = None
+    file: File, enough: tuple[int, int] | None, decode: Decode, ends: Ends, formats: tuple[str, ...] | None = None
 ) -> list["Image"]:
     """A picture in mode L or RGB, or for other numbers of channels one in mode L for each."""
     with _naming(file):
@@ -160,7 +160,7 @@ def _is_array(file: File) -> bool:
     return bytes(file.getbuffer()[:6]) == b"\x93NUMPY"
 
 
-def _load(file: File, enough: tuple[int, int] | None, formats: Sequence[str] | None = None) -> "Image":
+def _load(file: File, enough: tuple[int, int] | None, formats: tuple[str, ...] | None = None) -> "Image":
     """A picture of any mode, upright; metadata that stand in the way are left out."""
     try:
         return _loaded(file, enough, formats)
@@ -174,7 +174,7 @@ def _load(file: File, enough: tuple[int, int] | None, formats: Sequence[str] | N
         return upright(_loaded(io.BytesIO(bare), enough, formats), orientation_in(content) or 1)
 
 
-def _loaded(file: File, enough: tuple[int, int] | None, formats: Sequence[str] | None) -> "Image":
+def _loaded(file: File, enough: tuple[int, int] | None, formats: tuple[str, ...] | None) -> "Image":
     from PIL import Image
 
     with Image.open(file, formats=formats) as opened:

@@ -158,7 +158,7 @@ def _threshold(predictor: Predictor, max_error: float) -> tuple[float, float, in
 def named_answers(
     predictor: Predictor, names: Sequence[str], logits: Tensor, top_k: int, threshold: float | None = None
 ) -> list[Answer]:
-    """What the task says of pictures by these ``names`` with such ``logits`` ``[N, …]``; unknown below ``threshold``."""
+    """What the task says of pictures by these ``names`` with ``logits`` ``[N, …]``; unknown below ``threshold``."""
     columns = predictor.task.predictions(logits)
     named = predictor.task.naming(logits)
     if named is None:

@@ -23,7 +23,9 @@ class Json(JSONResponse):
     @classmethod
     def refusal(cls, error: CnncliError) -> "Json":
         """An error as an answer: its status, and its first line under ``error``."""
-        status = error.status if isinstance(error, Refused) else 422 if isinstance(error, ConfigError | DataError) else 500
+        status = (
+            error.status if isinstance(error, Refused) else 422 if isinstance(error, ConfigError | DataError) else 500
+        )
         headers = {503: {"retry-after": str(RETRY_AFTER)}, 401: {"www-authenticate": "Bearer"}}.get(status, {})
         return cls.error(status, error.lines()[0], headers)
 

@@ -1,9 +1,9 @@
 """The routes of one network."""
 
 import asyncio
-from typing import Any
 
 from fastapi import FastAPI, Query, Request
+from torch import Tensor
 
 from cnncli.deploy.server.answers import Json
 from cnncli.deploy.server.bodies import MAX_JSON, Bodies, Body, File
@@ -26,59 +26,69 @@ def add_routes(app: FastAPI, prefix: str, model: Model, threads: Threads, bodies
     add(app, prefix, model, threads, bodies)
 
 
-def _add_pictures(app: FastAPI, prefix: str, model: Model, threads: Threads, bodies: Bodies) -> None:
-    answers = model.answers
-    assert isinstance(answers, PictureAnswers)
-    loop = asyncio.get_running_loop
+class _Sending:
+    """The pictures that a request sends: read, and decoded beside the event loop."""
 
-    async def files(body: Body, most: int) -> list[File]:
-        most = min(most, model.room.size)
+    def __init__(self, model: Model, answers: PictureAnswers, threads: Threads) -> None:
+        self.model, self.answers, self.threads = model, answers, threads
+
+    async def files(self, body: Body, most: int) -> list[File]:
+        """The body as one picture, or the files of a form."""
+        most = min(most, self.model.room.size)
         sent = await body.files(most) if body.is_form else [File(UNNAMED, await body.bytes())]
         body.request.scope[SEEN].samples = len(sent)
         return sent
 
-    async def decoded(sent: list[File], body: Body) -> list[Any]:
+    async def decoded(self, sent: list[File], body: Body) -> list[Tensor | Refused]:
         """Each picture's pixels, or the reason why it has none; the body is not held any longer."""
-        tasks = [loop().run_in_executor(threads.decoding, answers.decode, file) for file in sent]
-        found = await asyncio.gather(*tasks, return_exceptions=True)
-        body.release()
-        for each in found:
+        loop, found = asyncio.get_running_loop(), list[Tensor | Refused]()
+        tasks = [loop.run_in_executor(self.threads.decoding, self.answers.decode, file) for file in sent]
+        for each in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(each, BaseException) and not isinstance(each, Refused):
                 raise each
+            found.append(each)
+        body.release()
         return found
+
+
+def _add_pictures(app: FastAPI, prefix: str, model: Model, threads: Threads, bodies: Bodies) -> None:
+    assert isinstance(model.answers, PictureAnswers)
+    sending = _Sending(model, model.answers, threads)
 
     @app.post(f"{prefix}/predict", openapi_extra=predicted_docs(model), response_class=Json)
     async def predict(request: Request, top_k: int = TOP_K) -> Json:
         """Name the class of one picture, the body, or of several, the files of a form."""
         with bodies.reading(request) as body:
-            sent = await files(body, MAX_FILES)
+            sent = await sending.files(body, MAX_FILES)
             with model.room.taking(len(sent)):
-                pixels = await decoded(sent, body)
+                pixels = await sending.decoded(sent, body)
                 good = [each for each in pixels if not isinstance(each, Refused)]
                 found = iter(await model.batched(good))
-        records, errors = [], []
-        for file, each in zip(sent, pixels, strict=True):
-            if isinstance(each, Refused):
-                errors.append((file.name, each))
-            else:
-                records.append(record(next(found), file.name, top_k))
-        if not records:
+        pairs = list(zip(sent, pixels, strict=True))
+        errors = [(file.name, each) for file, each in pairs if isinstance(each, Refused)]
+        if len(errors) == len(sent):
             raise _none_good(errors)
+        records = [record(next(found), file.name, top_k) for file, each in pairs if not isinstance(each, Refused)]
         return Json({"predictions": records, "errors": [{"path": name, "error": str(each)} for name, each in errors]})
 
-    if not answers.explains:
-        return
+    if model.answers.explains:
+        _add_explain(app, prefix, model, sending, bodies)
+
+
+def _add_explain(app: FastAPI, prefix: str, model: Model, sending: _Sending, bodies: Bodies) -> None:
+    answers, threads = sending.answers, sending.threads
 
     @app.post(f"{prefix}/explain", openapi_extra=explained_docs(model), response_class=Json)
     async def explain(request: Request, class_: str | None = Query(None, alias="class", max_length=300)) -> Json:
         """Show where one picture speaks for its answer, or for another class, by Grad-CAM."""
         number = answers.class_number(class_)
         with model.explaining.taking(1), bodies.reading(request) as body:
-            sent = await files(body, 1)
-            (pixels,) = await decoded(sent, body)
+            sent = await sending.files(body, 1)
+            (pixels,) = await sending.decoded(sent, body)
             if isinstance(pixels, Refused):
                 raise _none_good([(sent[0].name, pixels)])
-            return Json(await loop().run_in_executor(threads.network, answers.explain, pixels, number))
+            loop = asyncio.get_running_loop()
+            return Json(await loop.run_in_executor(threads.network, answers.explain, pixels, number))
 
 
 def _none_good(errors: list[tuple[str, Refused]]) -> Refused:

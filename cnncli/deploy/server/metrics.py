@@ -30,9 +30,7 @@ class Metrics:
         self.network = Histogram(
             "cnncli_network_seconds", "Time that a batch takes.", ["model"], registry=registry, buckets=SECONDS
         )
-        self.queue = Gauge(
-            "cnncli_queue_samples", "Samples that wait or are answered.", ["model"], registry=registry
-        )
+        self.queue = Gauge("cnncli_queue_samples", "Samples that wait or are answered.", ["model"], registry=registry)
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count a request by its route, ``OTHER`` where there is none."""

@@ -91,7 +91,7 @@ def record(answer: Answer, path: str, top_k: int) -> dict[str, Any]:
 
 
 def check_size(content: bytes, most: int) -> int:
-    """The pixels that a picture has by its own header; raises ``Refused`` for more than ``most``, and for no picture."""
+    """The pixels that a picture has by its header; raises ``Refused`` for more than ``most``, and for no picture."""
     from PIL import Image
 
     if content.startswith(NUMPY):

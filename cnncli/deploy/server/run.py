@@ -44,7 +44,9 @@ def find_token(address: Address, variable: str = TOKEN, file: Path | None = None
     where = f"--token-file {file}" if file is not None else variable
     if (file is not None or token) and (len(token) < SHORTEST or not token.isascii() or len(token.split()) != 1):
         advice = "for example of: openssl rand -hex 32"
-        raise ConfigError(f"{where}: a token has at least {SHORTEST} letters, digits and signs; take the output {advice}")
+        raise ConfigError(
+            f"{where}: a token has at least {SHORTEST} letters, digits and signs; take the output {advice}"
+        )
     if not token and not is_loopback(address.host):
         raise ConfigError(
             f"--host {address.host}: others can reach this address, and need a token; set {variable}, or --token-file"
@@ -78,7 +80,7 @@ def listen(address: Address) -> socket.socket:
         ) from error
 
 
-def serve(
+def run(
     models: Sequence[Model], limits: Limits, address: Address, token: str | None, listening: Callable[[str], None]
 ) -> None:
     """Answer requests until SIGTERM or Ctrl-C, then those that were accepted, and return.

@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from cnncli.deploy.server.models import Model
 from cnncli.deploy.server.rows import RowsAsked
 from cnncli.deploy.server.series import SeriesAsked
 from cnncli.deploy.server.texts import TextAsked
 
 Docs = dict[str, Any]
-ASKED = {"rows": RowsAsked, "series": SeriesAsked, "text": TextAsked}
+ASKED: dict[str, type[BaseModel]] = {"rows": RowsAsked, "series": SeriesAsked, "text": TextAsked}
 REFUSED = {
     401: "The token is missing or wrong.", 413: "More bytes, pixels or rows than one request may have.",
     422: "What was sent cannot be answered for; the error says why.", 503: "The queue is full; try again.",
@@ -66,7 +68,7 @@ def _cell(column: Docs) -> Any:
 def _of_series(about: Docs) -> tuple[Any, Any]:
     series = about["series"]
     step = dict.fromkeys(series["columns"], 1.0)
-    forecast = {"step": 1, **{name: 1.0 for name in series["targets"]}}
+    forecast = {"step": 1, **dict.fromkeys(series["targets"], 1.0)}
     return {"series": [step, step, step], "steps": 2}, {"forecast": [forecast], "targets": series["targets"]}
 
 
