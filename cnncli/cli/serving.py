@@ -14,8 +14,8 @@ Networks = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CKPT|RUN... [KEY=VALUE]...",
-        help="CKPT|RUN\tA checkpoint, a run's folder or name, or latest: the newest run. The first of several answers "
-        f"/predict, each answers /models/NAME/predict.\n{SET_ANEW}",
+        help="CKPT|RUN\tA checkpoint, a run's folder or name, or latest: the newest run. The first answers /predict, "
+        f"each of several /models/NAME/….\n{SET_ANEW}",
         show_default=False,
     ),
 ]

@@ -121,7 +121,7 @@ def _check_array(content: bytes, most: int) -> int:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(file)
-    except ValueError as error:
+    except Exception as error:  # it is written as Python, and its parser raises errors of many kinds
         raise Refused(422, "picture", "cannot be read as a picture (its header is no array's)") from error
     if dtype.hasobject or dtype.itemsize * math.prod(shape) > len(content):
         raise Refused(422, "picture", "cannot be read as a picture (its header tells another size than it has)")

@@ -74,7 +74,7 @@ def listen(address: Address) -> socket.socket:
     try:
         return socket.create_server((host, address.port), family=socket.AddressFamily(family), backlog=BACKLOG)
     except (OSError, OverflowError) as error:
-        cause = getattr(error, "strerror", None) or error
+        cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
         raise ConfigError(
             f"--host {address.host} --port {address.port}: cannot be listened on ({cause}); choose another port"
         ) from error
