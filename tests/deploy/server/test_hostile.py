@@ -132,7 +132,7 @@ def numbers(field: str, row: dict[str, object]) -> Iterator[tuple[str, bytes]]:
     yield "no UTF-8", b'{"' + field.encode() + b'": "\xff\xfe"}'
     for word in ("NaN", "Infinity", "-Infinity", "1e999", "9" * 400, "9" * 5000, "{}", "[]", "[1]", '"\\ud800"'):
         cell = json.dumps({field: [row]}).replace("1.0", word, 1)
-        yield f"a cell of {word[:12]}", cell.encode()
+        yield f"a cell of {word[:12]} ({len(word)})", cell.encode()
     for deep in ("[", '{"a":', '{"a":[', f'{{"{field}":[', f'{{"{field}":'):
         yield f"deep in {deep}", deep.encode() * 30_000
     yield "very deep", b"[" * 10**6
