@@ -35,11 +35,14 @@ from cnncli.inference.predict_pictures import predict_pictures
 from cnncli.inference.predictor import load_predictor
 
 PICTURES = 64  # different ones
+CHECKPOINT = Path("runs/serve/one/best.pt")
 CONFIG = """\
 dataset: {name: image_folder, path: photos, image_size: 224, resize: 256, batch_size: 16, val_fraction: 0.25}
 model: resnet18
 optimizer: {name: sgd, lr: 0.01}
-train: {epochs: 1}
+train: {epochs: 2}
+precision: fp32
+compute: {compile: "off"}
 logging: {tensorboard: false, samples: false, pictures: false, outputs: false, report: false}
 """
 
@@ -58,8 +61,8 @@ def make_photos(folder: Path) -> None:
         Image.fromarray(pixels).save(place / f"{number:03d}.jpg", quality=88)
 
 
-def prepare(folder: Path) -> Path:
-    """The checkpoint; beside it what is to be answered for each picture."""
+def prepare(folder: Path) -> None:
+    """Write the photos, the checkpoint, and what is to be answered for each picture."""
     make_photos(folder / "photos")
     (folder / "serve.yaml").write_text(CONFIG)
     before = Path.cwd()
@@ -67,14 +70,12 @@ def prepare(folder: Path) -> Path:
     try:
         if run(["train", "serve.yaml", "--name", "serve/one"]):
             sys.exit("the training failed")
-        checkpoint = folder / "runs" / "serve" / "one" / "best.pt"
         track: Track = lambda items, total, what: items  # noqa: E731
-        answers = predict_pictures(load_predictor(checkpoint), gather([str(folder / "photos")]), track, workers=0)
+        answers = predict_pictures(load_predictor(CHECKPOINT), gather([str(folder / "photos")]), track, workers=0)
     finally:
         os.chdir(before)
     told = {answer.path: [answer.columns["prediction"], answer.columns["probability"]] for answer in answers.found}
     (folder / "expected.json").write_text(json.dumps(told))
-    return checkpoint
 
 
 @contextmanager
@@ -130,12 +131,15 @@ def main() -> None:
     made = parser(__doc__, rounds=1)
     made.add_argument("--clients", type=int, default=64, metavar="N")
     made.add_argument("--seconds", type=float, default=60, metavar="S", help="of each turn; 60 unless given")
+    made.add_argument("--folder", metavar="FOLDER", help="keep photos and network there for the next time")
     made.add_argument("--batch", type=int, default=32, metavar="N")
     given = made.parse_args()
     print(machine(given.device), flush=True)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        checkpoint = prepare(folder)
+        folder = Path(given.folder or name).absolute()
+        checkpoint = folder / CHECKPOINT
+        if not (folder / "expected.json").exists():
+            prepare(folder)
         rows: dict[str, list[Taken]] = {"cnncli serve": [], "bare loop": []}
         for number in range(given.rounds):
             turns = [
