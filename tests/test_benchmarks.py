@@ -16,7 +16,7 @@ from benchmarks.side_by_side import Column, Contender, environment, machine, mea
 from tests.conftest import ROOT
 
 COMMANDS = (
-    "accuracy", "augment", "epoch", "evaluate", "logging_cost", "memory", "photos", "pictures", "startup",
+    "accuracy", "augment", "epoch", "evaluate", "logging_cost", "memory", "photos", "pictures", "serve", "startup",
     "time_to_accuracy",
 )  # fmt: skip
 QUICK = Contender("quick", ["-c", "import os; print('{\"seed\": %s}' % os.environ['SEED'])"])

@@ -255,6 +255,15 @@ ABOUT = {
         ),
         "series",
     ),
+    "serve": About(
+        "Use",
+        "answer requests over HTTP, with documentation and metrics",
+        (
+            ("cnncli serve digits", "the newest run called digits, on http://127.0.0.1:8000"),
+            ("cnncli serve digits iris --port 8080", "two networks: /models/digits/… and /models/iris/…"),
+        ),
+        "serve",
+    ),
     "adopt": About(
         "Train",
         "make a run of the weights that a script of your own has saved",

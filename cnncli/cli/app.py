@@ -26,6 +26,7 @@ from cnncli.cli import (
     pages,
     pictures,
     reporting,
+    serving,
     shells,
     trained,
 )
@@ -104,6 +105,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "predict": trained.predict,
     "generate": trained.generate,
     "forecast": trained.forecast,
+    "serve": serving.serve,
 }
 for _path, _command in _COMMANDS.items():
     _add(_path, _command)

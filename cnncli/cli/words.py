@@ -57,6 +57,18 @@ def split_trained(words: list[str] | None, ckpt: str | None, runs_dir: Path, dat
     return find_checkpoint(named[0], runs_dir), overrides
 
 
+def split_several(words: list[str] | None, ckpt: str | None, runs_dir: Path) -> tuple[list[Path], list[str]]:
+    """The checkpoints that the option and the words mean, in their order, and the overrides of all of them.
+
+    Raises ``ConfigError`` without a checkpoint.
+    """
+    overrides = [word for word in words or [] if is_override(word)]
+    named = [*([] if ckpt is None else [ckpt]), *(word for word in words or [] if word not in overrides)]
+    if not named:
+        raise ConfigError("no checkpoint given; name a checkpoint, a run's folder or name, or latest")
+    return [find_checkpoint(word, runs_dir) for word in named], overrides
+
+
 def split_asked(
     words: list[str] | None, ckpt: str | None, runs_dir: Path, command: str = "predict", alone: bool = False
 ) -> tuple[Path, list[str], list[str]]:

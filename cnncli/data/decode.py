@@ -38,14 +38,15 @@ ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def read_image(file: File, decode: Decode) -> Tensor:
+def read_image(file: File, decode: Decode, formats: tuple[str, ...] | None = None) -> Tensor:
     """One picture as uint8 ``[channels, *size]``, turned as its EXIF data say.
 
     Of 1 or 3 channels transparent parts become white; 4 are red, green, blue and alpha, other numbers are those of an
     array. Deeper levels are scaled to 8 bits, from ``value_range`` where there is one. CMYK and palettes become RGB,
-    of an animation the first picture is taken. Raises ``DataError`` naming the file when it cannot be decoded.
+    of an animation the first picture is taken. Pillow's ``formats`` are the only ones tried, if given. Raises
+    ``DataError`` naming the file when it cannot be decoded.
     """
-    return _tensor(_read_bands(file, _enough(decode), decode, decode.value_range), decode)
+    return _tensor(_read_bands(file, _enough(decode), decode, decode.value_range, formats), decode)
 
 
 def read_held(picture: "Image | Pixels", decode: Decode, name: str) -> Tensor:
@@ -132,7 +133,9 @@ class _naming:
         raise DataError(f"{self.name}: cannot be read as a picture ({cause}); fix or remove the file") from error
 
 
-def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode, ends: Ends) -> list["Image"]:
+def _read_bands(
+    file: File, enough: tuple[int, int] | None, decode: Decode, ends: Ends, formats: tuple[str, ...] | None = None
+) -> list["Image"]:
     """A picture in mode L or RGB, or for other numbers of channels one in mode L for each."""
     with _naming(file):
         if _is_array(file):
@@ -141,7 +144,7 @@ def _read_bands(file: File, enough: tuple[int, int] | None, decode: Decode, ends
                 # to be looked at, all channels in one
                 values = values.mean(0 if values.shape[0] < values.shape[2] else 2)
             return _of_array(planes_of(values, decode.channels), decode.channels, ends)
-        return _bands(_load(file, enough), decode, ends)
+        return _bands(_load(file, enough, formats), decode, ends)
 
 
 def _bands(image: "Image", decode: Decode, ends: Ends) -> list["Image"]:
@@ -157,10 +160,10 @@ def _is_array(file: File) -> bool:
     return bytes(file.getbuffer()[:6]) == b"\x93NUMPY"
 
 
-def _load(file: File, enough: tuple[int, int] | None) -> "Image":
+def _load(file: File, enough: tuple[int, int] | None, formats: tuple[str, ...] | None = None) -> "Image":
     """A picture of any mode, upright; metadata that stand in the way are left out."""
     try:
-        return _loaded(file, enough)
+        return _loaded(file, enough, formats)
     except (DataError, FileNotFoundError):
         raise
     except Exception:
@@ -168,13 +171,13 @@ def _load(file: File, enough: tuple[int, int] | None) -> "Image":
         bare = without_metadata(content)
         if bare is None or bare == content:
             raise
-        return upright(_loaded(io.BytesIO(bare), enough), orientation_in(content) or 1)
+        return upright(_loaded(io.BytesIO(bare), enough, formats), orientation_in(content) or 1)
 
 
-def _loaded(file: File, enough: tuple[int, int] | None) -> "Image":
+def _loaded(file: File, enough: tuple[int, int] | None, formats: tuple[str, ...] | None) -> "Image":
     from PIL import Image
 
-    with Image.open(file) as opened:
+    with Image.open(file, formats=formats) as opened:
         if enough is not None:
             opened.draft(None, enough)
         if opened.format == "TIFF":

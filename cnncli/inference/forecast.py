@@ -55,17 +55,20 @@ class Forecast:
         return found
 
 
-def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> tuple[list[Forecast], dict[str, str]]:
+def forecast(
+    predictor: Predictor, steps: int, csv: Path | None = None, reading: Reading | None = None
+) -> tuple[list[Forecast], dict[str, str]]:
     """``steps`` values beyond the end of the data it was trained on, or of those in ``csv``; for each series.
 
     Further than the network's horizon it goes on from its own forecasts; the interval, from the errors on the
     validation part, then widens with the square root of the number of horizons (errors that add up independently).
+    The file is read as ``reading`` says, or else as the training's was (``reading_of``).
     Beside the forecasts: why there is none of a series, such as one that is too short. Raises ``DataError`` where there
     is none at all.
     """
     series = predictor.spec.require(Series, f"{predictor.path}: forecast", predictor.advice)
     _check_steps(predictor, series, steps)
-    name, found = known_values(predictor, series, csv)
+    name, found = known_values(predictor, series, csv, reading)
     forecasts = []
     errors: dict[str, str] = {}
     for stretch in found.stretches:
@@ -113,17 +116,24 @@ def _one(
     )  # fmt: skip
 
 
-def known_values(predictor: Predictor, series: Series, csv: Path | None) -> tuple[str, Found]:
+def reading_of(predictor: Predictor) -> Reading:
+    """How the file of the training was read, with the columns that the network needs."""
+    series = predictor.spec.require(Series, f"{predictor.path}: forecast", predictor.advice)
+    read = {field.name for field in fields(Reading)}
+    given = {key: value for key, value in predictor.config.dataset.args.items() if key in read}
+    given["na_values"] = tuple(given.get("na_values", ()))
+    if series.by:
+        given["series"] = list(series.by)
+    return Reading(**(given | {"columns": list(series.columns)}))
+
+
+def known_values(
+    predictor: Predictor, series: Series, csv: Path | None, reading: Reading | None = None
+) -> tuple[str, Found]:
     """The name of the data to go on from, and what is known of them, in the order of the network's columns."""
     config = predictor.config.dataset
     if csv is not None:
-        read = {field.name for field in fields(Reading)}
-        given = {key: value for key, value in config.args.items() if key in read}
-        given["na_values"] = tuple(given.get("na_values", ()))
-        if series.by:
-            given["series"] = list(series.by)
-        reading = Reading(**(given | {"columns": list(series.columns)}))
-        return str(csv), read_series(find_data(str(csv)), reading)
+        return str(csv), read_series(find_data(str(csv)), reading or reading_of(predictor))
     data: SeriesData = build(config)
     lost = [name for name in series.columns if name not in data.columns]
     if lost:

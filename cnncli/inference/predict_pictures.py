@@ -74,7 +74,7 @@ def predict_pictures(
         good += names
         if len(images):
             logits.append(predictor.logits(images))
-    found = _answers(predictor, good, torch.cat(logits), top_k, threshold) if good else []
+    found = named_answers(predictor, good, torch.cat(logits), top_k, threshold) if good else []
     return Answers(found, errors, threshold, answered, samples)
 
 
@@ -90,7 +90,7 @@ def read_asked(
         for read in _reads(asked, decode, workers, track):
             batch = names[done : done + len(read.images) + len(read.errors)]
             done += len(batch)
-            errors = {batch[number]: _cause(batch[number], error) for number, error in read.errors.items()}
+            errors = {batch[number]: cause_of(batch[number], error) for number, error in read.errors.items()}
             yield [name for number, name in enumerate(batch) if number not in read.errors], read.images, errors
 
 
@@ -131,7 +131,8 @@ def _held(asked: Asked, decode: Decode, size: int) -> Iterator[Read]:
         yield Read(torch.stack(images) if images else torch.empty(0), errors)
 
 
-def _cause(name: str, error: DataError) -> str:
+def cause_of(name: str, error: DataError) -> str:
+    """Why a picture cannot be read, without its name and without advice."""
     return str(error).removeprefix(f"{name}: ").partition("; ")[0]
 
 
@@ -154,9 +155,10 @@ def _threshold(predictor: Predictor, max_error: float) -> tuple[float, float, in
     return *threshold_for(risk, max_error), int(getattr(calibration, "samples", 0))
 
 
-def _answers(
-    predictor: Predictor, names: Sequence[str], logits: Tensor, top_k: int, threshold: float | None
+def named_answers(
+    predictor: Predictor, names: Sequence[str], logits: Tensor, top_k: int, threshold: float | None = None
 ) -> list[Answer]:
+    """What the task says of pictures by these ``names`` with ``logits`` ``[N, …]``; unknown below ``threshold``."""
     columns = predictor.task.predictions(logits)
     named = predictor.task.naming(logits)
     if named is None:
@@ -207,11 +209,14 @@ def _ranked(answer: Answer, first: int) -> list[str]:
     return [word for name, p in answer.top[first - 1 :] for word in (name, f"{p:.4f}") if len(answer.top) > 1]
 
 
+def as_record(answer: Answer) -> dict[str, Any]:
+    """One answer as JSON has it."""
+    top = [{"class": name, "probability": p} for name, p in answer.top]
+    return {"path": answer.path, **answer.columns, **({"top": top} if top else {})}
+
+
 def _as_json(answers: Answers, form: str) -> str:
-    records = []
-    for answer in answers.found:
-        top = [{"class": name, "probability": p} for name, p in answer.top]
-        records.append({"path": answer.path, **answer.columns, **({"top": top} if top else {})})
+    records = [as_record(answer) for answer in answers.found]
     failed = [{"path": path, "error": cause} for path, cause in answers.errors.items()]
     if form == "jsonl":
         return json_lines([*records, *failed])

@@ -164,7 +164,7 @@ def _explain(
 ) -> None:
     """The maps of one picture for each method and class, their scores, and the picture of them all."""
     numbers = list(dict.fromkeys([one.number, *([] if other is None else [other])]))
-    picture = _enlarged(one.seen).permute(1, 2, 0)
+    picture = enlarged(one.seen).permute(1, 2, 0)
     tiles, labels, answers, found = list[Pixels](), list[str](), list[str](), list[Explanation]()
     for method in wish.methods:
         tiles.append(_pixels(picture))
@@ -211,7 +211,7 @@ def _pixels(picture: "Tensor | Image") -> Pixels:
     return np.ascontiguousarray(in_colour(picture) if isinstance(picture, Tensor) else picture)
 
 
-def _enlarged(picture: Tensor) -> Tensor:
+def enlarged(picture: Tensor) -> Tensor:
     """A small picture ``[C, H, W]`` by a whole factor, pixel by pixel."""
     factor = max(LARGE // max(picture.shape[1:]), 1)
     return picture.repeat_interleave(factor, 1).repeat_interleave(factor, 2)

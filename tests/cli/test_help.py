@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
+from unittest.mock import AsyncMock
 
 import pytest
 import torch
@@ -142,7 +143,7 @@ def typed(example: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_every_example_runs(place: Path, cnncli: Cli) -> None:
+def test_every_example_runs(place: Path, cnncli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for config, *words in (
         ["classification/iris"],
         ["digits", "model.channels=[8, 8]", "--name", "smaller"],
@@ -157,6 +158,9 @@ def test_every_example_runs(place: Path, cnncli: Cli) -> None:
                 words += QUICK
             if path == "learning-curve":
                 words += [*QUICK, "--seeds", "1", "--fractions", "20,40,70,100"]
+            if path == "serve":  # ends as soon as it listens
+                monkeypatch.setattr("cnncli.deploy.server.connections.Server.main_loop", AsyncMock())
+                words += ["--port", "0"]
             if path == "finetune":
                 words += ["dataset.image_size=32"]
             answer = cnncli(*words)

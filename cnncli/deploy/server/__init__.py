@@ -1,0 +1,1 @@
+"""A trained network behind a server: decoding, batches, limits, and what a client can do wrong."""
