@@ -24,8 +24,9 @@ ALLOWED = {
     "inference": {*BELOW, *PARTS, "scoring", "training"},
     "insight": {*BELOW, *PARTS, "scoring", "training", "inference"},
     "report": {*BELOW, *PARTS, "scoring", "training", "inference", "insight"},
+    "deploy": {*BELOW, *PARTS, "scoring", "training", "inference", "insight", "report"},
     "api": {*BELOW, *PARTS, "training", "inference"},
-    "cli": {*BELOW, *PARTS, "curate", "training", "inference", "insight", "report"},
+    "cli": {*BELOW, *PARTS, "curate", "training", "inference", "insight", "report", "deploy"},
 }
 
 

@@ -1,0 +1,1 @@
+"""A trained network outside of cnncli: exported, on a page, behind a server."""

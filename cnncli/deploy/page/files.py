@@ -1,0 +1,56 @@
+"""The files of the web page: what stands in ``static``, and ONNX Runtime's, which are kept in ``ort``, the large ones compressed."""
+
+import hashlib
+import json
+import lzma
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from cnncli.core.errors import StorageError
+from cnncli.core.files import write_atomically
+
+RUNTIME = "ort"
+ADVICE = "free some space or choose another folder"
+
+
+def page_files() -> Mapping[str, bytes]:
+    """Every file of the page by its path in the folder, with ``/`` between; model.onnx and model.json are not there.
+
+    Raises ``StorageError`` where a file of the runtime is not the one that its manifest tells.
+    """
+    package = files("cnncli.deploy.page")
+    found = {file.name: file.read_bytes() for file in package.joinpath("static").iterdir() if file.is_file()}
+    folder = package.joinpath(RUNTIME)
+    manifest = json.loads(folder.joinpath("manifest.json").read_text(encoding="utf-8"))
+    for name, told in manifest["files"].items():
+        found[f"{RUNTIME}/{name}"] = _checked(folder.joinpath(told["kept"]), told["sha256"])
+    return dict(sorted(found.items()))
+
+
+def write_page(folder: Path) -> None:
+    """Write everything that the page needs beside model.onnx and model.json into ``folder``, which is there.
+
+    Raises ``StorageError`` when the disk refuses, or where a file of the runtime is damaged.
+    """
+    for name, content in page_files().items():
+        path = folder / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{path.parent}: cannot be made ({error}); {ADVICE}") from error
+        write_atomically(path, lambda file, content=content: file.write(content), ADVICE)  # type: ignore[misc]
+
+
+def _checked(file: Traversable, sha256: str) -> bytes:
+    """The content of a file, unpacked if it is an ``.xz``; raises ``StorageError`` unless it has this hash."""
+    try:
+        content = file.read_bytes()
+        if file.name.endswith(".xz"):
+            content = lzma.decompress(content)
+    except (OSError, lzma.LZMAError) as error:
+        raise StorageError(f"{file}: cannot be unpacked ({error}); install cnncli again") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise StorageError(f"{file}: is not the file that cnncli came with; install cnncli again")
+    return content
