@@ -3,7 +3,7 @@
 import hashlib
 import json
 import lzma
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -21,12 +21,22 @@ def page_files() -> Mapping[str, bytes]:
     Raises ``StorageError`` where a file of the runtime is not the one that its manifest tells.
     """
     package = files("cnncli.deploy.page")
-    found = {file.name: file.read_bytes() for file in package.joinpath("static").iterdir() if file.is_file()}
+    static = package.joinpath("static")
+    found = {name: static.joinpath(name).read_bytes() for name in _names(static)}
     folder = package.joinpath(RUNTIME)
     manifest = json.loads(folder.joinpath("manifest.json").read_text(encoding="utf-8"))
     for name, told in manifest["files"].items():
         found[f"{RUNTIME}/{name}"] = _checked(folder.joinpath(told["kept"]), told["sha256"])
     return dict(sorted(found.items()))
+
+
+def _names(folder: Traversable) -> Iterator[str]:
+    """The paths of all files in a folder."""
+    for entry in folder.iterdir():
+        if entry.is_file():
+            yield entry.name
+        else:
+            yield from (f"{entry.name}/{name}" for name in _names(entry))
 
 
 def write_page(folder: Path) -> None:

@@ -1,11 +1,11 @@
 // Where the network computes, beside the page, so that buttons stay alive. It is told one thing at a time.
-import * as ort from "./ort/ort.js";
+import * as ort from "../ort/ort.js";
 
 ort.env.wasm.numThreads = 1; // threads would need headers that file servers do not send
 ort.env.wasm.proxy = false;
 ort.env.wasm.wasmPaths = {
-  mjs: new URL("ort/ort-wasm.js", import.meta.url).href,
-  wasm: new URL("ort/ort.wasm", import.meta.url).href,
+  mjs: new URL("../ort/ort-wasm.js", import.meta.url).href,
+  wasm: new URL("../ort/ort.wasm", import.meta.url).href,
 };
 
 let session = null;

@@ -1,7 +1,6 @@
 // A field to draw in, by finger, pen or mouse; what is drawn is brought to the network's size as a file would be.
 import { complaint, element, latest } from "./dom.js";
-import { seenCanvas } from "./pictures.js";
-import { shown } from "./shown.js";
+import { seenCanvas, shown } from "./shown.js";
 
 const SIDE = 320; // pixels of the longer side
 const TINY = 12; // networks up to this size know strokes of about one of their pixels

@@ -39,3 +39,20 @@ export function shown(answer) {
   if (answer.note) box.append(element("p", { className: "note", dir: "auto", textContent: answer.note }));
   return box;
 }
+
+/** A canvas that shows pixels [channels, height, width] as they are. */
+export function seenCanvas({ data, channels, height, width }, canvas = element("canvas", { className: "seen" })) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    for (let colour = 0; colour < 3; colour++) {
+      image.data[4 * i + colour] = data[(channels === 1 ? 0 : colour) * width * height + i];
+    }
+    image.data[4 * i + 3] = 255;
+  }
+  canvas.width = width;
+  canvas.height = height;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "What the network sees");
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}

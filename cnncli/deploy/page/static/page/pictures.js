@@ -2,7 +2,7 @@
 import { cameraPart } from "./camera.js";
 import { complaint, element, newId, Plain } from "./dom.js";
 import { drawingPart } from "./drawing.js";
-import { shown } from "./shown.js";
+import { seenCanvas, shown } from "./shown.js";
 
 const SMALL = 64; // pixels a side up to which a network is one that people can draw for
 
@@ -92,20 +92,3 @@ function beside(file, seen, map) {
 }
 
 const figure = (content, text) => element("figure", {}, content, element("figcaption", { textContent: text }));
-
-/** A canvas that shows pixels [channels, height, width] as they are. */
-export function seenCanvas({ data, channels, height, width }, canvas = element("canvas", { className: "seen" })) {
-  const image = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    for (let colour = 0; colour < 3; colour++) {
-      image.data[4 * i + colour] = data[(channels === 1 ? 0 : colour) * width * height + i];
-    }
-    image.data[4 * i + 3] = 255;
-  }
-  canvas.width = width;
-  canvas.height = height;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "What the network sees");
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  return canvas;
-}
