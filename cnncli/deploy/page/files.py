@@ -1,4 +1,4 @@
-"""The files of the web page: what stands in ``static``, and ONNX Runtime's, which are kept in ``ort``, the large ones compressed."""
+"""The files of the web page: what stands in ``static``, and ONNX Runtime in ``ort``, its large files compressed."""
 
 import hashlib
 import json

@@ -2,15 +2,46 @@
 
 const CACHE = `cnncli ${registration.scope}`;
 const FILES = [
-  "./", "index.html", "app.webmanifest", "icon.svg", "page/answers.js", "page/camera.js", "page/chart.js",
-  "page/decode.js", "page/device.js", "page/dom.js", "page/drawing.js", "page/main.js", "page/network.js",
-  "page/page.css", "page/pictures.js", "page/pillow.js", "page/rows.js", "page/sampling.js", "page/series.js",
-  "page/server.js", "page/shown.js", "page/start.js", "page/text.js", "page/worker.js", "ort/ort.js",
-  "ort/ort-wasm.js", "ort/ort.wasm", "ort/LICENSE.txt", "ort/ThirdPartyNotices.txt", "model.json", "model.onnx",
+  "./",
+  "index.html",
+  "app.webmanifest",
+  "icon.svg",
+  "page/answers.js",
+  "page/camera.js",
+  "page/chart.js",
+  "page/decode.js",
+  "page/device.js",
+  "page/dom.js",
+  "page/drawing.js",
+  "page/main.js",
+  "page/network.js",
+  "page/page.css",
+  "page/pictures.js",
+  "page/pillow.js",
+  "page/rows.js",
+  "page/sampling.js",
+  "page/series.js",
+  "page/server.js",
+  "page/shown.js",
+  "page/start.js",
+  "page/text.js",
+  "page/worker.js",
+  "ort/ort.js",
+  "ort/ort-wasm.js",
+  "ort/ort.wasm",
+  "ort/LICENSE.txt",
+  "ort/ThirdPartyNotices.txt",
+  "model.json",
+  "model.onnx",
 ];
 
 addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)).then(() => skipWaiting()));
+  event.waitUntil(
+    caches
+      .open(CACHE)
+      .then((cache) => cache.addAll(FILES))
+      .then(() => skipWaiting()),
+  );
 });
 
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));

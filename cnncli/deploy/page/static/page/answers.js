@@ -1,11 +1,14 @@
 // What the network's numbers mean: the decision that cnncli takes, as {named, probability, top, values}.
 
 /** The places of the largest probabilities, the largest first; of equal ones the first. */
-const ranked = (probabilities) => [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a] || a - b);
+const ranked = (probabilities) =>
+  [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a] || a - b);
 
 /** The class of least expected cost: of equal ones the most probable. */
 function cheapest(probabilities, costs) {
-  const expected = costs[0].map((_, named) => costs.reduce((sum, row, truth) => sum + probabilities[truth] * row[named], 0));
+  const expected = costs[0].map((_, named) =>
+    costs.reduce((sum, row, truth) => sum + probabilities[truth] * row[named], 0),
+  );
   const least = Math.min(...expected) + 1e-12;
   return ranked(probabilities).find((place) => expected[place] <= least);
 }
@@ -28,7 +31,12 @@ function ofSeveral({ classes, thresholds }, probabilities) {
   });
   const chosen = top.filter((each) => each.chosen);
   const least = chosen.length ? Math.min(...chosen.map((each) => each.probability)) : null;
-  return { named: chosen.map((each) => each.name), probability: least, top, note: "The mark is where a class begins to be named." };
+  return {
+    named: chosen.map((each) => each.name),
+    probability: least,
+    top,
+    note: "The mark is where a class begins to be named.",
+  };
 }
 
 function ofOne({ classes, costs }, probabilities) {
@@ -57,8 +65,11 @@ export function answersOf(description, outputs) {
 export function answerOfServer(description, told) {
   if (told.top) {
     const top = told.top.map((each) => ({ name: each.class, probability: each.probability }));
-    if (description.task !== "multilabel") return { named: [told.prediction], probability: told.probability, top, note: "" };
-    const probabilities = description.classes.map((name) => told.top.find((each) => each.class === name)?.probability ?? 0);
+    if (description.task !== "multilabel")
+      return { named: [told.prediction], probability: told.probability, top, note: "" };
+    const probabilities = description.classes.map(
+      (name) => told.top.find((each) => each.class === name)?.probability ?? 0,
+    );
     return ofSeveral(description, probabilities);
   }
   const named = Object.entries(told).filter(([name]) => name.startsWith("probability_"));

@@ -10,7 +10,8 @@ export function cameraPart(judge) {
     const text = "The live camera works only over HTTPS or on localhost: browsers allow it nowhere else.";
     return element("p", { className: "note", textContent: text });
   }
-  if (!navigator.mediaDevices?.getUserMedia) return element("p", { className: "note", textContent: "This browser has no live camera." });
+  if (!navigator.mediaDevices?.getUserMedia)
+    return element("p", { className: "note", textContent: "This browser has no live camera." });
   const video = element("video", { muted: true, playsInline: true, hidden: true });
   const place = element("div", { className: "place" });
   const button = element("button", { type: "button", textContent: "Start the live camera" });
@@ -52,7 +53,9 @@ function open() {
   return navigator.mediaDevices.getUserMedia(wanted).catch((error) => {
     const refused = error.name === "NotAllowedError";
     throw new Plain(
-      refused ? "The camera was not allowed: allow it in the browser's settings of this page." : "No camera can be opened here."
+      refused
+        ? "The camera was not allowed: allow it in the browser's settings of this page."
+        : "No camera can be opened here.",
     );
   });
 }

@@ -19,7 +19,8 @@ export function chart(name, history, values, lower, upper) {
   const count = Math.max(history.length + values.length - 1, 1);
   const x = (step) => LEFT + (step / count) * (WIDTH - LEFT - EDGE);
   const y = (value) => HEIGHT - EDGE - ((value - low) / (high - low || 1)) * (HEIGHT - 2 * EDGE);
-  const points = (list, first) => list.map((value, at) => `${x(first + at).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  const points = (list, first) =>
+    list.map((value, at) => `${x(first + at).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
   const told = `${name}: ${history.length} known steps, then ${values.length} expected, from ${short(values[0])} to ${short(values.at(-1))}`;
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "chart", "aria-label": told });
   for (const value of [low, (low + high) / 2, high]) {
@@ -28,7 +29,10 @@ export function chart(name, history, values, lower, upper) {
   }
   const begin = history.length;
   if (banded) {
-    const back = upper.map((value, at) => `${x(begin + at).toFixed(1)},${y(value).toFixed(1)}`).reverse().join(" ");
+    const back = upper
+      .map((value, at) => `${x(begin + at).toFixed(1)},${y(value).toFixed(1)}`)
+      .reverse()
+      .join(" ");
     svg.append(shape("polygon", { points: `${points(lower, begin)} ${back}`, class: "band" }));
   }
   svg.append(shape("polyline", { points: points(history, 0), class: "known" }));

@@ -8,12 +8,15 @@ const STRIPE = 2 ** 22; // pixels of a canvas; some phones have none of more tha
 
 /** A picture as {width, height, channels: 3, data}, from a file, a Blob; throws `Plain` for anything else. */
 export async function decode(blob, size) {
-  if (blob.size > MOST_BYTES) throw new Plain(`This file has ${Math.round(blob.size / 2 ** 20)} MB; 200 MB is the most.`);
+  if (blob.size > MOST_BYTES)
+    throw new Plain(`This file has ${Math.round(blob.size / 2 ** 20)} MB; 200 MB is the most.`);
   if (blob.size === 0) throw new Plain("This file is empty.");
   const bitmap = await open(blob);
   try {
     if (bitmap.width * bitmap.height > MOST_PIXELS) {
-      throw new Plain(`This picture has ${bitmap.width} × ${bitmap.height} pixels, which is too large; make it smaller.`);
+      throw new Plain(
+        `This picture has ${bitmap.width} × ${bitmap.height} pixels, which is too large; make it smaller.`,
+      );
     }
     const picture = pixels(bitmap);
     return size && (await isJpeg(blob)) ? likeDraft(picture, size) : picture;

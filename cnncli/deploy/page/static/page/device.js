@@ -12,7 +12,12 @@ export function deviceJudge(description, run) {
   return {
     async picture(source) {
       const [height, width] = pictures.size;
-      const seen = { data: networkPixels(await read(source, pictures.size), pictures), channels: pictures.channels, height, width };
+      const seen = {
+        data: networkPixels(await read(source, pictures.size), pictures),
+        channels: pictures.channels,
+        height,
+        width,
+      };
       const dims = [1, seen.channels, height, width];
       const outputs = await run({ pixels: { type: "uint8", data: seen.data, dims } });
       return { answer: answersOf(description, outputs)[0], pixels: seen };

@@ -49,7 +49,13 @@ export function field(text, control, hint = null) {
   control.id ||= newId();
   const about = hint ? element("small", { id: newId(), textContent: hint }) : null;
   if (about) control.setAttribute("aria-describedby", about.id);
-  return element("div", { className: "field" }, element("label", { htmlFor: control.id, dir: "auto" }, text), control, about);
+  return element(
+    "div",
+    { className: "field" },
+    element("label", { htmlFor: control.id, dir: "auto" }, text),
+    control,
+    about,
+  );
 }
 
 /** `run`, and once more after it where it was asked for meanwhile: only the newest question counts. */

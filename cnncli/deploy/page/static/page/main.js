@@ -14,7 +14,12 @@ const VIEWS = {
   series: (description, judge) => seriesView(description, judge.series),
   text: (description, judge) => textView(description, judge.text),
 };
-const HEADINGS = { pictures: "What is in a picture", rows: "An answer for a row", series: "A forecast", text: "A text continued" };
+const HEADINGS = {
+  pictures: "What is in a picture",
+  rows: "An answer for a row",
+  series: "A forecast",
+  text: "A text continued",
+};
 const FORMAT = 1;
 
 const place = (id) => document.getElementById(id);
@@ -23,11 +28,13 @@ async function description(chosen) {
   const url = chosen ? `models/${encodeURIComponent(chosen)}/model.json` : "model.json";
   const answer = await fetch(url, { cache: "no-cache" }).catch(() => null);
   if (answer?.status === 401) return request(url);
-  if (!answer?.ok) throw new Plain("model.json, which says what the network is, is not beside this page: export it again.");
+  if (!answer?.ok)
+    throw new Plain("model.json, which says what the network is, is not beside this page: export it again.");
   const found = await answer.json().catch(() => {
     throw new Plain("model.json, which says what the network is, cannot be read: export it again.");
   });
-  if (found.format !== FORMAT) throw new Plain(`model.json has format ${found.format}, and this page knows ${FORMAT}: export it again.`);
+  if (found.format !== FORMAT)
+    throw new Plain(`model.json has format ${found.format}, and this page knows ${FORMAT}: export it again.`);
   return found;
 }
 
@@ -39,7 +46,8 @@ function introduce({ run, kind, task, classes, targets, cnncli, server }) {
   place("private").textContent = server
     ? `What you give is sent to this server (${location.host}) and answered there; it goes nowhere else.`
     : "Everything is computed on this device; nothing that you give leaves it.";
-  place("credits").textContent = `Made by cnncli ${cnncli}` + (server ? "." : "; ONNX Runtime Web, MIT licence (ort/LICENSE.txt).");
+  place("credits").textContent =
+    `Made by cnncli ${cnncli}` + (server ? "." : "; ONNX Runtime Web, MIT licence (ort/LICENSE.txt).");
 }
 
 async function judgeFor(about, chosen) {
@@ -55,7 +63,9 @@ async function judgeFor(about, chosen) {
 async function keep(server) {
   const told = place("offline");
   if (!navigator.serviceWorker || !isSecureContext) {
-    if (!server) told.textContent = "It needs the network to be opened: only over HTTPS or on localhost do browsers let a page keep itself.";
+    if (!server)
+      told.textContent =
+        "It needs the network to be opened: only over HTTPS or on localhost do browsers let a page keep itself.";
     return;
   }
   if (server) {

@@ -10,7 +10,7 @@ async function download(url, told) {
   const size = Number(answer.headers.get("content-length")) || 0;
   const parts = [];
   let done = 0;
-  for (const reader = answer.body.getReader(); ; ) {
+  for (const reader = answer.body.getReader(); ;) {
     const { value, done: ended } = await reader.read();
     if (ended) break;
     parts.push(value);
@@ -40,7 +40,7 @@ export async function loadNetwork(url, told) {
   worker.addEventListener("error", (event) => {
     event.preventDefault();
     broken = new Plain(
-      "The program that runs the network (ort/) did not start: load the page again, and look whether its folder came with it."
+      "The program that runs the network (ort/) did not start: load the page again, and look whether its folder came with it.",
     );
     for (const { reject } of waiting.values()) reject(broken);
   });

@@ -10,7 +10,9 @@ const SMALL = 64; // pixels a side up to which a network is one that people can 
 export function picturesView(description, judge) {
   const { channels, size } = description.pictures;
   if (![1, 3].includes(channels)) {
-    throw new Plain(`This network takes arrays of ${channels} channels, which no browser reads: use “cnncli predict” for them.`);
+    throw new Plain(
+      `This network takes arrays of ${channels} channels, which no browser reads: use “cnncli predict” for them.`,
+    );
   }
   const list = element("ol", { className: "results", role: "list", "aria-label": "Answers" });
   const told = element("p", { className: "told", role: "status" });
@@ -25,11 +27,18 @@ export function picturesView(description, judge) {
   ].filter(Boolean);
 }
 
-const dropField = () => element("p", { className: "drop", textContent: "Drop pictures here, paste one, or use the buttons below." });
+const dropField = () =>
+  element("p", { className: "drop", textContent: "Drop pictures here, paste one, or use the buttons below." });
 
 function buttons(ask) {
   const button = (text, properties) => {
-    const input = element("input", { type: "file", accept: "image/*", id: newId(), className: "hidden-input", ...properties });
+    const input = element("input", {
+      type: "file",
+      accept: "image/*",
+      id: newId(),
+      className: "hidden-input",
+      ...properties,
+    });
     input.addEventListener("change", async () => {
       const files = [...input.files];
       input.value = ""; // so that the same file can be chosen again
@@ -60,7 +69,11 @@ function listen(ask) {
 async function answerFiles(files, judge, list, told) {
   for (const [number, file] of files.entries()) {
     told.textContent = files.length > 1 ? `Picture ${number + 1} of ${files.length} …` : "One moment …";
-    const item = element("li", { className: "result" }, element("p", { className: "file", dir: "auto", textContent: file.name }));
+    const item = element(
+      "li",
+      { className: "result" },
+      element("p", { className: "file", dir: "auto", textContent: file.name }),
+    );
     const place = element("div", { className: "place" });
     item.append(place);
     list.prepend(item);

@@ -66,12 +66,32 @@ export function resize(picture, width, height, interpolation, box = [0, 0, pictu
   let { width: w, height: h, data } = picture;
   if (w !== width || left !== 0 || right !== w) {
     const made = new Uint8Array(width * h * channels);
-    pass(data, made, h, w * channels, width * channels, channels, channels, channels, weights(w, left, right, width, filter));
+    pass(
+      data,
+      made,
+      h,
+      w * channels,
+      width * channels,
+      channels,
+      channels,
+      channels,
+      weights(w, left, right, width, filter),
+    );
     [data, w] = [made, width];
   }
   if (h !== height || top !== 0 || bottom !== h) {
     const made = new Uint8Array(w * height * channels);
-    pass(data, made, w, channels, channels, w * channels, w * channels, channels, weights(h, top, bottom, height, filter));
+    pass(
+      data,
+      made,
+      w,
+      channels,
+      channels,
+      w * channels,
+      w * channels,
+      channels,
+      weights(h, top, bottom, height, filter),
+    );
     [data, h] = [made, height];
   }
   return { width, height, channels, data };
@@ -148,7 +168,7 @@ export function overWhite({ width, height, data }) {
 function over(level, alpha) {
   const share = alpha << 7;
   const sum = level * share + 255 * ((255 << 7) - share) + (0x80 << 7);
-  return ((sum >> 8) + sum) >> 8 >> 7;
+  return (((sum >> 8) + sum) >> 8) >> 7;
 }
 
 /** The pixels [channels, height, width] that the network takes, from a picture of red, green and blue. */

@@ -26,7 +26,13 @@ function numberInput(column) {
   const { mean, std, decimal, required, unit } = column;
   const digits = Math.min(Math.max(2 - Math.floor(Math.log10(std || 1)), 0), 8);
   const usual = Number.isFinite(mean) ? mean.toFixed(digits).replace(".", decimal || ".") : "";
-  const control = element("input", { type: "text", inputMode: "decimal", autocomplete: "off", placeholder: usual, dir: "ltr" });
+  const control = element("input", {
+    type: "text",
+    inputMode: "decimal",
+    autocomplete: "off",
+    placeholder: usual,
+    dir: "ltr",
+  });
   if (required) control.value = usual;
   const hint = [`mean ${usual}${unit}`, required ? "" : "may be empty"].filter(Boolean).join(", ");
   const read = () => {
@@ -43,12 +49,16 @@ function numberInput(column) {
 
 function categoryInput(column) {
   const options = column.categories.map((name, id) => element("option", { value: id, textContent: name, dir: "auto" }));
-  const special = [[column.missing, "(missing)", ""], [column.unknown, "(another)", "(another)"]];
+  const special = [
+    [column.missing, "(missing)", ""],
+    [column.unknown, "(another)", "(another)"],
+  ];
   const raws = [...column.categories];
   for (const [id, text, raw] of special) {
     if (id === null || id === undefined) continue;
     raws[id] ??= raw;
-    if (!options.some((option) => option.value === String(id))) options.push(element("option", { value: id, textContent: text }));
+    if (!options.some((option) => option.value === String(id)))
+      options.push(element("option", { value: id, textContent: text }));
   }
   const control = element("select", {}, options);
   return { control, hint: null, read: () => [Number(control.value)], raw: () => raws[control.value] };
@@ -64,7 +74,12 @@ function dateInput(column) {
     if (column.required && Number.isNaN(numbers[0])) throw new Plain(`“${column.name}” is needed.`);
     return numbers;
   };
-  return { control, hint: column.required ? null : "may be empty", read, raw: () => written(control.value, column.date) };
+  return {
+    control,
+    hint: column.required ? null : "may be empty",
+    read,
+    raw: () => written(control.value, column.date),
+  };
 }
 
 /** A date input's text in the form of `strptime` that the table has. */
@@ -98,7 +113,10 @@ export function rowsView({ columns }, judge) {
     ask();
   });
   ask();
-  return [element("section", { "aria-label": "Values" }, form), element("section", { className: "toolbar", "aria-label": "Answer" }, place)];
+  return [
+    element("section", { "aria-label": "Values" }, form),
+    element("section", { className: "toolbar", "aria-label": "Answer" }, place),
+  ];
 }
 
 function gathered(fields) {

@@ -37,7 +37,7 @@ function zeros(state) {
     state.map(({ name, shape }) => {
       const dims = shape.map((length) => (typeof length === "number" ? length : 1));
       return [name, { type: "float32", data: new Float32Array(dims.reduce((a, b) => a * b, 1)), dims }];
-    })
+    }),
   );
 }
 

@@ -6,10 +6,15 @@ const MOST_SHOWN = 120; // known steps in the picture
 
 /** The rows of numbers [[…]] of a pasted text, in the order of `columns`; throws `Plain` where they cannot be read. */
 export function parseSeries(text, columns) {
-  const lines = text.split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+  const lines = text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter(Boolean);
   if (lines.length === 0) throw new Plain(`Paste the values of ${columns.join(", ")}, the oldest first.`);
   const sign = delimiterOf(lines);
-  const cells = lines.map((line) => (sign ? line.split(sign) : [line]).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
+  const cells = lines.map((line) =>
+    (sign ? line.split(sign) : [line]).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")),
+  );
   const comma = sign !== "," && !cells.some((row) => row.some((cell) => cell.includes(".")));
   const value = (cell) => (cell === "" ? NaN : Number(comma ? cell.replace(",", ".") : cell));
   const headed = columns.every((name) => cells[0].includes(name));
@@ -19,11 +24,15 @@ export function parseSeries(text, columns) {
     throw new Plain(`The first line names no column “${lost}”.`);
   }
   const flat = columns.length === 1 && !named && cells[0].length > 1 && !Number.isNaN(value(cells[0][0]));
-  if (flat) return cells.flat().filter((cell) => cell !== "").map((cell, at) => [checked(value(cell), cell, at + 1)]);
+  if (flat)
+    return cells
+      .flat()
+      .filter((cell) => cell !== "")
+      .map((cell, at) => [checked(value(cell), cell, at + 1)]);
   const places = headed ? columns.map((name) => cells[0].indexOf(name)) : ownPlaces(cells, columns);
-  return cells.slice(headed ? 1 : 0).map((row, at) =>
-    places.map((place) => checked(value(row[place] ?? ""), row[place] ?? "", at + (headed ? 2 : 1)))
-  );
+  return cells
+    .slice(headed ? 1 : 0)
+    .map((row, at) => places.map((place) => checked(value(row[place] ?? ""), row[place] ?? "", at + (headed ? 2 : 1))));
 }
 
 function delimiterOf(lines) {
@@ -53,7 +62,9 @@ export function windowFeeds({ window, columns, log, parts }, rows, part = 0) {
   if (log && last.some((row) => row.some((value) => value <= 0))) {
     throw new Plain("The network takes logarithms: all values have to be above 0.");
   }
-  const feeds = { window: { type: "float64", data: Float64Array.from(last.flat()), dims: [1, window, columns.length] } };
+  const feeds = {
+    window: { type: "float64", data: Float64Array.from(last.flat()), dims: [1, window, columns.length] },
+  };
   if (parts.length) feeds.series = { type: "int64", data: BigInt64Array.from([BigInt(part)]), dims: [1] };
   return feeds;
 }
@@ -79,7 +90,11 @@ export function seriesView({ series }, judge) {
   const label = `The last ${series.window} steps or more of ${series.columns.join(", ")}`;
   const hint = "A line for each step, the oldest first: CSV with the names in its first line, or the numbers alone.";
   const part = series.parts.length
-    ? element("select", {}, series.parts.map((id, at) => element("option", { value: at, textContent: id || "(no name)" })))
+    ? element(
+        "select",
+        {},
+        series.parts.map((id, at) => element("option", { value: at, textContent: id || "(no name)" })),
+      )
     : null;
   const place = element("div", { className: "place", "aria-live": "polite" });
   const button = element("button", { type: "button", className: "main", textContent: "Forecast" });
@@ -105,13 +120,31 @@ export function seriesView({ series }, judge) {
 function forecastShown({ columns, targets }, known, found) {
   const charts = targets.map((name) => {
     const history = known.slice(-MOST_SHOWN).map((row) => row[columns.indexOf(name)]);
-    return chart(name, history, found.map((row) => row[name]), found.map((row) => row[`${name}_lower`]), found.map((row) => row[`${name}_upper`]));
+    return chart(
+      name,
+      history,
+      found.map((row) => row[name]),
+      found.map((row) => row[`${name}_lower`]),
+      found.map((row) => row[`${name}_upper`]),
+    );
   });
   const names = Object.keys(found[0]);
   const head = names.map((name) => element("th", { scope: "col", dir: "auto", textContent: name }));
   const lines = found.map((row) =>
-    element("tr", {}, names.map((name) => element("td", { textContent: typeof row[name] === "number" ? short(row[name]) : row[name], "data-value": String(row[name]) })))
+    element(
+      "tr",
+      {},
+      names.map((name) =>
+        element("td", {
+          textContent: typeof row[name] === "number" ? short(row[name]) : row[name],
+          "data-value": String(row[name]),
+        }),
+      ),
+    ),
   );
   const table = element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, lines));
-  return [...charts, element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of the forecast" }, table)];
+  return [
+    ...charts,
+    element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of the forecast" }, table),
+  ];
 }

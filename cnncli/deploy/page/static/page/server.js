@@ -43,7 +43,11 @@ function askToken(again) {
   });
 }
 
-const json = (content) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(content) });
+const json = (content) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(content),
+});
 
 async function asFile(source) {
   if (source instanceof Blob) return source;
@@ -93,7 +97,9 @@ export function serverJudge(description, base) {
 /** A field to choose among several networks of the server; nothing where there is one. */
 export function chooser(models, current) {
   if (!models || models.length < 2) return null;
-  const options = models.map((name) => element("option", { value: name, textContent: name, selected: name === current }));
+  const options = models.map((name) =>
+    element("option", { value: name, textContent: name, selected: name === current }),
+  );
   const select = element("select", {}, options);
   select.addEventListener("change", () => {
     location.search = new URLSearchParams({ model: select.value });

@@ -14,7 +14,13 @@ function bar({ name, probability, threshold, chosen }) {
     meter.append(mark);
   }
   const share = element("span", { className: "share", textContent: percent(probability) });
-  return element("li", { className: chosen ? "chosen" : "" }, element("span", { className: "name" }, named(name)), share, meter);
+  return element(
+    "li",
+    { className: chosen ? "chosen" : "" },
+    element("span", { className: "name" }, named(name)),
+    share,
+    meter,
+  );
 }
 
 /** An element that shows an answer; `data-*` have it unrounded, for programs. */
@@ -28,7 +34,11 @@ export function shown(answer) {
     return box;
   }
   const names = answer.named.length ? answer.named : ["none of them"];
-  const title = element("p", { className: "named" }, ...names.flatMap((name, at) => (at ? [", ", named(name)] : [named(name)])));
+  const title = element(
+    "p",
+    { className: "named" },
+    ...names.flatMap((name, at) => (at ? [", ", named(name)] : [named(name)])),
+  );
   if (answer.named.length === 1 && answer.probability !== null) {
     title.append(" ", element("span", { className: "sure", textContent: percent(answer.probability) }));
   }

@@ -9,7 +9,13 @@ export function textView({ text: { vocabulary } }, write) {
   const length = number(300, { min: 1, max: 100000, step: 1 });
   const temperature = number(0.8, { min: 0, step: 0.1 });
   const topK = number(Math.min(40, vocabulary.length - 1), { min: 1, step: 1 });
-  const place = element("div", { className: "written", dir: "auto", tabIndex: 0, role: "region", "aria-label": "Text" });
+  const place = element("div", {
+    className: "written",
+    dir: "auto",
+    tabIndex: 0,
+    role: "region",
+    "aria-label": "Text",
+  });
   const told = element("p", { className: "told", role: "status" });
   const go = element("button", { type: "button", className: "main", textContent: "Continue the text" });
   const stop = element("button", { type: "button", textContent: "Stop", disabled: true });
@@ -35,10 +41,15 @@ export function textView({ text: { vocabulary } }, write) {
     { className: "options" },
     field("Characters", length),
     field("Temperature", temperature, "0: always the most probable"),
-    field("Of the best (top-k)", topK)
+    field("Of the best (top-k)", topK),
   );
   return [
-    element("section", { className: "fields", "aria-label": "Beginning" }, field("How the text begins", prompt), options),
+    element(
+      "section",
+      { className: "fields", "aria-label": "Beginning" },
+      field("How the text begins", prompt),
+      options,
+    ),
     element("section", { "aria-label": "Answer" }, place, told),
     element("div", { className: "toolbar" }, go, stop),
   ];
@@ -60,11 +71,17 @@ async function writeInto(place, asked, write, isStopped) {
 }
 
 function settings(prompt, length, temperature, topK) {
-  const asked = { prompt: prompt.value, length: length.valueAsNumber, temperature: temperature.valueAsNumber, topK: topK.valueAsNumber };
+  const asked = {
+    prompt: prompt.value,
+    length: length.valueAsNumber,
+    temperature: temperature.valueAsNumber,
+    topK: topK.valueAsNumber,
+  };
   if (!(Number.isInteger(asked.length) && asked.length >= 1)) throw new Plain("Characters: a whole number from 1 on.");
   if (!(asked.temperature >= 0)) throw new Plain("Temperature: 0 (always the most probable character) or more.");
   if (Number.isNaN(asked.topK)) asked.topK = null;
-  else if (!(Number.isInteger(asked.topK) && asked.topK >= 1)) throw new Plain("Top-k: a whole number from 1 on, or nothing.");
+  else if (!(Number.isInteger(asked.topK) && asked.topK >= 1))
+    throw new Plain("Top-k: a whole number from 1 on, or nothing.");
   return asked;
 }
 
