@@ -65,7 +65,8 @@ const run = async ({ ids, hidden }) => {
 };
 const text = { vocabulary: given, block: null, state: [{ name: "hidden", shape: [2, "N", 3] }] };
 let written = "";
-for await (const piece of continued(text, run, { prompt: "ab", length: 3, temperature: 0, topK: null })) written += piece;
+const asked = { prompt: "ab", length: 3, temperature: 0, topK: null };
+for await (const piece of continued(text, run, asked)) written += piece;
 found = { written, seen };
 """
     found = javascript(tmp_path, code, VOCABULARY)
