@@ -65,7 +65,7 @@ def forecast(predictor: Predictor, steps: int, csv: Path | None = None) -> tuple
     """
     series = predictor.spec.require(Series, f"{predictor.path}: forecast", predictor.advice)
     _check_steps(predictor, series, steps)
-    name, found = _known(predictor, series, csv)
+    name, found = known_values(predictor, series, csv)
     forecasts = []
     errors: dict[str, str] = {}
     for stretch in found.stretches:
@@ -104,7 +104,7 @@ def _one(
     if len(known) < needed:
         which = f"series '{stretch.id}' " if stretch.id else ""
         raise DataError(f"{name}: {which}has {len(known)} steps, the network looks at {needed}; give more")
-    level, outputs, widths = _roll(predictor, spec, known, steps)
+    level, outputs, widths = roll(predictor, spec, known, steps)
     back = np.exp if series.log else np.asarray
     chosen = [series.columns.index(column) for column in series.targets]
     return Forecast(
@@ -113,7 +113,7 @@ def _one(
     )  # fmt: skip
 
 
-def _known(predictor: Predictor, series: Series, csv: Path | None) -> tuple[str, Found]:
+def known_values(predictor: Predictor, series: Series, csv: Path | None) -> tuple[str, Found]:
     """The name of the data to go on from, and what is known of them, in the order of the network's columns."""
     config = predictor.config.dataset
     if csv is not None:
@@ -133,7 +133,7 @@ def _known(predictor: Predictor, series: Series, csv: Path | None) -> tuple[str,
     return data.name, replace(found, values=values, columns=series.columns)
 
 
-def _roll(predictor: Predictor, spec: DataSpec, known: Array, steps: int) -> tuple[float, Array, Array]:
+def roll(predictor: Predictor, spec: DataSpec, known: Array, steps: int) -> tuple[float, Array, Array]:
     """Forecasts and half widths ``[S, K]`` before the logarithm is undone, horizon by horizon."""
     series = spec.require(Series, "a forecast")
     chosen = [series.columns.index(name) for name in series.targets]

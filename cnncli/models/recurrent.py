@@ -32,6 +32,11 @@ class RecurrentText(nn.Module):
         logits: Tensor = self.head(self.dropout(outputs))
         return logits
 
+    def read(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """Ids ``[B, T]`` to the logits ``[B, T, V]`` of the next characters, going on from a state, and that after."""
+        outputs, state = self.body(self.embedding(ids), state)
+        return self.head(self.dropout(outputs)), state
+
     @torch.no_grad()
     def step(self, ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         """New characters ``[B, t]`` to the logits ``[B, V]`` after the last, and the hidden state to go on from."""

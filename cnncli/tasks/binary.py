@@ -175,13 +175,18 @@ class Binary:
         scores = outputs[:, 0].float().sigmoid().cpu()
         return Answers(targets.cpu(), scores, self.classes[self.positive], (self.calibration.threshold,))
 
+    def exported(self, outputs: Tensor) -> dict[str, Tensor]:
+        """``logits`` ``[N, 1]`` as they are, and ``probabilities`` ``[N, 2]`` in the order of the classes."""
+        scores = outputs[:, 0].float().sigmoid()
+        pair = [scores, 1 - scores] if self.positive == 0 else [1 - scores, scores]
+        return {"logits": outputs, "probabilities": torch.stack(pair, dim=1)}
+
     def naming(self, outputs: Tensor) -> Naming:
         """The positive class from the threshold on, else the other one, for logits ``[N, 1]``."""
-        scores = outputs[:, 0].float().sigmoid().cpu()
-        said = scores >= self.calibration.threshold
-        order = [1, 0] if self.positive == 0 else [0, 1]
-        probabilities = torch.stack([1 - scores, scores], dim=1)[:, order]
-        return Naming(probabilities, torch.stack([~said, said], dim=1)[:, order])
+        probabilities = self.exported(outputs)["probabilities"].cpu()
+        said = probabilities[:, self.positive] >= self.calibration.threshold
+        pair = [said, ~said] if self.positive == 0 else [~said, said]
+        return Naming(probabilities, torch.stack(pair, dim=1))
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """``prediction`` at the threshold, and ``probability_<positive class>``."""

@@ -163,9 +163,13 @@ class Classification:
         """Class numbers ``[N]`` and probabilities ``[N, K]`` at the temperature, for logits ``[N, K]``."""
         return Answers(targets.cpu(), self.naming(outputs).probabilities)
 
+    def exported(self, outputs: Tensor) -> dict[str, Tensor]:
+        """``logits`` as they are, and ``probabilities`` ``[N, K]`` at the temperature."""
+        return {"logits": outputs, "probabilities": (outputs.float() / self.calibration.temperature).softmax(1)}
+
     def naming(self, outputs: Tensor) -> Naming:
         """The most probable class for logits ``[N, K]``, at the temperature, or that of least expected cost."""
-        probabilities = (outputs.float() / self.calibration.temperature).softmax(1).cpu()
+        probabilities = self.exported(outputs)["probabilities"].cpu()
         named = probabilities.argmax(1) if self.costs is None else decisions(probabilities, self.costs)
         return Naming(probabilities, F.one_hot(named, len(self.spec.classes)).bool())
 

@@ -187,6 +187,10 @@ class Forecasting:
         values = self.in_unit(targets[..., 0], targets), self.in_unit(outputs.to(self.std), targets)
         return Answers(values[0].cpu().double(), values[1].cpu().double(), names=self.series.targets)
 
+    def exported(self, outputs: Tensor) -> dict[str, Tensor]:
+        """``forecast`` ``[N, H, K]`` as the network learned it: who exports adds the level of the series' own."""
+        return {"forecast": outputs.to(self.std)}
+
     def naming(self, outputs: Tensor) -> None:
         """Numbers have none."""
 

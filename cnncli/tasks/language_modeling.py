@@ -90,6 +90,10 @@ class LanguageModeling:
     def answers(self, outputs: Tensor, targets: Tensor) -> None:
         """The probabilities of all characters at every position are too many."""
 
+    def exported(self, outputs: Tensor) -> dict[str, Tensor]:
+        """``logits`` ``[N, T, V]`` of the next character at each position, as they are."""
+        return {"logits": outputs}
+
     def naming(self, outputs: Tensor) -> None:
         """There are no classes to name."""
 

@@ -138,9 +138,13 @@ class Multilabel:
         probabilities = outputs.float().sigmoid().cpu()
         return Answers((targets >= EVEN).cpu(), probabilities, thresholds=self.calibration.thresholds)
 
+    def exported(self, outputs: Tensor) -> dict[str, Tensor]:
+        """``logits`` as they are, and ``probabilities`` ``[N, K]``, each class on its own."""
+        return {"logits": outputs, "probabilities": outputs.float().sigmoid()}
+
     def naming(self, outputs: Tensor) -> Naming:
         """The classes from their thresholds on, perhaps none, for logits ``[N, K]``."""
-        probabilities = outputs.float().sigmoid().cpu()
+        probabilities = self.exported(outputs)["probabilities"].cpu()
         return Naming(probabilities, probabilities >= self.thresholds.cpu())
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:

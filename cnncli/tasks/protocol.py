@@ -135,6 +135,9 @@ class Task(Protocol):
     def naming(self, outputs: Tensor) -> Naming | None:
         """The classes that the network's answers name; None where there are none to name."""
 
+    def exported(self, outputs: Tensor) -> dict[str, Tensor]:
+        """What an exported network gives, by name: computed from tensors alone, so that it can be a part of its graph."""
+
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """Columns for people: ``prediction``, ``probability_…``; one value a sample."""
 

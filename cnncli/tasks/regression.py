@@ -90,15 +90,19 @@ class Regression:
 
     def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
         """Numbers and predictions, ``[N, K]`` both, for standardised outputs ``[N, K]``."""
-        predicted = outputs.to(self.std) * self.std + self.mean
+        predicted = self.exported(outputs)["values"]
         return Answers(targets.cpu().double(), predicted.cpu().double(), names=self.names)
+
+    def exported(self, outputs: Tensor) -> dict[str, Tensor]:
+        """``values`` ``[N, K]`` in the targets' own unit, for standardised outputs ``[N, K]``."""
+        return {"values": outputs.to(self.std) * self.std + self.mean}
 
     def naming(self, outputs: Tensor) -> None:
         """Numbers have none."""
 
     def predictions(self, outputs: Tensor) -> dict[str, list[Any]]:
         """``prediction``, or ``prediction_<target>`` where there are several, in the target's own unit."""
-        values = (outputs.to(self.std) * self.std + self.mean).cpu()
+        values = self.exported(outputs)["values"].cpu()
         if len(self.names) == 1:
             return {"prediction": values[:, 0].tolist()}
         return {f"prediction_{name}": values[:, i].tolist() for i, name in enumerate(self.names)}
