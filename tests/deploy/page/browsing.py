@@ -80,6 +80,14 @@ class Visit:
             assert not elsewhere
             assert not self.complaints
 
+    def until(self, condition: str, seconds: float = 60) -> None:
+        """Wait until a condition in JavaScript is true; Playwright's own waiting breaks the page's policy."""
+        for _ in range(int(seconds * 20)):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"never true: {condition}; the page: {self.page.text_content('main')}")
+
     def answer(self, place: str) -> tuple[str, float]:
         """The class and its probability that the answer inside a place shows."""
         told = self.page.locator(f"{place} .answer").first
@@ -90,7 +98,7 @@ class Visit:
         """The answers to pictures that are chosen, in their order."""
         before = self.page.locator(".result .answer").count()
         self.page.set_input_files("input[type=file]", list(map(str, files)))
-        self.page.wait_for_function(f"document.querySelectorAll('.result .answer').length == {before + len(files)}")
+        self.until(f"document.querySelectorAll('.result .answer').length == {before + len(files)}")
         shown = self.page.locator(".result .answer").evaluate_all("all => all.map(each => ({...each.dataset}))")
         newest = shown[: len(files)][::-1]
         return [(each["named"], float(each["probability"])) for each in newest]

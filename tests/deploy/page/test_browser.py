@@ -65,7 +65,7 @@ model: simple_cnn
 train: {{epochs: 3}}""")],
         "iris": ["classification/iris", "train.epochs=10"],
         "waves": [config(home, "waves", f"""
-dataset: {{name: csv_series, path: {home / "waves.csv"}, window: 12, horizon: 6}}
+dataset: {{name: series_csv, path: {home / "waves.csv"}, window: 12, horizon: 6}}
 model: linear
 train: {{epochs: 3}}""")],
         "text": ["text/lstm", f"dataset.path={home / 'text.txt'}", "dataset.block=32", "model.hidden=32",
@@ -135,7 +135,7 @@ def test_pngs_of_the_networks_size_and_of_others_are_what_predict_says(
     for number, pixels in enumerate(load_digits().images[:6] * 255 / 16):
         files.append(tmp_path / f"数字 {number} 😀.png")
         picture = Image.fromarray(pixels.astype(np.uint8))
-        (picture.resize((61, 97 - 20 * number)) if number > 2 else picture).save(files[-1])
+        (picture.resize((61, 97 - 15 * number)) if number > 2 else picture).save(files[-1])
     transparent = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 4), dtype=np.uint8))
     transparent.save(tmp_path / "transparent.png")
     with serving(folder(page_of(checkpoint))) as address, Visit(browser, address, width) as visit:
@@ -168,7 +168,7 @@ def test_a_row_is_answered_at_once_and_after_every_change(
         assert visit.answer(".place")[0] == "versicolor"
         for name, value in row.items():
             visit.page.get_by_label(name).fill(value)
-        visit.page.wait_for_function("document.querySelector('.answer').dataset.named == 'virginica'")
+        visit.until("document.querySelector('.answer').dataset.named == 'virginica'")
         visit.page.wait_for_timeout(300)
         name, probability = visit.answer(".place")
         assert (name, probability) == (told["prediction"], pytest.approx(told["probability_virginica"], abs=1e-3))
@@ -201,12 +201,12 @@ def test_the_most_probable_text_is_what_generate_writes(browser: Any, exported: 
         visit.page.get_by_label("Characters").fill("60")
         visit.page.get_by_label("Temperature").fill("0")
         visit.page.get_by_role("button", name="Continue the text").click()
-        visit.page.wait_for_function("document.querySelector('.told').textContent.startsWith('Done.')")
-        assert visit.page.text_content(".written") == told["text"]
+        visit.until("document.querySelector('.told').textContent.startsWith('Done.')")
+        assert visit.page.text_content(".written") == "the qu" + told["text"]
         visit.page.get_by_label("Characters").fill("100000")
         visit.page.get_by_role("button", name="Continue the text").click()
         visit.page.get_by_role("button", name="Stop").click()
-        visit.page.wait_for_function("document.querySelector('.told').textContent.startsWith('Stopped.')")
+        visit.until("document.querySelector('.told').textContent.startsWith('Stopped.')")
 
 
 def test_the_page_works_without_a_connection_after_its_first_visit(
@@ -230,21 +230,20 @@ def test_the_page_works_without_a_connection_after_its_first_visit(
 def test_axe_finds_nothing(kind: str, scheme: str, browser: Any, exported: Callable[[str], Path], photos: Path) -> None:
     checkpoint = exported(kind)
     for width in WIDTHS:
-        with serving(folder(page_of(checkpoint))) as address:
-            with Visit(browser, address, width, color_scheme=scheme) as visit:
-                if kind == "digits":
-                    visit.draw(*FOUR)
-                if kind in ("digits", "photos"):
-                    visit.choose(photos / "china" / "01.jpg")
-                if kind == "waves":
-                    visit.page.fill("textarea", (checkpoint.parent / "waves.csv").read_text())
-                    visit.page.get_by_role("button", name="Forecast").click()
-                    visit.page.wait_for_selector("tbody td")
-                if kind == "text":
-                    visit.page.get_by_role("button", name="Continue the text").click()
-                    visit.page.wait_for_timeout(1000)
-                visit.page.wait_for_timeout(300)
-                assert visit.findings() == []
+        with serving(folder(page_of(checkpoint))) as url, Visit(browser, url, width, color_scheme=scheme) as visit:
+            if kind == "digits":
+                visit.draw(*FOUR)
+            if kind in ("digits", "photos"):
+                visit.choose(photos / "china" / "01.jpg")
+            if kind == "waves":
+                visit.page.fill("textarea", (checkpoint.parent / "waves.csv").read_text())
+                visit.page.get_by_role("button", name="Forecast").click()
+                visit.page.wait_for_selector("tbody td")
+            if kind == "text":
+                visit.page.get_by_role("button", name="Continue the text").click()
+                visit.page.wait_for_timeout(1000)
+            visit.page.wait_for_timeout(300)
+            assert visit.findings() == []
 
 
 def test_what_is_no_picture_is_told_in_a_sentence(
@@ -254,7 +253,7 @@ def test_what_is_no_picture_is_told_in_a_sentence(
     (tmp_path / "empty.png").write_bytes(b"")
     with serving(folder(page_of(exported("digits")))) as address, Visit(browser, address) as visit:
         visit.page.set_input_files("input[type=file]", [str(tmp_path / "page.png"), str(tmp_path / "empty.png")])
-        visit.page.wait_for_function("document.querySelectorAll('.error').length == 2")
+        visit.until("document.querySelectorAll('.error').length == 2")
         told = visit.page.locator(".error").all_text_contents()
         assert told[0] == "This file is empty."
         assert told[1].startswith("This file is no picture that the browser can read")
