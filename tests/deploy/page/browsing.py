@@ -15,6 +15,11 @@ import pytest
 CHROMIUM = os.environ.get("CNNCLI_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 AXE = Path(os.environ.get("CNNCLI_AXE", "node_modules/axe-core/axe.min.js"))  # npm install axe-core
 WIDTHS = (390, 1400)
+ELSEWHERE = "phone.test"  # a name of this machine that browsers do not trust, as one without HTTPS
+ARGUMENTS = [
+    "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
+]  # fmt: skip
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
@@ -49,7 +54,7 @@ def chromium() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
