@@ -9,6 +9,7 @@ from cnncli.cli.console import print_json, print_table, say, warn
 from cnncli.cli.options import Checkpoint, Json, Plugin, RunsDir, Trained
 from cnncli.cli.words import split_trained
 from cnncli.core.errors import ConfigError, did_you_mean
+from cnncli.core.printable import shell_word
 
 if TYPE_CHECKING:
     from cnncli.deploy.export import Export
@@ -100,6 +101,9 @@ def _show(found: "Export", json_: bool) -> None:
     if json_:
         print_json(found.to_json())
         return
+    if found.page:
+        say(f"{found.folder}  a page: cd {shell_word(found.folder)} && python -m http.server, then open "
+            "http://localhost:8000")  # fmt: skip
     say(f"{found.file}  {found.bytes / 1e6:,.2f} MB")
     say(str(found.parity))
     if found.loss is not None:

@@ -80,6 +80,7 @@ class SeriesInput:
     log: bool
     level: float  # of the interval; 0: there is none
     parts: tuple[str, ...]
+    by: tuple[str, ...]  # the columns that tell the parts apart
 
 
 @dataclass(frozen=True, config=_TYPED)
@@ -209,7 +210,9 @@ def _series(predictor: Predictor, graph: Graph) -> Mapping[str, Any]:
     assert isinstance(steps, int)
     level = float(getattr(predictor.task.calibration, "level", 0.0))
     parts = tuple(part.id for part in series.parts)
-    about = SeriesInput(series.columns, series.targets, steps, predictor.spec.outputs[0], series.log, level, parts)
+    about = SeriesInput(
+        series.columns, series.targets, steps, predictor.spec.outputs[0], series.log, level, parts, series.by
+    )
     return {"series": about}
 
 

@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 from cnncli.core.errors import CheckpointError, ConfigError
 from cnncli.data import DataBundle
+from cnncli.deploy.card import write_card
 from cnncli.deploy.description import NAME, Description, describe
 from cnncli.deploy.folder import becoming, check_place
 from cnncli.deploy.formats import FORMATS, Wish, as_json, described, open_as, running, with_description
 from cnncli.deploy.graph import Remembering, graph_of
 from cnncli.deploy.judge import judged, loss_of
+from cnncli.deploy.page.files import write_page
 from cnncli.deploy.parity import LIMIT, SIZES, Parity, Run, compare, require_parity
 from cnncli.deploy.quantize import check_quantizable, quantize
 from cnncli.deploy.samples import parity_split, real_samples
@@ -58,6 +60,7 @@ class Export:
     parity: Parity
     loss: Loss | None
     notes: tuple[str, ...] = ()
+    page: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The keys that docs/json.md lists."""
@@ -92,8 +95,11 @@ def export(predictor: Predictor, request: Request, display: Display) -> Export:
             loss = _in_eight_bits(path, description, predictor, request, display)
             parity = compare(open_as(path, description, None), samples, predictor.spec, _sizes(description))
         (folder / NAME).write_text(as_json(description) + "\n", encoding="utf-8")
+        write_card(predictor.path, folder)
+        if request.format == "web":
+            write_page(folder)
         size = path.stat().st_size
-    return Export(request.out, request.out / kind.file, size, parity, loss)
+    return Export(request.out, request.out / kind.file, size, parity, loss, page=request.format == "web")
 
 
 def _check(predictor: Predictor, request: Request) -> None:

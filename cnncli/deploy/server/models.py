@@ -1,6 +1,7 @@
 """The networks of a server: loaded, named, tried once, and asked."""
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Sequence
@@ -12,8 +13,11 @@ from typing import Any
 from cnncli.core.cores import usable_cores
 from cnncli.core.errors import ConfigError
 from cnncli.core.spec import Pictures, Series, Table, Text
+from cnncli.deploy.description import describe
+from cnncli.deploy.exported import OnnxNetwork, load_exported
+from cnncli.deploy.formats import as_json
+from cnncli.deploy.graph import graph_of
 from cnncli.deploy.server.batching import Batcher
-from cnncli.deploy.server.described import description
 from cnncli.deploy.server.limits import Limits, Room
 from cnncli.deploy.server.metrics import Metrics
 from cnncli.deploy.server.pictures import PictureAnswers
@@ -109,14 +113,25 @@ def load_models(
             raise ConfigError(f"'{name}': a name in an address has letters, digits, '.', '-' and '_'; set --name")
         if any(name == other.name for other in models):
             raise ConfigError(f"{path}: '{name}' is the name of another network; set --name for each")
-        models.append(Model(name, _answers(predictor, limits), description(predictor), limits))
+        models.append(Model(name, _answers(predictor, limits), _described(predictor), limits))
     return models
 
 
 def _load(path: Path, overrides: Sequence[str], plugins: Sequence[Path]) -> Predictor:
     if path.suffix == ".onnx":
-        raise ConfigError(f"{path}: is an exported network; name the checkpoint that it was exported from")
+        if overrides:
+            raise ConfigError(
+                f"'{overrides[0]}' cannot change an exported network; leave it out, or serve the checkpoint"
+            )
+        return load_exported(path)
     return load_predictor(path, overrides, plugins)
+
+
+def _described(predictor: Predictor) -> dict[str, Any]:
+    """What a client is told of a network: the contents of an export's model.json, but for what is cnncli's own."""
+    network = predictor.network
+    found = network.description if isinstance(network, OnnxNetwork) else describe(predictor, graph_of(predictor))
+    return {key: value for key, value in json.loads(as_json(found)).items() if key != "own"}
 
 
 def _answers(predictor: Predictor, limits: Limits) -> Answers:

@@ -15,14 +15,6 @@ PIECE = 2**16  # bytes that are handed over at a time: a slow reader has no copy
 TYPES = {".js": "text/javascript", ".wasm": "application/wasm", ".webmanifest": "application/manifest+json"}
 
 
-def plain_page(names: list[str]) -> Mapping[str, bytes]:
-    """A page for where there is no other: which networks there are, and where it stands how to ask them."""
-    items = "".join(f"<li>{escape(name)}</li>" for name in names)
-    title = "cnncli serve"
-    text = f"<h1>{title}</h1><ul>{items}</ul><p>How to ask: <a href='/docs'>/docs</a></p>"
-    return {INDEX: _html(title, text).encode()}
-
-
 def add_page(app: FastAPI, files: Mapping[str, bytes]) -> list[str]:
     """Serve these files by their paths, and ``index.html`` at ``/``; the paths. Nothing else is served."""
     for name, content in files.items():

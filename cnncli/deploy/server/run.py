@@ -11,12 +11,12 @@ from pathlib import Path
 import uvicorn
 
 from cnncli.core.errors import ConfigError, StorageError
+from cnncli.deploy.page.files import page_files
 from cnncli.deploy.server.app import Life, make_app
 from cnncli.deploy.server.connections import MOST, Connection, Server, log_in_json
 from cnncli.deploy.server.guard import LOOPBACK
 from cnncli.deploy.server.limits import Limits
 from cnncli.deploy.server.models import Model
-from cnncli.deploy.server.pages import plain_page
 
 TOKEN = "CNNCLI_TOKEN"
 SHORTEST = 16  # characters of a token
@@ -96,7 +96,7 @@ def run(
     for model in models:
         model.try_once()
     life = Life()
-    app = make_app(models, limits, plain_page([model.name for model in models]), hosts, token, life)
+    app = make_app(models, limits, page_files(), hosts, token, life)
     config = uvicorn.Config(
         app, http=Connection, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
         timeout_keep_alive=KEEP_ALIVE, limit_concurrency=MOST, backlog=BACKLOG, proxy_headers=False,

@@ -12,7 +12,7 @@ from cnncli.deploy.server.app import make_app
 from cnncli.deploy.server.guard import LOOPBACK
 from cnncli.deploy.server.limits import Limits
 from cnncli.deploy.server.models import load_models
-from cnncli.deploy.server.pages import plain_page
+from cnncli.deploy.page.files import page_files
 from tests.deploy.server.served import train_all
 
 Serve = Callable[..., AbstractContextManager[TestClient]]
@@ -35,7 +35,7 @@ def serve(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     def served(*names: str, token: str | None = None, **limits: Any) -> Iterator[TestClient]:
         given = Limits(**limits)
         models = load_models([Path(f"runs/{name}/one/best.pt") for name in names], [], ["device=cpu"], [], given)
-        app = make_app(models, given, plain_page(list(names)), frozenset(LOOPBACK), token)
+        app = make_app(models, given, page_files(), frozenset(LOOPBACK), token)
         with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
             yield client
 
