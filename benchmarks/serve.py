@@ -92,7 +92,9 @@ def spread(checkpoint: Path, asked: Asked) -> None:
     margin = logits[:, 1] - logits[:, 0]
     content = torch.load(checkpoint, weights_only=True)
     content.pop("sha256")
-    weights, scale = content["model"], 1 / margin.std()
+    named = predictor.task.naming(logits)  # with the temperature
+    assert named is not None
+    weights, scale = content["model"], 1 / named.probabilities.logit()[:, 1].std()
     weights["fc.bias"] = (weights["fc.bias"] - torch.stack([torch.zeros(()), margin.mean()])) * scale
     weights["fc.weight"] = weights["fc.weight"] * scale
     torch.save({**content, "sha256": digest(content)}, checkpoint)
