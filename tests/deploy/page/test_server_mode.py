@@ -16,14 +16,15 @@ from tests.deploy.page.browsing import AXE, Visit, chromium, serving
 pytestmark = pytest.mark.slow
 DESCRIPTION = {
     "format": 1, "cnncli": "0", "run": "bees", "kind": "pictures", "task": "classification",
-    "classes": ["ants", "bees"], "targets": [], "pictures": {"size": [8, 8], "channels": 3, "fit": "crop", "interpolation": "bilinear"},
+    "classes": ["ants", "bees"], "targets": [],
+    "pictures": {"size": [8, 8], "channels": 3, "fit": "crop", "interpolation": "bilinear"},
     "server": True, "explains": True, "models": ["first", "second"],
 }  # fmt: skip
 ROWS = {
     "kind": "rows", "pictures": None, "explains": False,
     "columns": [{"name": "size", "kind": "number", "input": "numbers", "at": 0, "mean": 1.5, "std": 1.0,
-                 "required": True, "decimal": ".", "thousands": "", "unit": "", "date": "", "categories": None, "missing": None,
-                 "unknown": None}],
+                 "required": True, "decimal": ".", "thousands": "", "unit": "", "date": "", "categories": None,
+                 "missing": None, "unknown": None}],
 }  # fmt: skip
 MAP = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
