@@ -30,13 +30,13 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(handler: Any) -> Iterator[str]:
-    """The address of a server on this machine, by the name that browsers trust."""
+def serving(handler: Any, name: str = "localhost") -> Iterator[str]:
+    """The address of a server on this machine, by the name that browsers trust, or by ``ELSEWHERE``."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://localhost:{server.server_port}/"
+            yield f"http://{name}:{server.server_port}/"
         finally:
             server.shutdown()
             thread.join()
@@ -81,9 +81,9 @@ class Visit:
         elsewhere = [url for url in self.asked if not url.startswith((self.address, "data:", "blob:"))]
         self.context.close()
         if kind is None:
-            assert wide <= self.width
-            assert not elsewhere
-            assert not self.complaints
+            assert wide <= self.width, wide
+            assert not elsewhere, elsewhere
+            assert not self.complaints, self.complaints
 
     def until(self, condition: str, seconds: float = 60) -> None:
         """Wait until a condition in JavaScript is true; Playwright's own waiting breaks the page's policy."""

@@ -272,12 +272,12 @@ def test_the_camera_is_answered_live_and_stops(browser: Any, exported: Callable[
 def test_without_https_the_page_answers_and_says_what_browsers_do_not_allow(
     browser: Any, exported: Callable[[str], Path]
 ) -> None:
-    with serving(folder(page_of(exported("digits")))) as address:
-        with Visit(browser, address.replace("localhost", ELSEWHERE)) as visit:
-            visit.draw(*FOUR)
-            assert visit.answer("[aria-label=Draw]")[1] > 0
-            assert "only over HTTPS or on localhost" in visit.page.text_content("main")
-            assert "only over HTTPS or on localhost" in visit.page.text_content("#offline")
+    handler = folder(page_of(exported("digits")))
+    with serving(handler, ELSEWHERE) as address, Visit(browser, address) as visit:
+        visit.draw(*FOUR)
+        assert visit.answer("[aria-label=Draw]")[1] > 0
+        assert "only over HTTPS or on localhost" in visit.page.text_content("main")
+        assert "only over HTTPS or on localhost" in visit.page.text_content("#offline")
 
 
 def test_names_in_any_script_keep_to_the_page(

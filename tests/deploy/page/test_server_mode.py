@@ -15,15 +15,16 @@ from tests.deploy.page.browsing import AXE, Visit, chromium, serving
 
 pytestmark = pytest.mark.slow
 DESCRIPTION = {
-    "format": 1, "cnncli": "0", "run": "bees", "kind": "pictures", "task": "classification", "classes": ["ants", "bees"],
-    "targets": [], "pictures": {"size": [8, 8], "channels": 3, "fit": "crop", "interpolation": "bilinear"},
+    "format": 1, "cnncli": "0", "run": "bees", "kind": "pictures", "task": "classification",
+    "classes": ["ants", "bees"], "targets": [],
+    "pictures": {"size": [8, 8], "channels": 3, "fit": "crop", "interpolation": "bilinear"},
     "server": True, "explains": True, "models": ["first", "second"],
 }  # fmt: skip
 ROWS = {
     "kind": "rows", "pictures": None, "explains": False,
-    "columns": [{"name": "size", "kind": "number", "input": "numbers", "at": 0, "mean": 1.5, "std": 1.0, "required": True,
-                 "decimal": ".", "thousands": "", "unit": "", "date": "", "categories": None, "missing": None,
-                 "unknown": None}],
+    "columns": [{"name": "size", "kind": "number", "input": "numbers", "at": 0, "mean": 1.5, "std": 1.0,
+                 "required": True, "decimal": ".", "thousands": "", "unit": "", "date": "", "categories": None,
+                 "missing": None, "unknown": None}],
 }  # fmt: skip
 MAP = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
@@ -122,6 +123,6 @@ def test_another_network_of_the_server_is_chosen_and_asked(browser: Any) -> None
         enter(visit, "right")
         assert visit.page.locator(".named").text_content() == "ants"
         assert (Server.asked[-1][0], json.loads(Server.asked[-1][1])) == (
-            "/models/second/predict", {"rows": [{"size": "1.50"}]}
+            "/models/second/predict", {"rows": [{"size": 1.5}]}
         )  # fmt: skip
         visit.complaints = [text for text in visit.complaints if "401" not in text]

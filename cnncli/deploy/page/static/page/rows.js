@@ -49,8 +49,9 @@ function numberInput(column) {
 
 function categoryInput(column) {
   const options = column.categories.map((name, id) => element("option", { value: id, textContent: name, dir: "auto" }));
+  const missing = column.missing ?? (column.required ? null : column.categories.length);
   const special = [
-    [column.missing, "(missing)", ""],
+    [missing, "(missing)", ""],
     [column.unknown, "(another)", "(another)"],
   ];
   const raws = [...column.categories];
@@ -123,8 +124,10 @@ function gathered(fields) {
   const [numbers, categories, row] = [[], [], {}];
   for (const { column, read, raw } of fields) {
     const into = column.input === "categories" ? categories : numbers;
-    read().forEach((value, at) => (into[column.at + at] = value));
-    row[column.name] = raw();
+    const values = read();
+    values.forEach((value, at) => (into[column.at + at] = value));
+    const value = column.kind === "number" ? values[0] : raw();
+    row[column.name] = Number.isNaN(value) || value === "" ? null : value;
   }
   return { numbers, categories, row };
 }

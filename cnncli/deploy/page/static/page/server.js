@@ -82,9 +82,10 @@ export function serverJudge(description, base) {
       return answerOfServer(description, predictions[0]);
     },
     async series({ rows, part }) {
-      const { columns, horizon, parts } = description.series;
-      const series = rows.map((row) => Object.fromEntries(columns.map((name, at) => [name, row[at]])));
-      const asked = { series, steps: horizon, ...(parts.length ? { part: parts[part] } : {}) };
+      const { columns, horizon, parts, by = [] } = description.series;
+      const own = by.length === 1 && parts.length ? { [by[0]]: parts[part] } : {};
+      const series = rows.map((row) => ({ ...own, ...Object.fromEntries(columns.map((name, at) => [name, row[at]])) }));
+      const asked = { series, steps: horizon };
       return (await request(`${base}predict`, json(asked))).forecast;
     },
     async *text({ prompt, length, temperature, topK }) {
