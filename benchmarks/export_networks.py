@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import torch
+import torchvision
 
 from cnncli.core.errors import CnncliError
 from cnncli.core.registry import models
@@ -24,6 +25,7 @@ from cnncli.training.network import build_model, build_task
 PHOTOS = (
     "dataset: {{name: image_folder, path: {root}, image_size: {size}, val_fraction: 0.2}}\nmodel: {{name: {name}}}\n"
 )
+SAMPLES = 7  # one by one, and at once
 OWN = {  # networks that take no photos of 224 pixels, or need arguments
     "airbench": "cifar", "cifar_net": "cifar", "linear": "iris", "mlp": "digits", "cnn5x5": "mnist", "lenet5": "mnist",
     "gru": "airline", "lstm": "airline", "rnn": "airline", "tcn": "airline", "conv1d": "airline",
@@ -39,7 +41,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     done = {line.split("\t")[0] for line in args.out.read_text().splitlines()} if args.out.exists() else set()
-    for name in args.names or [name for name in models if name not in ("layers", "timm")]:
+    for name in args.names or sorted((name for name in models if name not in ("layers", "timm")), key=_weights):
         if name in done:
             continue
         start = time.perf_counter()
@@ -62,6 +64,15 @@ SHIPPED = {
 }
 
 
+def _weights(name: str) -> int:
+    """How many weights torchvision's network has, 0 for others: the small ones come first."""
+    try:
+        weights = torchvision.models.get_model_weights(name)
+    except ValueError:
+        return 0
+    return int(next(iter(weights)).meta["num_params"])
+
+
 def _config(name: str, photos: Path) -> str:
     if name in OWN and OWN[name] in SHIPPED:
         return f"{SHIPPED[OWN[name]]}\nmodel: {{name: {name}}}\n"
@@ -82,7 +93,7 @@ def _exported(text: str) -> str:
         path = folder / "best.pt"
         save_checkpoint(path, Checkpoint(config, data.spec, model.state_dict(), {}, calibration, members=data.members))
         predictor = load_predictor(path, ["device=cpu", "precision=fp32"])
-        found = export(predictor, Request(out=folder / "exported"), display)
+        found = export(predictor, Request(out=folder / "exported", samples=SAMPLES), display)
         return f"{found.parity.largest:.1e}\t{found.bytes / 1e6:.1f} MB"
 
 

@@ -17,7 +17,7 @@ from cnncli.deploy.judge import judged, loss_of
 from cnncli.deploy.page.files import write_page
 from cnncli.deploy.parity import LIMIT, SIZES, Parity, Run, compare, require_parity
 from cnncli.deploy.quantize import check_quantizable, quantize
-from cnncli.deploy.samples import parity_split, real_samples
+from cnncli.deploy.samples import MOST, parity_split, real_samples
 from cnncli.inference.evaluate import at_home
 from cnncli.inference.predictor import Predictor
 from cnncli.training.display import Display
@@ -34,6 +34,7 @@ class Request:
     wish: Wish = field(default_factory=Wish)
     int8: bool = False
     max_loss: float = 1.0
+    samples: int = MOST  # that answers are compared on, at most
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def export(predictor: Predictor, request: Request, display: Display) -> Export:
     _check(predictor, request)
     graph = graph_of(predictor)
     description = describe(predictor, graph, request.wish.dynamic_batch)
-    samples = real_samples(predictor, display)
+    samples = real_samples(predictor, display, request.samples)
     kind = FORMATS["onnx" if request.format == "web" else request.format]
     with becoming(request.out) as folder:
         path = folder / kind.file

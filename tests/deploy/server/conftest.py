@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from cnncli.deploy.page.files import page_files
 from cnncli.deploy.server.app import make_app
 from cnncli.deploy.server.guard import LOOPBACK
 from cnncli.deploy.server.limits import Limits
 from cnncli.deploy.server.models import load_models
-from cnncli.deploy.page.files import page_files
 from tests.deploy.server.served import train_all
 
 Serve = Callable[..., AbstractContextManager[TestClient]]

@@ -75,7 +75,7 @@ def test_nothing_but_the_files_of_the_page_is_served(serve: Serve) -> None:
         (["--name", "a/b"], "'a/b': a name in an address has letters"),
         (["runs/digits/one"], "'digits' is the name of another network; set --name for each"),
         (["nothing"], "nothing"),
-        (["model.onnx"], "is an exported network"),
+        (["model.onnx"], "is no ONNX file"),
         (["optimizer.lr=1"], "cannot change a trained network"),
     ],
 )
