@@ -68,7 +68,7 @@ class Visit:
         self.asked: list[str] = []
         self.complaints: list[str] = []
         self.context.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(address)
         self.page.wait_for_selector(f"body[data-state={state}]", timeout=60_000)
@@ -84,6 +84,10 @@ class Visit:
             assert wide <= self.width, wide
             assert not elsewhere, elsewhere
             assert not self.complaints, self.complaints
+
+    def _console(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
 
     def until(self, condition: str, seconds: float = 60) -> None:
         """Wait until a condition in JavaScript is true; Playwright's own waiting breaks the page's policy."""
