@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ def main() -> None:
     predictor.logits(torch.zeros(size, decode.channels, *decode.size, dtype=torch.uint8))
     pool = ThreadPoolExecutor(min(usable_cores(), 4))
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener.setblocking(False)
     print(f"127.0.0.1:{listener.getsockname()[1]}", flush=True)
     watched = selectors.DefaultSelector()
     watched.register(listener, selectors.EVENT_READ)
@@ -51,11 +53,14 @@ def take(
     link: socket.socket, listener: socket.socket, watched: selectors.BaseSelector,
     partial: dict[socket.socket, bytearray], ready: list[tuple[socket.socket, bytes]],
 ) -> None:  # fmt: skip
-    """A new client, or more of what one sends; a whole picture becomes ``ready``."""
+    """New clients, or more of what one sends; a whole picture becomes ``ready``."""
     if link is listener:
-        other, _ = listener.accept()
-        watched.register(other, selectors.EVENT_READ)
-        partial[other] = bytearray()
+        with suppress(BlockingIOError):
+            while True:  # all that wait: else a batch of one would be computed between each two
+                other, _ = listener.accept()
+                other.setblocking(True)
+                watched.register(other, selectors.EVENT_READ)
+                partial[other] = bytearray()
         return
     more = link.recv(2**20)
     if not more:

@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIRED = {canonicalize_name(Requirement(line).name): Requirement(line) for line in PROJECT["dependencies"]}
 # imported where they are used, with an error that says how to install them
 OPTIONAL = {"timm", "huggingface-hub", "safetensors", "pyarrow", "openpyxl", "captum",
-            "fastapi", "uvicorn", "prometheus-client"}  # fmt: skip
+            "fastapi", "uvicorn", "prometheus-client", "onnx", "onnxscript", "onnxruntime"}  # fmt: skip
 # required by the one that brings it
 BROUGHT = {"pydantic-core": "pydantic", "markupsafe": "jinja2", "starlette": "fastapi", "h11": "uvicorn"}
 

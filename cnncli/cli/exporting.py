@@ -22,7 +22,7 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        metavar="FORMAT",
+        metavar="onnx|pt2|safetensors|web",
         help="onnx (for ONNX Runtime), pt2 (torch.export), safetensors (weights alone) or web (a page in a folder).",
     ),
 ]
@@ -70,21 +70,11 @@ def export(
     is written.
     """
     path, overrides = split_trained(words, ckpt, runs_dir)
-    if format_ not in FORMATS:
-        raise ConfigError(f"--format {format_}: unknown; {did_you_mean(format_, FORMATS)}")
-    if quantize not in (None, "int8"):
-        raise ConfigError(f"--quantize {quantize}: only int8 is known")
-    from cnncli.training.start import PREDICTOR, import_torch
-
-    import_torch(PREDICTOR)
+    _check(format_, quantize)
+    predictor, display = _loaded(path, overrides, plugin or [], json_)
     from cnncli.deploy import export as exporting
     from cnncli.deploy.formats import Wish
-    from cnncli.inference.predictor import load_predictor
-    from cnncli.training.display import Display
 
-    # compared on the processor and in full precision, whatever the network was trained on
-    predictor = load_predictor(path, [*overrides, "device=cpu", "precision=fp32"], plugin or [])
-    display = Display(quiet=json_)
     if benchmark:
         _benchmark(predictor, display, json_)
     elif verify is not None:
@@ -93,6 +83,24 @@ def export(
         wish = Wish(dynamic_batch, opset)
         request = exporting.Request(format_, out, wish, quantize is not None, max_loss)  # type: ignore[arg-type]
         _show(exporting.export(predictor, request, display), json_)
+
+
+def _check(format_: str, quantize: str | None) -> None:
+    if format_ not in FORMATS:
+        raise ConfigError(f"--format {format_}: unknown; {did_you_mean(format_, FORMATS)}")
+    if quantize not in (None, "int8"):
+        raise ConfigError(f"--quantize {quantize}: only int8 is known")
+
+
+def _loaded(path: Path, overrides: list[str], plugins: list[Path], quiet: bool) -> "tuple[Predictor, Display]":
+    from cnncli.training.start import PREDICTOR, import_torch
+
+    import_torch(PREDICTOR)
+    from cnncli.inference.predictor import load_predictor
+    from cnncli.training.display import Display
+
+    # compared on the processor and in full precision, whatever the network was trained on
+    return load_predictor(path, [*overrides, "device=cpu", "precision=fp32"], plugins), Display(quiet=quiet)
 
 
 def _show(found: "Export", json_: bool) -> None:

@@ -110,7 +110,7 @@ def _metric(run: Run, predictor: Predictor, display: Display) -> float | None:
 
 def _timed(row: Row, file: Path, stored: Path) -> Row:
     command = [sys.executable, "-m", "cnncli.deploy.timing", file, stored, str(row.threads), ",".join(map(str, SIZES))]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(word) for word in command], capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise TrainingError(f"{file}: could not be timed ({last}); free some memory")

@@ -42,7 +42,7 @@ class Compared:
         return replace(self, inputs=inputs, answers=answers)
 
 
-def real_samples(predictor: Predictor, display: Display) -> list[Compared]:
+def real_samples(predictor: Predictor, display: Display, most: int = MOST) -> list[Compared]:
     """Samples of validation (of training, where there is none) with the checkpoint's answers; of text at two lengths.
 
     Raises ``DataError`` where the data of the run are not there.
@@ -51,7 +51,7 @@ def real_samples(predictor: Predictor, display: Display) -> list[Compared]:
         return [_windows(predictor)]
     data, _ = at_home(predictor, display, "export")
     split = parity_split(data)
-    samples = gathered(data, split, MOST)
+    samples = gathered(data, split, most)
     if predictor.spec.kind.every_position:
         lengths = (samples.shape[1], max(samples.shape[1] // 3, 1))
         return [_ids(predictor, samples[:, :length], split) for length in lengths]
