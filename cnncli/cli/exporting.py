@@ -29,8 +29,9 @@ Format = Annotated[
 Folder = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder that is made or replaced.")]
 DynamicBatch = Annotated[
     bool,
-    typer.Option("--dynamic-batch/--one-at-a-time", help="Take any number of samples at a time, or exactly one."),
-]
+    typer.Option("--dynamic-batch/--one-at-a-time", help="Take any number of samples at a time (the default); with "
+                 "--one-at-a-time exactly one."),
+]  # fmt: skip
 Quantize = Annotated[
     str | None, typer.Option("--quantize", metavar="int8", help="Weights and activations in 8 bits (onnx and web).")
 ]
