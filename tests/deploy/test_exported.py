@@ -35,6 +35,15 @@ def test_pictures_get_the_same_probabilities(cnncli: Cnncli, tiny: Path) -> None
     torch.testing.assert_close(second.probabilities(samples), first.probabilities(samples), atol=1e-5, rtol=0)
 
 
+def test_a_server_has_no_map_to_explain_an_exported_file_with(cnncli: Cnncli, tiny: Path) -> None:
+    pytest.importorskip("fastapi")
+    from cnncli.deploy.server.pictures import PictureAnswers
+
+    first, second = both(cnncli, tiny, "model.name=simple_cnn")
+    assert PictureAnswers(first, 10_000).explains
+    assert not PictureAnswers(second, 10_000).explains
+
+
 def test_one_sample_at_a_time_is_enough(cnncli: Cnncli, tiny: Path) -> None:
     first, second = both(cnncli, tiny, export=("--one-at-a-time",))
     samples = torch.randint(0, 256, (3, *first.spec.input_shape), dtype=torch.uint8)

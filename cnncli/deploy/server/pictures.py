@@ -15,6 +15,7 @@ from torch import Tensor
 from cnncli.core.errors import DataError, NoMap, one_line
 from cnncli.data.decode import read_image
 from cnncli.data.transforms import center
+from cnncli.deploy.exported import OnnxNetwork
 from cnncli.deploy.server.bodies import File
 from cnncli.deploy.server.limits import Refused
 from cnncli.inference.predict_pictures import Answer, as_record, cause_of, decode_of, named_answers
@@ -32,6 +33,15 @@ MOST_CLASSES = 100  # that an answer names
 NUMPY = b"\x93NUMPY"
 
 
+def _has_map(predictor: Predictor) -> bool:
+    """Whether Grad-CAM finds a layer in the network."""
+    try:
+        check(predictor, Wish())
+    except NoMap:
+        return False
+    return True
+
+
 class PictureAnswers:
     """A network of pictures as the server asks it: samples are uint8 ``[C, H, W]`` each."""
 
@@ -42,11 +52,7 @@ class PictureAnswers:
         self.classes = predictor.classes
         self._large = threading.Lock()
         self.sample_bytes = self.decode_as.channels * math.prod(self.decode_as.size)
-        try:
-            check(predictor, Wish())
-            self.explains = True
-        except NoMap:
-            self.explains = False
+        self.explains = not isinstance(predictor.network, OnnxNetwork) and _has_map(predictor)
 
     def decode(self, file: File) -> Tensor:
         """One picture as the network knows them; raises ``Refused`` for what is none, or is too large."""
