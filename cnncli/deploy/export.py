@@ -159,7 +159,7 @@ def verify(predictor: Predictor, file: Path, display: Display, max_loss: float =
     there, here = (json.loads(as_json(each)) for each in (found, own))
     for name in here:
         if name not in ("format", "cnncli", "checkpoint", "run", "precision") and there[name] != here[name]:
-            raise CheckpointError(f"{file}: its {name} are not those of {predictor.path}; export it again")
+            raise CheckpointError(f"{file}: '{name}' in its description differs from {predictor.path}; export it again")
     run = open_as(file, found, graph)
     parity, loss = compare(run, real_samples(predictor, display), predictor.spec, _sizes(found)), None
     if found.precision == "int8":

@@ -52,7 +52,7 @@ def test_one_sample_at_a_time_is_enough(cnncli: Cnncli, tiny: Path) -> None:
 
 TABLE = """\
 name: table
-dataset: {name: csv, path: rows.csv, target: price, val_fraction: 0.2, test_fraction: 0.2, missing: fill}
+dataset: {name: csv, path: rows.csv, target: price, val_fraction: 0.2, test_fraction: 0.2, missing: fill, dates: [day]}
 model: {name: mlp, hidden: [8]}
 task: regression
 train: {epochs: 2}

@@ -42,3 +42,6 @@ def test_the_script_s_weights_have_the_same_accuracy(
     assert answer.json["metrics"]["test"]["accuracy"] * len(ty) == pytest.approx(correct, abs=1e-6)
     again = cnncli("eval", "script", "--json").json["metrics"]["test"]
     assert again["accuracy"] * len(ty) == pytest.approx(correct, abs=1e-6)
+    exported = cnncli("export", "script", "--json")
+    assert exported.code == 0, exported.err
+    assert exported.json["difference"] < 1e-4
