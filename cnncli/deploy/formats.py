@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EXTRA = "pip install 'cnncli[export]'"
 OPSET = 20
+LARGEST = 2**31 - 2**24  # bytes of weights in an ONNX file: protobuf's limit, less room for the graph
 _BATCH, _STEPS = 3, 5  # of the example, which the graph is followed with
 
 
@@ -72,8 +73,10 @@ def quietly(file: str) -> Iterator[None]:
             yield
     except Exception as error:  # of a compiler: it can raise anything about a network that it cannot follow
         cause = next(line for line in [*str(error).strip().split("\n"), type(error).__name__] if line.strip())
-        raise ConfigError(f"{file}: PyTorch cannot write this network ({type(error).__name__}: {cause.strip()}); "
-                          "choose another --format") from error  # fmt: skip
+        what = f"{type(error).__name__}: {cause.strip()}"
+        raise ConfigError(
+            f"{file}: this network cannot be written or read so ({what}); choose another --format"
+        ) from error
     finally:
         logging.disable(logging.NOTSET)
 
@@ -90,6 +93,10 @@ def program_of(graph: nn.Module, description: Description, wish: Wish) -> torch.
 def _write_onnx(graph: Graph, description: Description, path: Path, wish: Wish) -> None:
     onnx = _needs("onnx")
     _needs("onnxscript")
+    size = sum(value.nbytes for value in graph.state_dict().values())
+    if size > LARGEST:
+        own, most = (f"{value / 1e9:.1f} GB" for value in (size, LARGEST))
+        raise ConfigError(f"ONNX: a file holds at most {most}, the weights have {own}; choose another --format")
     with quietly("ONNX"):
         found = torch.onnx.export(
             program_of(with_operators(graph), description, wish), dynamo=True, opset_version=wish.opset, verbose=False,

@@ -140,6 +140,16 @@ def test_an_export_that_differs_leaves_nothing_behind(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_network_that_is_too_large_for_an_onnx_file_is_refused(
+    cnncli: Cnncli, trained: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnncli.deploy.formats.LARGEST", 10**5)
+    found = cnncli("export", trained)
+    assert found.code == 2
+    assert "choose another --format" in found.err
+    assert not Path("exported").exists()
+
+
 def test_a_folder_with_something_else_is_left_alone(cnncli: Cnncli, trained: str, tmp_path: Path) -> None:
     (tmp_path / "exported").mkdir()
     (tmp_path / "exported" / "thesis.txt").write_text("years of work")
