@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, Answer
 
 PAGE = (ROOT / "docs" / "adopt.md").read_text()
@@ -18,6 +20,7 @@ def blocks(language: str) -> list[str]:
     return [block for name, block in found if name == language]
 
 
+@pytest.mark.slow
 def test_the_script_and_the_commands_run_in_a_row(cnncli: Callable[..., Answer]) -> None:
     for block in [*blocks("python"), *blocks("yaml")]:
         Path(block.split()[1]).write_text(block)

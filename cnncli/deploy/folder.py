@@ -10,13 +10,21 @@ from cnncli.core.errors import ConfigError, StorageError
 from cnncli.core.files import try_folder
 from cnncli.deploy.description import NAME
 
+OWN = {
+    NAME, "card.md", "model.onnx", "model.pt2", "model.safetensors",
+    "index.html", "sw.js", "app.webmanifest", "icon.svg", "page", "ort",
+}  # fmt: skip
+"""All that an export can have at its top."""
+
 
 def check_place(out: Path) -> None:
     """Raise ``ConfigError`` where ``out`` holds something else than an export, ``StorageError`` where nothing fits."""
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: is a file; name a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / NAME).is_file():
-        raise ConfigError(f"--out {out}: holds something else than an export; name another folder")
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    others = found - OWN if NAME in found else found
+    if others:
+        raise ConfigError(f"--out {out}: holds something else than an export ('{min(others)}'); name another folder")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         try_folder(out.parent)

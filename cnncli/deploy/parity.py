@@ -44,7 +44,7 @@ def compare(run: Run, samples: Sequence[Compared], spec: DataSpec, sizes: Sequen
     found: dict[str, float] = {}
     for compared in samples:
         for size in sizes:
-            for part in batches(compared, size, BATCHES):
+            for part in batches(compared, min(size, len(compared)), BATCHES):
                 answers = run(part.inputs)
                 for name, wanted in part.answers.items():
                     own = _in_deviations(name, answers[name], spec)

@@ -159,6 +159,16 @@ def test_a_folder_with_something_else_is_left_alone(cnncli: Cnncli, trained: str
     assert [path.name for path in (tmp_path / "exported").iterdir()] == ["thesis.txt"]
 
 
+def test_a_file_of_the_user_s_beside_an_export_is_not_lost(cnncli: Cnncli, trained: str) -> None:
+    assert cnncli("export", trained, "--format", "web").code == 0
+    assert cnncli("export", trained, "--format", "web").code == 0  # all that is there is an export's
+    Path("exported/predict.py").write_text("print('mine')")
+    found = cnncli("export", trained)
+    assert found.code == 2
+    assert "'predict.py'" in found.err
+    assert Path("exported/predict.py").exists()
+
+
 def test_an_export_takes_the_place_of_an_earlier_one(cnncli: Cnncli, trained: str) -> None:
     assert cnncli("export", trained, "--format", "pt2").code == 0
     assert cnncli("export", trained).code == 0
@@ -232,6 +242,7 @@ def largest_difference(folder: Path, model: str, size: int) -> float:
     return export(predictor, Request(out=folder / "exported", samples=7), display).parity.largest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", OWN)
 def test_every_network_of_cnncli_is_exported(tmp_path: Path, model: str) -> None:
     assert largest_difference(tmp_path, model, 32) < 1e-4

@@ -112,10 +112,10 @@ logging: {{tensorboard: false, samples: false, pictures: false}}
     "model",
     [
         "{name: lstm, hidden: 8, layers: 2}",
-        "{name: gru, hidden: 8}",
-        "{name: rnn, hidden: 8}",
+        pytest.param("{name: gru, hidden: 8}", marks=pytest.mark.slow),
+        pytest.param("{name: rnn, hidden: 8}", marks=pytest.mark.slow),
         "{name: transformer, layers: 1, width: 8, heads: 2}",
-        "{name: tcn, channels: 8, layers: 2}",
+        pytest.param("{name: tcn, channels: 8, layers: 2}", marks=pytest.mark.slow),
     ],
 )
 def test_a_text_goes_on_with_the_same_characters(
