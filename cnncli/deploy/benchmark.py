@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from cnncli.core.errors import CnncliError, TrainingError
 from cnncli.deploy.description import Description, describe
@@ -75,12 +76,13 @@ def benchmark(predictor: Predictor, display: Display) -> list[Row]:
 
 
 def _stored(samples: Compared, description: Description, folder: Path) -> Path:
-    """Inputs for the processes to read."""
-    path = folder / "samples.npz"
-    given = with_state(samples.inputs, description)
-    ordered = {port.name: given[port.name] for port in description.inputs}
-    # a state has its batch in the second place: one sample of text at a time is timed with it
-    np.savez(path, **{name: value.numpy() for name, value in ordered.items()})  # type: ignore[arg-type]
+    """Inputs of each size for the processes to read, in the order of the graph's."""
+    path, stored = folder / "samples.npz", {}
+    for size in SIZES:
+        chosen = torch.arange(size) % len(samples)
+        given = with_state({name: value[chosen] for name, value in samples.inputs.items()}, description)
+        stored |= {f"{size}:{port.name}": given[port.name].numpy() for port in description.inputs}
+    np.savez(path, **stored)  # type: ignore[arg-type]
     return path
 
 

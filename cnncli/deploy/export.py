@@ -12,7 +12,7 @@ from cnncli.deploy.card import write_card
 from cnncli.deploy.description import NAME, Description, describe
 from cnncli.deploy.folder import becoming, check_place
 from cnncli.deploy.formats import FORMATS, Wish, as_json, described, open_as, running, with_description
-from cnncli.deploy.graph import Remembering, graph_of
+from cnncli.deploy.graph import Graph, Remembering, graph_of
 from cnncli.deploy.judge import judged, loss_of
 from cnncli.deploy.page.files import write_page
 from cnncli.deploy.parity import LIMIT, SIZES, Parity, Run, compare, require_parity
@@ -79,15 +79,15 @@ def export(predictor: Predictor, request: Request, display: Display) -> Export:
     behind then.
     """
     check_place(request.out)
-    _check(predictor, request)
     graph = graph_of(predictor)
+    _check(predictor, graph, request)
     description = describe(predictor, graph, request.wish.dynamic_batch)
     samples = real_samples(predictor, display, request.samples)
     kind = FORMATS["onnx" if request.format == "web" else request.format]
     with becoming(request.out) as folder:
         path = folder / kind.file
         kind.write(graph, description, path, request.wish)
-        run = open_as(path, description, graph_of(predictor))
+        run = open_as(path, description, graph)
         parity = compare(run, samples, predictor.spec, _sizes(description))
         require_parity(parity, kind.file)
         loss = None
@@ -103,11 +103,10 @@ def export(predictor: Predictor, request: Request, display: Display) -> Export:
     return Export(request.out, request.out / kind.file, size, parity, loss, page=request.format == "web")
 
 
-def _check(predictor: Predictor, request: Request) -> None:
+def _check(predictor: Predictor, graph: Graph, request: Request) -> None:
     if request.int8:
         check_quantizable(predictor, request.format)
-    remembering = isinstance(graph_of(predictor), Remembering)
-    if remembering and request.format == "pt2":
+    if isinstance(graph, Remembering) and request.format == "pt2":
         raise ConfigError(
             f"{predictor.path}: as pt2 its {predictor.config.model.name} would be frozen at one length of text; "
             "use --format onnx"

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,15 +233,16 @@ def running(graph: nn.Module, description: Description) -> Run:
 
 
 def _open_weights(path: Path, description: Description, graph: Graph | None) -> Run:
-    """The weights of a safetensors file in a network that is already there."""
+    """The weights of a safetensors file in a copy of the checkpoint's network, which is what they are compared with."""
     if graph is None:
         raise ConfigError(f"{path}: safetensors hold weights alone; name the checkpoint, too")
-    safetensors = _needs("safetensors.torch")
+    safetensors, damaged = _needs("safetensors.torch"), _needs("safetensors").SafetensorError
+    own = deepcopy(graph)
     try:
-        graph.network.load_state_dict(safetensors.load_file(path))
-    except (RuntimeError, OSError) as error:
-        raise CheckpointError(f"{path}: are weights of another network; check the path") from error
-    return running(graph, description)
+        own.network.load_state_dict(safetensors.load_file(path))
+    except (RuntimeError, OSError, damaged) as error:
+        raise CheckpointError(f"{path}: is damaged, or holds weights of another network; check the path") from error
+    return running(own, description)
 
 
 FORMATS = {

@@ -80,7 +80,10 @@ def main(file: str, samples: str, threads: str, sizes: str) -> None:
     call = (_onnx if path.suffix == ".onnx" else _torch)(path, int(threads) or os.cpu_count() or 1)
     with np.load(samples) as stored:
         values = {name: stored[name] for name in stored.files}
-    feeds = [{name: value[np.arange(int(n)) % len(value)] for name, value in values.items()} for n in sizes.split(",")]
+    feeds = [
+        {name.removeprefix(f"{size}:"): value for name, value in values.items() if name.startswith(f"{size}:")}
+        for size in sizes.split(",")
+    ]
     times = [timed(call, feed) for feed in feeds]
     print(json.dumps({"milliseconds": times, "peak": peak()}))
 

@@ -98,6 +98,23 @@ def test_a_file_that_was_altered_is_refused(cnncli: Cnncli, trained: str, change
     assert "does not answer as the checkpoint does" in found.err
 
 
+def test_altered_weights_alone_are_refused(cnncli: Cnncli, trained: str) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    assert cnncli("export", trained, "--format", "safetensors").code == 0
+    path = "exported/model.safetensors"
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+    weights = load_file(path)
+    name = [name for name, value in weights.items() if value.ndim == 2][-1]
+    weights[name][3] += weights[name].std()
+    save_file(weights, path, metadata=about)
+    found = cnncli("export", trained, "--verify", path)
+    assert found.code == 4
+    assert "does not answer as the checkpoint does" in found.err
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("classes", tuple("1023456789")), ("temperature", 2.0), ("thresholds", (0.5,))]
 )
