@@ -6,9 +6,11 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cnncli.core.errors import CnncliError, TrainingError
 from cnncli.deploy.description import Description, describe
@@ -77,12 +79,13 @@ def benchmark(predictor: Predictor, display: Display) -> list[Row]:
 
 def _stored(samples: Compared, description: Description, folder: Path) -> Path:
     """Inputs of each size for the processes to read, in the order of the graph's."""
-    path, stored = folder / "samples.npz", {}
+    path = folder / "samples.npz"
+    stored: dict[str, NDArray[Any]] = {}
     for size in SIZES:
         chosen = torch.arange(size) % len(samples)
         given = with_state({name: value[chosen] for name, value in samples.inputs.items()}, description)
         stored |= {f"{size}:{port.name}": given[port.name].numpy() for port in description.inputs}
-    np.savez(path, **stored)  # type: ignore[arg-type]
+    np.savez(path, allow_pickle=False, **stored)
     return path
 
 
