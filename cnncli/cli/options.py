@@ -195,7 +195,9 @@ Stream = Annotated[bool, typer.Option("--stream", help="Show each character as s
 Nproc = Annotated[int, typer.Option("--nproc", metavar="N", min=1, help="Share the work among N processes (ranks).")]
 MaxRestarts = Annotated[
     int,
-    typer.Option("--max-restarts", metavar="N", min=0, help="With --nproc: restart up to N times after a rank died."),
+    typer.Option(
+        "--max-restarts", metavar="N", min=0, help="With --nproc: restart up to N times when a rank dies or hangs."
+    ),
 ]
 RunsDir = Annotated[
     Path,
