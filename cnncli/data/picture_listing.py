@@ -95,16 +95,20 @@ class Listing:
         for line, cell in zip(self.labels.index.tolist(), cells, strict=True):
             if cell.lower() == "nan":  # as pandas writes what is missing
                 raise DataError(f"{self.table.name}:{line}: column '{column}' has '{cell}', no label; fill it in")
-        values, bad = numbers(self.labels[column])
-        distinct = np.unique(values)
-        if not bad.any() and not np.isnan(values).any():
-            many = len(distinct) > MAX_NAMES and len(distinct) * PICTURES_EACH > len(values)
-            if many or (distinct % 1).any():
-                raise DataError(
-                    f"{self.table.name}: column '{column}' has {len(distinct)} different numbers, which are no "
-                    "classes; set task: regression"
-                )
+        self._refuse_measurements(column, "classes")
         return cells
+
+    def _refuse_measurements(self, column: str, wanted: str) -> None:
+        values, bad = numbers(self.labels[column])
+        if bad.any() or np.isnan(values).any():
+            return
+        distinct = np.unique(values)
+        many = len(distinct) > MAX_NAMES and len(distinct) * PICTURES_EACH > len(values)
+        if many or (distinct % 1).any():
+            raise DataError(
+                f"{self.table.name}: column '{column}' has {len(distinct)} different numbers, which are no {wanted}; "
+                "set task: regression"
+            )
 
     def numbers(self) -> Tensor:
         """The numbers of each picture, float64 ``[N, K]``; raises ``DataError`` with the line of what is none."""
@@ -117,13 +121,15 @@ class Listing:
         return torch.from_numpy(np.stack(found, axis=1))
 
     def label_sets(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """All labels, and those of each picture, perhaps none; raises ``DataError`` for a cell that tells nothing.
+        """All labels, and those of each picture, perhaps none.
 
-        Several columns, or one that holds nothing but 0 and 1, are a label each; else a cell has their names.
+        Several columns, or one that holds nothing but 0 and 1, are a label each; else a cell has their names. Raises
+        ``DataError`` for a cell that tells nothing, and for a column of measurements.
         """
         if len(self.columns) > 1 or self._are_flags.all():
             flags = [self._flags(column) for column in self.columns]
             return self.columns, [tuple(compress(self.columns, row)) for row in zip(*flags, strict=True)]
+        self._refuse_measurements(self.columns[0], "labels")
         found = [
             tuple(sorted({name.strip() for name in cell.split(BETWEEN)} - {""})) for cell in self.labels.iloc[:, 0]
         ]

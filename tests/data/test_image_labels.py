@@ -125,6 +125,12 @@ def test_a_label_that_no_training_picture_has_is_named() -> None:
         bundle(val_fraction=0.4, split_seed=carved.index(True))
 
 
+def test_measurements_are_no_labels() -> None:
+    write(*(f"photos/{i:03d}.png,{i / 4}" for i in range(30)))
+    with pytest.raises(DataError, match="column 'label' has 30 different numbers, which are no labels; set task: reg"):
+        bundle()
+
+
 def test_a_label_may_be_missing_from_the_other_splits() -> None:
     rows = [f"photos/{i:03d}.png,{'dog' if i < 6 else SETS[i % 6]},{'test' if i < 6 else 'train'}" for i in range(30)]
     write(*rows, header="path,label,part")
