@@ -1,7 +1,7 @@
 """Every registered network written as ONNX and compared with its checkpoint: ``python -m benchmarks.export_networks``.
 
 Each is built with random weights for the data named below, saved as a checkpoint, and exported as ``cnncli export``
-does. One line a network is added to the file, so that a run which was stopped goes on where it was.
+does. Weights of networks for pictures are scaled first, until the answers depend on the picture. One line a network is added to the file, so that a run which was stopped goes on where it was.
 """
 
 import argparse
@@ -11,11 +11,13 @@ from pathlib import Path
 
 import torch
 import torchvision
+from torch import Tensor, nn
 
-from cnncli.core.errors import CnncliError
+from cnncli.core.errors import CnncliError, DataError
 from cnncli.core.registry import models
 from cnncli.deploy.export import Request, export
-from cnncli.inference.predictor import load_predictor
+from cnncli.deploy.samples import gathered
+from cnncli.inference.predictor import Predictor, load_predictor
 from cnncli.runs.checkpoint import Checkpoint, save_checkpoint
 from cnncli.training.build import open_data
 from cnncli.training.configs import load_config
@@ -93,8 +95,40 @@ def _exported(text: str) -> str:
         path = folder / "best.pt"
         save_checkpoint(path, Checkpoint(config, data.spec, model.state_dict(), {}, calibration, members=data.members))
         predictor = load_predictor(path, ["device=cpu", "precision=fp32"])
+        if predictor.spec.kind.name == "pictures":
+            _wake(predictor, gathered(data, "train", SAMPLES))
         found = export(predictor, Request(out=folder / "exported", samples=SAMPLES), display)
         return f"{found.parity.largest:.1e}\t{found.bytes / 1e6:.1f} MB"
+
+
+@torch.no_grad()
+def _wake(predictor: Predictor, samples: Tensor) -> None:
+    """Make the answers of random weights depend on the picture, so that there is something to compare.
+
+    Freshly drawn, some networks answer the same whatever they see: the last layer of a ViT is zero, and AlexNet's signal
+    fades from layer to layer. One layer after the other gets outputs of unit variance on real samples (LSUV: Mishkin and
+    Matas, 2016, arXiv:1511.06422).
+    """
+
+    def unit_variance(module: nn.Module, _inputs: object, outputs: Tensor) -> Tensor:
+        spread = outputs.std()
+        for parameter in module.parameters(recurse=False):
+            parameter /= spread
+        return outputs / spread
+
+    network = predictor.network
+    for parameter in network.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(unit_variance) for layer in layers]
+    network.train()(predictor.inputs(samples))
+    network.eval()
+    for hook in hooks:
+        hook.remove()
+    logits = predictor.logits(samples)
+    if not logits.std(0).mean() > 0.01 * logits.std():
+        raise DataError("the answers do not depend on the picture; nothing can be compared")
 
 
 if __name__ == "__main__":

@@ -227,3 +227,9 @@ def marked_run(parent: Path, launch: str) -> RunFolder | None:
     """The run in ``parent`` in which this launch works; None if there is none."""
     runs = (RunFolder(path.parent) for path in parent.glob(f"*/{LAUNCH}"))
     return next((run for run in runs if run.is_marked(launch)), None)
+
+
+def weights_beside(checkpoint: Path) -> Path:
+    """The best epoch's checkpoint of the same run, or ``checkpoint`` itself where no epoch has ended."""
+    best = RunFolder(checkpoint.parent).best
+    return best if best.is_file() else checkpoint

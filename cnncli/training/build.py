@@ -32,7 +32,7 @@ from cnncli.optim.optimizers import build_optimizer
 from cnncli.optim.schedulers import Schedule, build_schedule
 from cnncli.runs.checkpoint import Checkpoint, load_checkpoint
 from cnncli.runs.references import find_checkpoint
-from cnncli.runs.run_folder import RunFolder
+from cnncli.runs.run_folder import weights_beside
 from cnncli.tasks.protocol import Task
 from cnncli.training.choose import Choice, Trial, choose
 from cnncli.training.engine import TrainState
@@ -130,8 +130,7 @@ def _data(config: Config, track: Track, resumed: Checkpoint | None) -> DataBundl
     if resumed is None:
         find_weights(config)  # before pictures are decoded for a network that cannot begin
         return open_data(config, track)
-    best = RunFolder(resumed.path.parent).best
-    anew = f"start a new run from its weights: train.start_from={best if best.is_file() else resumed.path}"
+    anew = f"start a new run from its weights: train.start_from={weights_beside(resumed.path)}"
     try:
         data = open_data(config, track, resumed.spec, as_remembered(resumed))
     except SamplesGone as error:

@@ -15,7 +15,7 @@ from cnncli.optim.schedulers import is_smooth
 from cnncli.runs.checkpoint import FORMAT, Checkpoint, load_checkpoint
 from cnncli.runs.differences import differences
 from cnncli.runs.references import LAST
-from cnncli.runs.run_folder import RunFolder
+from cnncli.runs.run_folder import RunFolder, weights_beside
 from cnncli.training.configs import restore_config
 from cnncli.training.named_runs import as_begun
 from cnncli.training.network import restore
@@ -68,13 +68,14 @@ def _new_run(path: Path) -> str:
         best = load_checkpoint(run.best)
     except CheckpointError:
         return ""
-    return f"; a new run starts from the weights of its best epoch with: {_start(run, best.config)}"
+    return f"; a new run starts from the weights of its best epoch with: {_start(path, best.config)}"
 
 
-def _start(run: RunFolder, config: Config) -> str:
-    """The command for a new run of the config of ``run`` from its best weights; of a fine-tuned one with its head."""
+def _start(path: Path, config: Config) -> str:
+    """The command for a new run of the same config from the weights of a run; of a fine-tuned one with its head."""
     key = "train.start_from" if config.finetune is None else "finetune.pretrained"
-    return f"cnncli train {shell_word(run.config)} {shell_word(f'{key}={run.best}')}"
+    start = f"{key}={weights_beside(path)}"
+    return f"cnncli train {shell_word(RunFolder(path.parent).config)} {shell_word(start)}"
 
 
 def as_resumed(checkpoint: Checkpoint, wanted: LoadedConfig) -> LoadedConfig:
@@ -104,10 +105,10 @@ def _another(checkpoint: Checkpoint, wanted: LoadedConfig, key: str, ours: Any, 
     as_it_began = "" if _is_override(wanted, key) else f"go on as it began, with: {_without_config(checkpoint)}; or "
     if key != "train.epochs":
         return f"; {as_it_began}start a new run"
-    run, more = RunFolder(checkpoint.path.parent), theirs - ours if theirs > ours else theirs
+    more = theirs - ours if theirs > ours else theirs
     schedule = f", over which its {checkpoint.config.scheduler.name} schedule is laid out"
     advice = f"{as_it_began}train on in a new run with a schedule of its own"
-    return f"{schedule}; {advice}: {_start(run, checkpoint.config)} train.epochs={more}"
+    return f"{schedule}; {advice}: {_start(checkpoint.path, checkpoint.config)} train.epochs={more}"
 
 
 def _is_override(wanted: LoadedConfig, key: str) -> bool:

@@ -40,6 +40,17 @@ def test_more_epochs_of_a_laid_out_schedule_are_a_new_run_from_the_weights(
     assert advised(cnncli("train", path, "--resume", "tiny/one", "train.epochs=1"))[-1] == "train.epochs=1"
 
 
+def test_without_a_best_epoch_a_new_run_begins_with_the_last_weights(
+    cnncli: Cli, write_config: Callable[..., Path]
+) -> None:
+    path = write_config(COSINE, "tiny.yaml")
+    assert cnncli("train", path, "--name", "tiny/one").code == 0
+    Path("runs/tiny/one/best.pt").unlink()
+    words = advised(cnncli("train", path, "--resume", "tiny/one", "train.epochs=3"))
+    assert words[2] == "train.start_from=runs/tiny/one/last.pt"
+    assert cnncli(*words, "--name", "tiny/more").code == 0
+
+
 def test_more_epochs_of_a_fine_tuned_run_begin_with_all_its_weights(
     cnncli: Cli, write_config: Callable[..., Path]
 ) -> None:
