@@ -1,7 +1,8 @@
 """Every registered network written as ONNX and compared with its checkpoint: ``python -m benchmarks.export_networks``.
 
 Each is built with random weights for the data named below, saved as a checkpoint, and exported as ``cnncli export``
-does. Weights of networks for pictures are scaled first, until the answers depend on the picture. One line a network is added to the file, so that a run which was stopped goes on where it was.
+does. Weights of networks for pictures are scaled first, until the answers depend on the picture. One line a network is
+added to the file, so that a run which was stopped goes on where it was.
 """
 
 import argparse
@@ -105,9 +106,9 @@ def _exported(text: str) -> str:
 def _wake(predictor: Predictor, samples: Tensor) -> None:
     """Make the answers of random weights depend on the picture, so that there is something to compare.
 
-    Freshly drawn, some networks answer the same whatever they see: the last layer of a ViT is zero, and AlexNet's signal
-    fades from layer to layer. One layer after the other gets outputs of unit variance on real samples (LSUV: Mishkin and
-    Matas, 2016, arXiv:1511.06422).
+    Freshly drawn, some networks answer the same whatever they see: the last layer of a ViT is zero, and AlexNet's
+    signal fades from layer to layer. One layer after the other gets outputs of unit variance on real samples (LSUV:
+    Mishkin and Matas, 2016, arXiv:1511.06422).
     """
 
     def unit_variance(module: nn.Module, _inputs: object, outputs: Tensor) -> Tensor:
