@@ -121,6 +121,9 @@ def _wake(predictor: Predictor, samples: Tensor) -> None:
     for parameter in network.parameters():
         if parameter.ndim > 1 and not parameter.any():
             nn.init.normal_(parameter, std=0.02)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # its statistics become those of the samples, not a tenth of them
     layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(unit_variance) for layer in layers]
     network.train()(predictor.inputs(samples))
