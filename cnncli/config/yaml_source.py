@@ -63,7 +63,7 @@ class Document:
         """A fault at ``path``; when an override is to blame, it is named, and the line that it takes the place of."""
         origin = self.origin(path)
         if origin.given is not None:
-            line = "" if origin.line is None else f", in place of {origin}"
+            line = "" if origin.line is None else f", which replaces {origin}"
             return Fault(COMMAND_LINE, dotted(path), f"{cause} (from {origin.given}{line})")
         return Fault(str(origin), dotted(path), cause)
 

@@ -76,7 +76,7 @@ def test_an_override_that_is_wrong_is_named(write_config: Write) -> None:
     path = write_config(SMALL + "optimizer: {name: adam, lr: 1e-3}\n")
     lr, modle = faults(path, "optimizer.lr=fast", "modle.name=x")
     assert lr.startswith("command line: optimizer.lr: 'fast'")
-    assert lr.endswith(f"(from optimizer.lr=fast, in place of {path}:3)")
+    assert lr.endswith(f"(from optimizer.lr=fast, which replaces {path}:3)")
     assert "command line: modle: unknown key; did you mean 'model'?" in modle
     assert f"{path}:2" in modle
 
