@@ -1,8 +1,8 @@
 """Every registered network written as ONNX and compared with its checkpoint: ``python -m benchmarks.export_networks``.
 
 Each is built with random weights for the data named below, saved as a checkpoint, and exported as ``cnncli export``
-does. Weights of networks for pictures are scaled first, until the answers depend on the picture. One line a network is
-added to the file, so that a run which was stopped goes on where it was.
+does. Weights of networks for pictures are scaled where the answers would not depend on the picture. One line a network
+is added to the file, so that a run which was stopped goes on where it was.
 """
 
 import argparse
@@ -97,19 +97,33 @@ def _exported(text: str) -> str:
         save_checkpoint(path, Checkpoint(config, data.spec, model.state_dict(), {}, calibration, members=data.members))
         predictor = load_predictor(path, ["device=cpu", "precision=fp32"])
         if predictor.spec.kind.name == "pictures":
-            _wake(predictor, gathered(data, "train", SAMPLES))
+            _wake(predictor, gathered(data, "val", SAMPLES))
         found = export(predictor, Request(out=folder / "exported", samples=SAMPLES), display)
         return f"{found.parity.largest:.1e}\t{found.bytes / 1e6:.1f} MB"
 
 
-@torch.no_grad()
 def _wake(predictor: Predictor, samples: Tensor) -> None:
     """Make the answers of random weights depend on the picture, so that there is something to compare.
 
-    Freshly drawn, some networks answer the same whatever they see: the last layer of a ViT is zero, and AlexNet's
-    signal fades from layer to layer. One layer after the other gets outputs of unit variance on real samples (LSUV:
-    Mishkin and Matas, 2016, arXiv:1511.06422).
+    Some networks answer the same whatever they see: the last layer of a ViT is zero, and in GoogLeNet the signal fades
+    from layer to layer.
     """
+    for parameter in predictor.network.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
+    if not _depends(predictor.logits(samples)):
+        _scale(predictor.network, predictor.inputs(samples))
+        if not _depends(predictor.logits(samples)):
+            raise DataError("the answers do not depend on the picture; nothing can be compared")
+
+
+def _depends(logits: Tensor) -> bool:
+    return bool(logits.std(0).mean() > 0.01 * logits.std())
+
+
+@torch.no_grad()
+def _scale(network: nn.Module, inputs: Tensor) -> None:
+    """Give one layer after the other outputs of unit variance (LSUV: Mishkin and Matas, 2016, arXiv:1511.06422)."""
 
     def unit_variance(module: nn.Module, _inputs: object, outputs: Tensor) -> Tensor:
         spread = outputs.std()
@@ -117,22 +131,15 @@ def _wake(predictor: Predictor, samples: Tensor) -> None:
             parameter /= spread
         return outputs / spread
 
-    network = predictor.network
-    for parameter in network.parameters():
-        if parameter.ndim > 1 and not parameter.any():
-            nn.init.normal_(parameter, std=0.02)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # its statistics become those of the samples, not a tenth of them
     layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(unit_variance) for layer in layers]
-    network.train()(predictor.inputs(samples))
+    network.train()(inputs)
     network.eval()
     for hook in hooks:
         hook.remove()
-    logits = predictor.logits(samples)
-    if not logits.std(0).mean() > 0.01 * logits.std():
-        raise DataError("the answers do not depend on the picture; nothing can be compared")
 
 
 if __name__ == "__main__":
