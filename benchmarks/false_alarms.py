@@ -2,8 +2,8 @@
 
 Answers are drawn, no network is trained: 5,000 pairs for each row (``--pairs``), a fifth of them for the rows of
 neighbouring samples. A false alarm is p < 0.05 of two that are equally good. Planted differences have as many samples
-or seeds as ``compare`` says that they take to be found in 80 % of all cases. The same
-resamples serve all pairs of a row.
+or seeds as ``compare`` says that they take to be found in 80 % of all cases.
+The same resamples serve all pairs of a row.
 """
 
 import argparse

@@ -107,6 +107,8 @@ class ListedPictures:
 
     def _targets(self, wants: Wants, known: tuple[str, ...] | None) -> tuple[tuple[str, ...], Tensor]:
         """The names of classes or labels, which may be ``known`` already, and what is learned of each picture."""
+        if known is None and wants != "numbers":  # later the network says what its classes are
+            self.listing.refuse_measurements(wants)
         if wants == "classes":
             found = self.listing.classes()
             classes = self._classes(found) if known is None else known

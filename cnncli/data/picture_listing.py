@@ -87,7 +87,7 @@ class Listing:
         return all(len(names) == 1 for names in self.label_sets()[1])
 
     def classes(self) -> list[str]:
-        """The class of each picture; raises ``DataError`` for an empty cell, and for measurements."""
+        """The class of each picture; raises ``DataError`` for an empty cell."""
         if len(self.columns) > 1:
             return [names[0] for names in self.label_sets()[1]]
         (column,) = self.columns
@@ -95,12 +95,13 @@ class Listing:
         for line, cell in zip(self.labels.index.tolist(), cells, strict=True):
             if cell.lower() == "nan":  # as pandas writes what is missing
                 raise DataError(f"{self.table.name}:{line}: column '{column}' has '{cell}', no label; fill it in")
-        self._refuse_measurements(column, "classes")
         return cells
 
-    def _refuse_measurements(self, column: str, wanted: str) -> None:
+    def refuse_measurements(self, wanted: Wants) -> None:
+        """Raise ``DataError`` for a single column of numbers that are no names of ``wanted`` (classes or labels)."""
+        column = self.columns[0]
         values, bad = numbers(self.labels[column])
-        if bad.any() or np.isnan(values).any():
+        if len(self.columns) > 1 or bad.any() or np.isnan(values).any():
             return
         distinct = np.unique(values)
         many = len(distinct) > MAX_NAMES and len(distinct) * PICTURES_EACH > len(values)
@@ -124,12 +125,11 @@ class Listing:
         """All labels, and those of each picture, perhaps none.
 
         Several columns, or one that holds nothing but 0 and 1, are a label each; else a cell has their names. Raises
-        ``DataError`` for a cell that tells nothing, and for a column of measurements.
+        ``DataError`` for a cell that tells nothing.
         """
         if len(self.columns) > 1 or self._are_flags.all():
             flags = [self._flags(column) for column in self.columns]
             return self.columns, [tuple(compress(self.columns, row)) for row in zip(*flags, strict=True)]
-        self._refuse_measurements(self.columns[0], "labels")
         found = [
             tuple(sorted({name.strip() for name in cell.split(BETWEEN)} - {""})) for cell in self.labels.iloc[:, 0]
         ]
@@ -152,6 +152,7 @@ class Listing:
         if wants == "numbers":
             shown = [", ".join(f"{value:.7g}" for value in row) for row in self.numbers().tolist()]
             return [(text, (", ".join(self.columns),)) for text in shown]
+        self.refuse_measurements(wants)
         if wants == "labels":
             return [(BETWEEN.join(names) or "(none)", names) for names in self.label_sets()[1]]
         return [(name, (name,)) for name in self.classes()]

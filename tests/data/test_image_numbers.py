@@ -11,7 +11,7 @@ import torch
 from cnncli.config.sections import DatasetConfig
 from cnncli.core.errors import ConfigError, DataError
 from cnncli.core.registry import datasets
-from cnncli.core.spec import DataSpec
+from cnncli.core.spec import DataSpec, Wants
 from cnncli.data.bundle import DataBundle, build_data
 from cnncli.training.pictures import training_samples
 from tests.conftest import Answer, make_pictures
@@ -133,9 +133,22 @@ def test_few_whole_numbers_are_classes_or_numbers_as_the_task_wants(listed: list
 def test_many_numbers_are_classes_only_where_each_has_many_pictures() -> None:
     write(*(f"{i}.png,{i % 150}" for i in range(1400)), header="path,x")
     with pytest.raises(DataError, match="150 different numbers"):
-        datasets.build("image_csv", file="list.csv", label="x").listing.classes()
+        datasets.build("image_csv", file="list.csv", label="x").listing.refuse_measurements("classes")
     write(*(f"{i}.png,{i % 150}" for i in range(1500)), header="path,x")
-    assert len(set(datasets.build("image_csv", file="list.csv", label="x").listing.classes())) == 150
+    listing = datasets.build("image_csv", file="list.csv", label="x").listing
+    listing.refuse_measurements("classes")
+    assert len(set(listing.classes())) == 150
+
+
+@pytest.mark.parametrize("wants", ["classes", "labels"])
+def test_few_pictures_of_many_numbers_are_no_measurements_where_the_network_knows_them(wants: Wants) -> None:
+    write(*(f"{i}.png,{i % 150}" for i in range(300)), header="path,x")
+    opened = datasets.build("image_csv", file="list.csv", label="x")
+    with pytest.raises(DataError, match=f"150 different numbers, which are no {wants}; set task: regression"):
+        opened._targets(wants, None)
+    known = tuple(sorted(map(str, range(150))))
+    classes, targets = opened._targets(wants, known)
+    assert (classes, len(targets)) == (known, 300)
 
 
 @pytest.mark.usefixtures("listed")
