@@ -14,6 +14,7 @@ from cnncli.core.cores import usable_cores
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 _LARGEST, _PAD = 2**30, 2**26  # bytes
+_of_runs: dict[int, int] = {}  # the number of threads that the last run has set, and that of before all runs
 
 
 def set_up(compute: ComputeConfig, device: torch.device, processes: int = 1) -> None:
@@ -25,7 +26,10 @@ def set_up(compute: ComputeConfig, device: torch.device, processes: int = 1) -> 
     # a config may come from a larger machine: thousands of threads on two cores are as good as a hang
     threads = compute_threads(processes) if compute.threads == "auto" else min(compute.threads, os.cpu_count() or 1)
     if threads != torch.get_num_threads():
+        before = _threads_without_runs()
         torch.set_num_threads(threads)
+        _of_runs.clear()
+        _of_runs[threads] = before
     # a run before this one may have set it
     be_deterministic() if device.type == "cuda" and compute.deterministic else be_free()
     if device.type == "cuda":
@@ -90,7 +94,13 @@ def _glibc() -> ctypes.CDLL | None:
 
 def compute_threads(processes: int = 1) -> int:
     """Threads to compute with: this process's part of the cores it may use, and no more than torch's own choice."""
-    return max(min(torch.get_num_threads(), usable_cores() // processes), 1)
+    return max(min(_threads_without_runs(), usable_cores() // processes), 1)
+
+
+def _threads_without_runs() -> int:
+    """Those that torch chose or a program told it, whatever a run before this one has set."""
+    now = torch.get_num_threads()
+    return _of_runs.get(now, now)
 
 
 def made_for_bf16(device: torch.device) -> bool:

@@ -11,6 +11,7 @@ from torch import nn
 from cnncli.compute import machine
 from cnncli.compute.runtime import make_runtime
 from cnncli.config.sections import ComputeConfig
+from cnncli.core.cores import usable_cores
 
 CPU = torch.device("cpu")
 
@@ -20,7 +21,16 @@ def test_threads_are_those_of_the_config_or_as_many_as_may_be_used() -> None:
     try:
         machine.set_up(ComputeConfig(threads=1), CPU)
         assert torch.get_num_threads() == 1
-        assert machine.compute_threads() == 1, "never more than torch was told before"
+        machine.set_up(ComputeConfig(), CPU)
+        assert torch.get_num_threads() == min(before, usable_cores()), "a run has the threads of its own config"
+        torch.set_num_threads(3)
+        machine.set_up(ComputeConfig(threads=1), CPU)
+        machine.set_up(ComputeConfig(threads=2), CPU)
+        machine.set_up(ComputeConfig(), CPU)
+        assert torch.get_num_threads() == min(3, usable_cores())
+        torch.set_num_threads(1)
+        machine.set_up(ComputeConfig(), CPU)
+        assert torch.get_num_threads() == 1, "never more than a program told torch"
     finally:
         torch.set_num_threads(before)
     assert 1 <= machine.compute_threads() <= (os.cpu_count() or 1)
