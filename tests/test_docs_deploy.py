@@ -68,7 +68,7 @@ def test_the_commands_and_programs_run_in_a_row(cnncli: Callable[..., Answer]) -
     assert Path("exported/card.md").is_file()
     assert "in 8 bits" in answers["cnncli export digits --out small --quantize int8"].out
     shown = next(line for block in blocks("console") for line in block.splitlines() if "http.server" in line)
-    assert answers["cnncli export digits --format web --out page"].out.startswith(shown)
+    assert answers["cnncli export digits --format web --out digits-web"].out.startswith(shown)
     wanted = answers["cnncli predict digits three.png --json"].json
     same = [wanted["prediction"], pytest.approx(wanted["probability"], abs=1e-6)]
     name, probability = printed(sys.executable, "predict.py", "three.png")
