@@ -68,8 +68,7 @@ def _check_high(bench: Bench, found: Checked, test: RangeTest, start: float, fal
     bench.restore()
     if end < wanted:
         return
-    told = f"is {number(own)}, with which the loss goes from {number(start)} to {number(end)} in "
-    told += f"{len(losses)} steps: too high"
+    told = f"{number(own)} is too high: in {len(losses)} steps, the loss goes from {number(start)} to {number(end)}"
     found.find("optimizer.lr", told, _advice(test))
 
 
@@ -85,8 +84,8 @@ def _check_low(bench: Bench, found: Checked, test: RangeTest, start: float, fall
     steps = -(-size // (config.dataset.batch_size * config.train.accumulate)) * config.train.epochs
     if steps * bench.rates[0] >= needed:
         return
-    told = f"is {number(bench.rates[0])}: the {steps:,} steps of the run together move the weights "
-    told += f"{number(100 * steps * bench.rates[0] / needed)} % of the way to half of what other rates reach: too low"
+    told = f"{number(bench.rates[0])} is too low: all {steps:,} steps of the run move the weights only "
+    told += f"{number(100 * steps * bench.rates[0] / needed)} % of the way to half of what other rates reach"
     found.find("optimizer.lr", told, _advice(test))
 
 
