@@ -145,7 +145,7 @@ def test_a_network_that_cannot_learn_is_named(model: str, told: str, table: Path
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["optimizer.lr=10"], "optimizer.lr: is 10, "),
+        (["optimizer.lr=10"], "optimizer.lr: 10 is too high"),
         (["optimizer.lr=1e-7"], "too low"),
         (["optimizer.lr=0.0"], "is 0, so that nothing is learned"),
         (["optimizer.weight_decay=1000"], "no learning rate"),
