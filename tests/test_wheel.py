@@ -82,6 +82,7 @@ def test_the_code_of_the_python_page_runs_in_an_empty_folder(installed: Path, tm
 
 
 def test_an_editable_installation_finds_the_configs_of_the_clone(sources: Path, tmp_path: Path) -> None:
-    programs = environment(tmp_path / "environment", "--editable", sources)
-    (sources / "configs" / "added.yaml").write_text((sources / "configs" / "digits.yaml").read_text())
+    clone = shutil.copytree(sources, tmp_path / "clone")
+    programs = environment(tmp_path / "environment", "--editable", clone)
+    (clone / "configs" / "added.yaml").write_text((clone / "configs" / "digits.yaml").read_text())
     assert "name: digits" in run(programs / "cnncli", "config", "added", folder=tmp_path)
