@@ -1,6 +1,7 @@
 """A checkpoint, a run folder, a run's name and ``latest``, by position and by option, in every command."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _there(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(trained)
+def _there(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has runs of its own: some add others."""
+    monkeypatch.chdir(shutil.copytree(trained, tmp_path / "trained"))
 
 
 ONE = "runs/tiny/one/best.pt"

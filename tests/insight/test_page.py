@@ -33,6 +33,6 @@ def test_the_commands_of_the_page_run_in_a_row(
 
 def test_the_page_says_the_numbers_that_count() -> None:
     assert f"{DRAWS:,} resamples" in PAGE
-    assert f"fewer than {FEWEST_UNITS} groups or blocks" in PAGE
+    assert f"whole groups or blocks. With fewer than {FEWEST_UNITS} of them" in PAGE
     assert FEWEST_SEEDS == 3
     assert "at least three seeds" in PAGE

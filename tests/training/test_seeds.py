@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +20,14 @@ Cli = Callable[..., Answer]
 RUNS = Path("runs")
 
 
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path) -> Path:
+    """A copy for each test: some add runs."""
+    return shutil.copytree(trained_once, tmp_path / "trained")
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the seeds 1 and 2 were trained by one command, and 2 by itself."""
     folder = tmp_path_factory.mktemp("seeds")
     before = Path.cwd()
