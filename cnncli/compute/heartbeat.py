@@ -15,20 +15,20 @@ from cnncli.compute.place import OUTCOME
 from cnncli.core.errors import TrainingError
 
 INTERVAL = 0.5  # seconds between two signs of life
-SILENT = 4 * INTERVAL  # a rank silent for so long is judged by its signs of life alone, not by its steps
+SILENT = 4 * INTERVAL  # a rank silent for so long is judged by its signs of life alone
 
 
 class Heartbeat:
     """Signs of life of rank ``index`` of ``count``, and the watch over the next rank.
 
     Every rank looks after one other, so that a beat costs the same however many there are. A rank has hung that gives
-    no sign of life for ``limit`` seconds, or for so long takes no step while the one that watches it waits in a later
-    one. Waiting alone is no hang: while a rank downloads or decodes, nobody is a step ahead of it.
+    no sign of life for ``limit`` seconds, or for so long does not come to an exchange in which the one that watches it
+    waits. Waiting alone is no hang: nobody is in such an exchange while a rank downloads or decodes.
     """
 
     def __init__(self, store: Store, index: int, count: int, limit: float) -> None:
         self.store, self.index, self.watched, self.limit = store, index, (index + 1) % count, limit
-        self.steps = 0  # moved by the main thread
+        self.arrivals = 0  # exchanges that the main thread has come to
         self._parent = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
         self._over = threading.Event()
         self._seen, self._seen_at = b"", time.monotonic()
@@ -51,7 +51,7 @@ class Heartbeat:
                 os._exit(TrainingError.exit_code)  # what started the ranks was killed, and can end them no more
             beats += 1
             try:
-                self.store.set(f"beat/{self.index}", f"{beats} {self.steps}")
+                self.store.set(f"beat/{self.index}", f"{beats} {self.arrivals}")
                 hung = self._hung()
                 ended = self.store.check(["hung"])
             except RuntimeError:  # the process that keeps the store has ended, or cannot be reached
@@ -75,9 +75,9 @@ class Heartbeat:
         beat = self.store.get(f"beat/{self.watched}") if self.store.check([f"beat/{self.watched}"]) else b""
         if beat != self._seen:
             self._seen, self._seen_at = beat, now
-        steps = int(beat.split()[1]) if beat else 0
-        if steps != self._moved or steps >= self.steps:
-            self._moved, self._moved_at = steps, now
+        arrivals = int(beat.split()[1]) if beat else 0
+        if arrivals != self._moved or arrivals >= self.arrivals:
+            self._moved, self._moved_at = arrivals, now
         if now - self._seen_at > SILENT:
             silent = now - self._seen_at > self.limit and not self.store.check([f"left/{self.watched}"])
             return "has given no sign of life" if silent else None

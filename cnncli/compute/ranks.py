@@ -112,6 +112,11 @@ class Ranks:
             return nullcontext()
         return network.no_sync()
 
+    def arrived(self) -> None:
+        """Before an exchange that all ranks have the same work before: from now on, a rank that does not come hangs."""
+        if self._beat is not None:
+            self._beat.arrivals += 1
+
     def shares(self, weights: Sequence[Tensor | int], device: torch.device) -> list[Any]:
         """What each batch's mean loss is multiplied by, so that a step is the mean over the samples of all ranks.
 
@@ -119,6 +124,7 @@ class Ranks:
         """
         if self.count == 1:
             return [None] if len(weights) == 1 else [weight / sum(weights) for weight in weights]
+        self.arrived()
         total = torch.as_tensor(sum(weights), dtype=torch.float64, device=device).clone()
         with ranks_explained():
             dist.all_reduce(total)
@@ -127,12 +133,14 @@ class Ranks:
     def mean(self, value: Tensor) -> Tensor:
         """``value``, which becomes its mean over all ranks."""
         if self.count > 1:
+            self.arrived()
             with ranks_explained():
                 dist.all_reduce(value.div_(self.count))
         return value
 
     def add_up(self, values: Sequence[Tensor]) -> None:
         """Make each tensor the sum over all ranks."""
+        self.arrived()
         for value in values if self.count > 1 else ():
             with ranks_explained():
                 dist.all_reduce(value)
@@ -141,6 +149,7 @@ class Ranks:
         """The rows of all ranks in their order, on the CPU; None of a rank that has none of them."""
         if self.count == 1:
             return rows
+        self.arrived()
         forms = self.of_all(None if rows is None else (rows.shape, rows.dtype))
         found = []
         for index, form in enumerate(forms):
@@ -216,8 +225,7 @@ class Ranks:
         if self.count == 1:
             self.agree(stop)
             return stop.signum is not None
-        if self._beat is not None:
-            self._beat.steps += 1
+        self.arrived()
         if self._heard(stop):
             return True
         vote = torch.tensor(stop.received or 0)
@@ -229,8 +237,6 @@ class Ranks:
         """Between epochs: all know whether one of them was asked to stop."""
         self._heard(stop)
         stop.signum = max(self.of_all(stop.signum or stop.received or 0)) or None
-        if self._beat is not None:
-            self._beat.steps += 1
 
     def _heard(self, stop: StopSignal) -> bool:
         """Whether the last vote was to stop; then ``stop`` knows the signal."""

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from cnncli.core.notices import notice
 from cnncli.data.sending import SHARED_MEMORY, Sending, received
 
 PREFETCH = 2  # batches that each worker keeps ready
+A_MOMENT = 0.05  # seconds in which the signal of a worker that died arrives
 TICK = 1.0  # seconds between two looks at workers that are waited for
 STOPPED = 8  # looks in a row at a stopped worker; a whole group that is stopped looks at nothing
 SILENT = 300  # looks in a row at workers that together use less processor time than WORKING,
@@ -188,6 +190,9 @@ def _explained(watch: _Watch) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, EOFError, ConnectionError, FileNotFoundError) as error:
+        if not isinstance(error, RuntimeError):  # its pipe has ended; torch's signal handler says so, too, any moment
+            with suppress(RuntimeError):
+                time.sleep(A_MOMENT)
         if watch.cause is not None:
             raise TrainingError(f"{watch.cause}, or {ADVICE}") from error
         first = str(error).split("\n", 1)[0] or type(error).__name__

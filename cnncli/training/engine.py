@@ -142,6 +142,7 @@ def _backward(
     with runtime.phase("loss"):
         loss = task.loss(wide(outputs), targets)  # the loss is not for mixed precision
         part = loss if share is None else (loss * share).to(loss.dtype)
+    runtime.ranks.arrived()  # gradients are exchanged while others are computed
     with runtime.phase("backward"):
         (part if state.scaler is None else state.scaler.scaled(part)).backward()
     return loss.detach(), outputs

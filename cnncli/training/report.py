@@ -48,6 +48,7 @@ def evaluate_split(
         batches = display.evaluate(loader.epoch(0), len(loader), f"evaluating {split}", meter)
         evaluate(model, batches, task, runtime, meter if recorder is None else recorder.beside(meter), stop)
         wait_for(runtime.device)  # what goes wrong there is heard of here, and clocks are read later
+    runtime.ranks.arrived()
     runtime.ranks.agree(stop)
     if stop.signum is not None:
         return None

@@ -33,6 +33,21 @@ optimizer: {name: sgd, lr: 0.05, momentum: 0.9}
 train: {epochs: 3, accumulate: 2}
 logging: {tensorboard: false, samples: false, pictures: false}
 """
+STUCK = """\
+import os, time
+from torch import nn
+from cnncli.core.registry import activations
+
+class Stuck(nn.Module):
+    calls = 0
+    def forward(self, x):
+        self.calls += 1
+        if os.environ.get("RANK") == "1" and self.calls > 3 and self.training is TRAINING:
+            time.sleep(1000)  # while its other threads run
+        return x.relu()
+
+activations.add("stuck", lambda: Stuck(), description="sleeps")
+"""
 TWO = ("--nproc", "2")
 LONG = "train.epochs=100000"
 
@@ -249,6 +264,18 @@ def test_a_rank_that_hangs_is_named(started: Any) -> None:
     assert "error: rank 1 (" in errors
     assert "has given no sign of life for 8 s; go on with --resume" in errors
     training.none_is_left()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_rank_that_hangs_in_its_network_is_named(folder: Path, training: bool) -> None:
+    """Its signs of life go on: others find it because they wait for it."""
+    (folder / "stuck.py").write_text(STUCK.replace("TRAINING", str(training)))
+    mlp = "model={name: mlp, hidden: [8], activation: stuck}"
+    done = run(folder, "train", "d.yaml", "plugins=[stuck.py]", mlp, "compute.rank_timeout=8", *TWO)
+    assert done.returncode == 5, done.stderr
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("error: rank 1 (")
+    assert "has taken no step, while others wait for it, for 8 s; go on with --resume" in error
 
 
 def test_no_rank_survives_its_launcher(started: Any) -> None:

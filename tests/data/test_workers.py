@@ -143,6 +143,28 @@ def test_a_worker_that_gives_no_answer_any_more_is_an_error(key: int, cause: str
     assert time.monotonic() - start < 20
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that raises")
+def test_torchs_signal_of_a_dead_worker_does_not_come_between() -> None:
+    """Its pipe ends first; what the handler raises shortly afterwards must not replace the line."""
+
+    def torchs(_signum: int, _frame: object) -> None:
+        raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.")
+
+    def die() -> None:
+        with workers._explained(workers._Watch()):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            raise ConnectionResetError
+
+    previous = signal.signal(signal.SIGALRM, torchs)
+    try:
+        with pytest.raises(TrainingError, match="a data worker died"):
+            die()
+        time.sleep(0.02)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
 def test_a_worker_that_is_stopped_for_a_moment_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "TICK", 0.05)
     monkeypatch.setattr(workers, "STOPPED", 100)
