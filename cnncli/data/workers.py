@@ -92,7 +92,7 @@ class ReadAhead:
     def _started(self, watch: "_Watch") -> Iterator[Any]:
         """The batches of an iteration, whose workers are watched."""
         before = set(multiprocessing.active_children())
-        watch.processes = list(before)  # lasting workers, if there are any, are asked to begin anew
+        watch.processes = list(getattr(self.loader._iterator, "_workers", []))  # lasting ones are asked to begin anew
         try:
             if not (self.lasting and self._begun):
                 _try_queues(self.loader.num_workers)
@@ -144,7 +144,7 @@ class _Watch:
 
     def _look_often(self) -> None:
         while not self._over.wait(TICK):
-            if self._waits and self.cause is None:
+            if self._waits and self.processes:
                 self._look()
 
     def _look(self) -> None:
