@@ -143,6 +143,21 @@ def test_a_worker_that_gives_no_answer_any_more_is_an_error(key: int, cause: str
     assert time.monotonic() - start < 20
 
 
+def test_a_slow_start_does_not_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch may first wait seconds for the workers of an iteration that failed."""
+    monkeypatch.setattr(workers, "TICK", 0.05)
+    monkeypatch.setattr(workers, "SILENT", 12)
+    begin = workers.DataLoader._get_iterator
+
+    def slowly(loader: object) -> object:
+        time.sleep(1)
+        return begin(loader)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(workers.DataLoader, "_get_iterator", slowly)
+    with pytest.raises(TrainingError, match="was stopped"):
+        read(1, 2, -2, 3, 4)
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that raises")
 def test_torchs_signal_of_a_dead_worker_does_not_come_between() -> None:
     """Its pipe ends first; what the handler raises shortly afterwards must not replace the line."""
